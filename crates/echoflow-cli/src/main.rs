@@ -1,0 +1,3 @@
+//! The `echoflow` program.
+
+fn main() {}

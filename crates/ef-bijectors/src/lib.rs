@@ -1,0 +1,1 @@
+//! Invertible, differentiable maps with exact log-determinants and hand-written backward passes.

@@ -1,0 +1,1 @@
+//! A test kit that proves a bijector or density: invertible, log-determinant right, gradients right.

@@ -1,0 +1,1 @@
+//! Tables in and out: CSV, schema, and one probability law per column.

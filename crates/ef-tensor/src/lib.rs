@@ -1,0 +1,1 @@
+//! Kernels for normalizing flows: products, masked layers and residual networks with hand-written backward passes.
