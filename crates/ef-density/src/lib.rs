@@ -1,1 +1,7 @@
-//! Densities that can be scored, sampled and trained: flows, discrete autoregressive networks, and both on one row.
+#![doc = include_str!("../README.md")]
+
+mod density;
+mod key;
+
+pub use density::{Density, RowSet};
+pub use key::{Key, ScoreKey, StepKey};

@@ -1,1 +1,39 @@
-//! Kernels for normalizing flows: products, masked layers and residual networks with hand-written backward passes.
+#![doc = include_str!("../README.md")]
+//!
+//! # Map
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`real`] | [`Real`], the sealed scalar: `f32` for speed, `f64` for proofs |
+//! | [`gemm`](gemm()) | the one door to matrix products, on strided views |
+//! | [`simd`], [`vmath`] | run-time choice of instruction set; vector `exp`, `tanh`, `sigmoid`, `softplus` |
+//! | [`Linear`], [`SparseLinear`] | affine layers, dense, masked (block-triangular) or gathered |
+//! | [`Mlp`] | hidden layers, plain or residual, masked or not, also one degree at a time |
+//! | [`Tape`], [`Workspace`] | where a forward pass leaves what its backward needs; recycled scratch memory |
+//! | [`params`], [`shards`] | names and shapes inside a flat parameter vector; fixed splits of rows |
+
+mod activation;
+mod error;
+mod gemm;
+mod linear;
+mod mlp;
+pub mod params;
+pub mod real;
+pub mod shards;
+pub mod simd;
+mod sparse;
+mod tape;
+pub mod vmath;
+
+pub use activation::Activation;
+pub use error::TensorError;
+pub use gemm::gemm;
+pub use linear::Linear;
+pub use mlp::{DropoutMask, Incremental, Mlp, MlpConfig};
+pub use params::{ParamVisitor, Scope};
+pub use real::Real;
+pub use sparse::SparseLinear;
+pub use tape::{Tape, Workspace};
+
+/// The `ndarray` this crate's views come from, so that a user's version cannot differ.
+pub use ndarray;

@@ -1,0 +1,80 @@
+//! The trait training and checking know: a family of distributions with parameters.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use ef_tensor::{ParamVisitor, Real};
+use ndarray::ArrayView2;
+use rand::RngCore;
+
+use crate::key::{Key, ScoreKey, StepKey};
+
+/// A set of rows that can be counted.
+pub trait RowSet: Debug + Send + Sync {
+    /// How many rows there are.
+    fn num_rows(&self) -> usize;
+}
+
+/// A distribution over rows, with parameters: it can be scored, sampled and trained.
+///
+/// Like a layer, a density is a pure function of one flat parameter slice, which its owner holds. Rows are whole
+/// tables; a call names the rows it is about, so nothing is copied to make a mini-batch. Log-densities are in nats
+/// and `f64`. All methods are deterministic: noise comes from keys.
+pub trait Density<T: Real>: Debug + Send + Sync {
+    /// Encoded rows.
+    type Rows: RowSet;
+    /// Scratch memory of one worker: tape, workspaces. Recycled, so that a step allocates nothing after the first.
+    type Scratch: Debug + Default + Send;
+
+    /// Number of parameters.
+    fn num_params(&self) -> usize;
+
+    /// Ordered names and shapes of the parameters.
+    fn visit_params(&self, visitor: &mut dyn ParamVisitor);
+
+    /// Writes starting values.
+    fn init(&self, rng: &mut dyn RngCore, params: &mut [T]);
+
+    /// Lets layers that start from data (such as `ActNorm`) do so, on the rows `index`. Default: nothing.
+    fn init_from_data(&self, params: &mut [T], rows: &Self::Rows, index: &[usize]) {
+        let _ = (params, rows, index);
+    }
+
+    /// Writes the log-density of rows `range` to `out` (one value a row, nats).
+    ///
+    /// Where the density has auxiliary variables (the place of a value inside its rounding step, the latent of a
+    /// missing cell), this is the log-mean over `key.draws` keyed draws, an estimate; else it is exact. Row `k`
+    /// uses stream `k` of the key whatever the range.
+    fn log_prob(
+        &self,
+        params: &[T],
+        rows: &Self::Rows,
+        range: Range<usize>,
+        key: ScoreKey,
+        scratch: &mut Self::Scratch,
+        out: &mut [f64],
+    );
+
+    /// Adds the gradient of the summed negative log-likelihood of rows `index` to `grads` and returns that sum
+    /// (nats). With auxiliary variables, one keyed draw: a bound on average.
+    fn nll_backward(
+        &self,
+        params: &[T],
+        rows: &Self::Rows,
+        index: &[usize],
+        key: StepKey,
+        scratch: &mut Self::Scratch,
+        grads: &mut [T],
+    ) -> f64;
+
+    /// Draws rows number `rows` of the endless sample that `key` names. `context: (rows, context)` holds one row of
+    /// context features for each row drawn (no columns where the density takes no context).
+    fn sample(
+        &self,
+        params: &[T],
+        context: ArrayView2<'_, f32>,
+        rows: Range<u64>,
+        key: Key,
+        scratch: &mut Self::Scratch,
+    ) -> Self::Rows;
+}

@@ -1,0 +1,424 @@
+//! Hidden layers: plain or residual, dense or masked.
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
+use rand::RngCore;
+
+use crate::activation::Activation;
+use crate::error::TensorError;
+use crate::linear::Linear;
+use crate::params::{ParamVisitor, Scope};
+use crate::real::Real;
+use crate::tape::{Tape, Workspace, keep};
+
+/// Shape of the hidden layers of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MlpConfig {
+    /// Units of a hidden layer.
+    pub hidden: usize,
+    /// Plain: the number of hidden layers, at least 1. Residual: the number of residual blocks.
+    pub blocks: usize,
+    /// Whether blocks are residual: `h += f(f(h) A + a) B + b`, with `f` the activation.
+    pub residual: bool,
+    /// The activation.
+    pub activation: Activation,
+}
+
+impl Default for MlpConfig {
+    fn default() -> Self {
+        Self {
+            hidden: 128,
+            blocks: 2,
+            residual: true,
+            activation: Activation::Silu,
+        }
+    }
+}
+
+/// Multipliers for a dropout layer: 0 where a unit is dropped, `1 / (1 - rate)` where it stays, so that the mean is
+/// kept. The owner keys them, so that a row's mask does not depend on how rows are cut into shards.
+pub trait DropoutMask<T> {
+    /// Fills the mask of residual block `block`; `mask: (rows, hidden)`.
+    fn fill(&mut self, block: usize, mask: ArrayViewMut2<'_, T>);
+}
+
+/// The part of a network from its first hidden pre-activation on.
+///
+/// The first layer is the owner's, because what feeds it differs: dense columns ([`Linear`]), gathered features
+/// ([`SparseLinear`](crate::SparseLinear)), a context, or several of them added up. From `h: (rows, hidden)`:
+///
+/// * plain: `f(h)`, then `blocks - 1` times `f(. A + a)`, then the output layer;
+/// * residual (He et al. 2016, 1603.05027, pre-activation; for masked networks Durkan et al. 2019, 1906.04032):
+///   `blocks` times `h += drop(f(f(h) A + a)) B + b`, then the output layer on `f(h)`.
+///
+/// Masked networks give every hidden unit a degree, sorted, and every output a limit: see [`Mlp::masked`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mlp {
+    config: MlpConfig,
+    /// Plain: `blocks - 1` layers. Residual: two a block.
+    hidden: Vec<Linear>,
+    output: Linear,
+}
+
+impl Mlp {
+    /// A dense network with `outputs` outputs.
+    pub fn new(config: MlpConfig, outputs: usize) -> Self {
+        let layers = Self::num_hidden_layers(config);
+        Self {
+            config,
+            hidden: vec![Linear::new(config.hidden, config.hidden); layers],
+            output: Linear::new(config.hidden, outputs),
+        }
+    }
+
+    /// A masked network. `degrees` (sorted, one a hidden unit) says what a unit has seen; a unit sees units of its
+    /// own degree or less, and output `j` sees the units of degree at most `output_degrees[j]` (sorted).
+    ///
+    /// # Errors
+    /// If degrees are not sorted.
+    pub fn masked(
+        config: MlpConfig,
+        degrees: &[usize],
+        output_degrees: &[usize],
+    ) -> Result<Self, TensorError> {
+        let config = MlpConfig {
+            hidden: degrees.len(),
+            ..config
+        };
+        let seen = |d: usize| degrees.partition_point(|&e| e <= d);
+        let limits: Vec<usize> = degrees.iter().map(|&d| seen(d)).collect();
+        let out_limits: Vec<usize> = output_degrees.iter().map(|&d| seen(d)).collect();
+        let square = Linear::masked(config.hidden, &limits)?;
+        Ok(Self {
+            config,
+            hidden: vec![square; Self::num_hidden_layers(config)],
+            output: Linear::masked(config.hidden, &out_limits)?,
+        })
+    }
+
+    fn num_hidden_layers(config: MlpConfig) -> usize {
+        if config.residual {
+            2 * config.blocks
+        } else {
+            config.blocks.saturating_sub(1)
+        }
+    }
+
+    /// The configuration it was built with (`hidden` as it came out).
+    pub fn config(&self) -> MlpConfig {
+        self.config
+    }
+
+    /// Units of a hidden layer.
+    pub fn hidden(&self) -> usize {
+        self.config.hidden
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.output.outputs()
+    }
+
+    /// Number of parameters.
+    pub fn num_params(&self) -> usize {
+        self.hidden.iter().map(Linear::num_params).sum::<usize>() + self.output.num_params()
+    }
+
+    /// `hidden.0 ..`, then `output`.
+    pub fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        for (i, layer) in self.hidden.iter().enumerate() {
+            layer.visit_params(&mut Scope::new(format!("hidden.{i}"), visitor));
+        }
+        self.output.visit_params(&mut Scope::new("output", visitor));
+    }
+
+    /// Hidden weights `N(0, gain^2 / fan_in)` with gain 1 (`sqrt 2` for ReLU; .1 for the closing layer of a residual
+    /// block), output weights with `output_gain` (0 starts the network as a constant).
+    pub fn init<T: Real>(&self, output_gain: f64, rng: &mut dyn RngCore, params: &mut [T]) {
+        let gain = if self.config.activation == Activation::Relu {
+            std::f64::consts::SQRT_2
+        } else {
+            1.0
+        };
+        let mut rest = params;
+        for (i, layer) in self.hidden.iter().enumerate() {
+            let (own, next) = rest.split_at_mut(layer.num_params());
+            layer.init(
+                if self.config.residual && i % 2 == 1 {
+                    0.1
+                } else {
+                    gain
+                },
+                rng,
+                own,
+            );
+            rest = next;
+        }
+        self.output.init(output_gain, rng, rest);
+    }
+
+    /// The output layer's bias inside this network's slice: for owners that start it at a known value.
+    pub fn output_bias_mut<'a, T: Real>(&self, params: &'a mut [T]) -> &'a mut [T] {
+        let at = self.num_params() - self.output.outputs();
+        &mut params[at..]
+    }
+
+    /// `y = net(h)`; consumes `h`, an array of `ws`. Records on `tape` if given.
+    pub fn forward<T: Real>(
+        &self,
+        params: &[T],
+        h: Array2<T>,
+        y: ArrayViewMut2<'_, T>,
+        mut dropout: Option<&mut dyn DropoutMask<T>>,
+        mut tape: Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) {
+        let rows = h.nrows();
+        let mut at = Cursor::new(params);
+        let mut h = h;
+        if self.config.residual {
+            for (block, pair) in self.hidden.chunks_exact(2).enumerate() {
+                let a = self.activate(&h, &mut tape, ws);
+                let mut inner = ws.take(rows, self.config.hidden);
+                pair[0].forward(at.next(pair[0].num_params()), a.view(), inner.view_mut());
+                keep(&mut tape, ws, a);
+                let mut b = self.activate(&inner, &mut tape, ws);
+                ws.give(inner);
+                if let Some(dropout) = dropout.as_deref_mut() {
+                    let mut mask = ws.take(rows, self.config.hidden);
+                    dropout.fill(block, mask.view_mut());
+                    b *= &mask;
+                    keep(&mut tape, ws, mask);
+                }
+                pair[1].forward_add(at.next(pair[1].num_params()), b.view(), h.view_mut());
+                keep(&mut tape, ws, b);
+            }
+            let a = self.activate(&h, &mut tape, ws);
+            ws.give(h);
+            h = a;
+        } else {
+            for layer in &self.hidden {
+                let a = self.activate(&h, &mut tape, ws);
+                layer.forward(at.next(layer.num_params()), a.view(), h.view_mut());
+                keep(&mut tape, ws, a);
+            }
+            let a = self.activate(&h, &mut tape, ws);
+            ws.give(h);
+            h = a;
+        }
+        self.output
+            .forward(at.next(self.output.num_params()), h.view(), y);
+        keep(&mut tape, ws, h);
+    }
+
+    /// From `dL/dy`, adds the parameter gradients to `grads` and returns `dL/dh` as an array of `ws`. `dropout` says
+    /// whether the forward pass had masks.
+    pub fn backward<T: Real>(
+        &self,
+        params: &[T],
+        gy: ArrayView2<'_, T>,
+        dropout: bool,
+        grads: &mut [T],
+        tape: &mut Tape<T>,
+        ws: &mut Workspace<T>,
+    ) -> Array2<T> {
+        let rows = gy.nrows();
+        let mut end = params.len();
+        let mut own = |n: usize| {
+            end -= n;
+            end..end + n
+        };
+        let span = own(self.output.num_params());
+        let a = tape.pop();
+        let mut g = ws.zeros(rows, self.config.hidden);
+        self.output.backward(
+            &params[span.clone()],
+            a.view(),
+            gy,
+            Some(g.view_mut()),
+            &mut grads[span],
+        );
+        ws.give(a);
+        // Here and below, a layer's activation was recorded after its slope, so the slope is popped second.
+        self.chain_slope(&mut g, tape, ws);
+        if self.config.residual {
+            for pair in self.hidden.chunks_exact(2).rev() {
+                let (second, b) = (own(pair[1].num_params()), tape.pop());
+                let mut gb = ws.zeros(rows, self.config.hidden);
+                let gp = &mut grads[second.clone()];
+                pair[1].backward(&params[second], b.view(), g.view(), Some(gb.view_mut()), gp);
+                ws.give(b);
+                if dropout {
+                    let mask = tape.pop();
+                    gb *= &mask;
+                    ws.give(mask);
+                }
+                self.chain_slope(&mut gb, tape, ws);
+                let (first, a) = (own(pair[0].num_params()), tape.pop());
+                let mut ga = ws.zeros(rows, self.config.hidden);
+                let gp = &mut grads[first.clone()];
+                pair[0].backward(&params[first], a.view(), gb.view(), Some(ga.view_mut()), gp);
+                ws.give(a);
+                ws.give(gb);
+                self.chain_slope(&mut ga, tape, ws);
+                g += &ga;
+                ws.give(ga);
+            }
+        } else {
+            for layer in self.hidden.iter().rev() {
+                let (span, a) = (own(layer.num_params()), tape.pop());
+                let mut ga = ws.zeros(rows, self.config.hidden);
+                let gp = &mut grads[span.clone()];
+                layer.backward(&params[span], a.view(), g.view(), Some(ga.view_mut()), gp);
+                ws.give(a);
+                ws.give(g);
+                self.chain_slope(&mut ga, tape, ws);
+                g = ga;
+            }
+        }
+        g
+    }
+
+    /// `f(h)` as a new array; its slope goes on the tape.
+    fn activate<T: Real>(
+        &self,
+        h: &Array2<T>,
+        tape: &mut Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) -> Array2<T> {
+        let mut a = ws.take(h.nrows(), h.ncols());
+        let mut slope = ws.take(h.nrows(), h.ncols());
+        let (x, y) = (
+            h.as_slice().expect("standard layout"),
+            a.as_slice_mut().expect("standard layout"),
+        );
+        self.config
+            .activation
+            .forward_with_slope(x, y, slope.as_slice_mut().expect("standard layout"));
+        keep(tape, ws, slope);
+        a
+    }
+
+    fn chain_slope<T: Real>(&self, g: &mut Array2<T>, tape: &mut Tape<T>, ws: &mut Workspace<T>) {
+        let slope = tape.pop();
+        *g *= &slope;
+        ws.give(slope);
+    }
+}
+
+/// Walks a parameter slice layer by layer.
+struct Cursor<'a, T> {
+    rest: &'a [T],
+}
+
+impl<'a, T> Cursor<'a, T> {
+    fn new(rest: &'a [T]) -> Self {
+        Self { rest }
+    }
+
+    fn next(&mut self, len: usize) -> &'a [T] {
+        let (own, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        own
+    }
+}
+
+/// A masked network evaluated unit by unit as its inputs become known: all degrees together cost one pass.
+///
+/// Feature-major, `(units, rows)`, so that a step of few units is a product over all rows. This is what makes the
+/// slow direction of an autoregressive flow as cheap as the fast one.
+#[derive(Debug)]
+pub struct Incremental<'a, T> {
+    net: &'a Mlp,
+    params: &'a [T],
+    /// Pre-activations of the first hidden layer, `(hidden, rows)`: the owner fills them, unit by unit.
+    pub first: Array2<T>,
+    /// The activations each layer reads, in order; the last are the output layer's.
+    activations: Vec<Array2<T>>,
+    outputs: Array2<T>,
+    scratch: Vec<T>,
+}
+
+impl<'a, T: Real> Incremental<'a, T> {
+    /// Starts with every unit unknown.
+    pub fn new(net: &'a Mlp, params: &'a [T], rows: usize, ws: &mut Workspace<T>) -> Self {
+        Self {
+            net,
+            params,
+            first: ws.zeros(net.config.hidden, rows),
+            activations: (0..=net.hidden.len())
+                .map(|_| ws.take(net.config.hidden, rows))
+                .collect(),
+            outputs: ws.take(net.output.outputs(), rows),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Finishes the hidden units `units`, whose first pre-activations the owner has just completed and whose
+    /// predecessors are all finished.
+    pub fn advance(&mut self, units: Range<usize>) {
+        if units.is_empty() {
+            return;
+        }
+        let config = self.net.config;
+        let mut at = Cursor::new(self.params);
+        let rows = s![units.clone(), ..];
+        if config.residual {
+            for (i, pair) in self.net.hidden.chunks_exact(2).enumerate() {
+                let (read, write) = self.activations.split_at_mut(2 * i + 1);
+                let a = &mut read[2 * i];
+                a.slice_mut(rows).assign(&self.first.slice(rows));
+                activate(config.activation, a.slice_mut(rows), &mut self.scratch);
+                let (b, spare) = write.split_at_mut(1);
+                let (b, spare) = (&mut b[0], &mut spare[0]);
+                let p = at.next(pair[0].num_params());
+                pair[0].forward_units(p, units.clone(), a.view(), b.view_mut());
+                activate(config.activation, b.slice_mut(rows), &mut self.scratch);
+                // The block's result is added to the running pre-activation; the output array lends its room.
+                let p = at.next(pair[1].num_params());
+                pair[1].forward_units(p, units.clone(), b.view(), spare.view_mut());
+                Zip::from(self.first.slice_mut(rows))
+                    .and(spare.slice(rows))
+                    .for_each(|h, &d| *h += d);
+            }
+            let last = self.activations.last_mut().expect("there is always one");
+            last.slice_mut(rows).assign(&self.first.slice(rows));
+            activate(config.activation, last.slice_mut(rows), &mut self.scratch);
+        } else {
+            let a = &mut self.activations[0];
+            a.slice_mut(rows).assign(&self.first.slice(rows));
+            activate(config.activation, a.slice_mut(rows), &mut self.scratch);
+            for (i, layer) in self.net.hidden.iter().enumerate() {
+                let (read, write) = self.activations.split_at_mut(i + 1);
+                let p = at.next(layer.num_params());
+                layer.forward_units(p, units.clone(), read[i].view(), write[0].view_mut());
+                activate(config.activation, write[0].slice_mut(rows), &mut self.scratch);
+            }
+        }
+    }
+
+    /// The outputs `range`, `(range, rows)`; the units they see must be finished.
+    pub fn outputs(&mut self, range: Range<usize>) -> ArrayView2<'_, T> {
+        let at = self.net.num_params() - self.net.output.num_params();
+        let last = self.activations.last().expect("there is always one");
+        let p = &self.params[at..];
+        self.net
+            .output
+            .forward_units(p, range.clone(), last.view(), self.outputs.view_mut());
+        self.outputs.slice(s![range, ..])
+    }
+
+    /// Hands the memory back.
+    pub fn finish(self, ws: &mut Workspace<T>) {
+        ws.give(self.first);
+        ws.give(self.outputs);
+        self.activations.into_iter().for_each(|a| ws.give(a));
+    }
+}
+
+fn activate<T: Real>(f: Activation, mut x: ArrayViewMut2<'_, T>, scratch: &mut Vec<T>) {
+    if let Some(x) = x.as_slice_mut() {
+        f.forward(x, scratch);
+    }
+}

@@ -1,0 +1,109 @@
+//! The scalar every kernel is generic over.
+
+use std::iter::Sum;
+
+use ndarray::NdFloat;
+
+use crate::vmath;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A real number: `f32`, in which training runs, or `f64`, in which laws are proved. Sealed: the two share every
+/// line of generic code, so what is proved in `f64` is what ships in `f32`.
+pub trait Real: NdFloat + Sum + Default + sealed::Sealed {
+    /// `"f32"` or `"f64"`, as model files and messages name it.
+    const NAME: &'static str;
+
+    /// The nearest value to an `f64`.
+    fn of(x: f64) -> Self;
+
+    /// Exact for both types.
+    fn to_f64(self) -> f64;
+
+    /// `C = alpha A B + beta C` on raw strided matrices: the back of [`gemm`](crate::gemm()).
+    #[doc(hidden)]
+    fn gemm_raw(args: GemmArgs<Self>);
+
+    /// `x <- exp(x)`, elementwise.
+    fn exp_slice(x: &mut [Self]);
+    /// `x <- tanh(x)`, elementwise.
+    fn tanh_slice(x: &mut [Self]);
+    /// `x <- 1 / (1 + exp(-x))`, elementwise.
+    fn sigmoid_slice(x: &mut [Self]);
+}
+
+/// One product on raw strided matrices, checked by [`gemm`](crate::gemm()).
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct GemmArgs<T> {
+    pub(crate) m: usize,
+    pub(crate) k: usize,
+    pub(crate) n: usize,
+    pub(crate) alpha: T,
+    pub(crate) a: (*const T, isize, isize),
+    pub(crate) b: (*const T, isize, isize),
+    pub(crate) beta: T,
+    pub(crate) c: (*mut T, isize, isize),
+}
+
+macro_rules! real {
+    ($t:ident, $name:literal, $gemm:path, $exp:path, $tanh:path, $sigmoid:path) => {
+        impl Real for $t {
+            const NAME: &'static str = $name;
+
+            #[inline(always)]
+            fn of(x: f64) -> Self {
+                x as $t
+            }
+
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+
+            #[allow(unsafe_code)]
+            fn gemm_raw(g: GemmArgs<Self>) {
+                // SAFETY: `GemmArgs` can only be built by `gemm`, which takes the pointers, sizes and strides from
+                // three live ndarray views whose shapes it has checked; C comes from a mutable view, so it
+                // overlaps neither A nor B, and no two of its elements share an address.
+                unsafe {
+                    $gemm(
+                        g.m, g.k, g.n, g.alpha, g.a.0, g.a.1, g.a.2, g.b.0, g.b.1, g.b.2, g.beta, g.c.0,
+                        g.c.1, g.c.2,
+                    );
+                }
+            }
+
+            fn exp_slice(x: &mut [Self]) {
+                $exp(x);
+            }
+            fn tanh_slice(x: &mut [Self]) {
+                $tanh(x);
+            }
+            fn sigmoid_slice(x: &mut [Self]) {
+                $sigmoid(x);
+            }
+        }
+    };
+}
+
+real!(
+    f32,
+    "f32",
+    matrixmultiply::sgemm,
+    vmath::exp_f32,
+    vmath::tanh_f32,
+    vmath::sigmoid_f32
+);
+real!(
+    f64,
+    "f64",
+    matrixmultiply::dgemm,
+    vmath::exp_f64,
+    vmath::tanh_f64,
+    vmath::sigmoid_f64
+);

@@ -1,0 +1,183 @@
+//! A layer over sparse features.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray_rand::rand_distr::{Distribution, StandardNormal};
+use rand::RngCore;
+
+use crate::params::ParamVisitor;
+use crate::real::Real;
+
+/// A variable of a [`SparseLinear`]: its cells, and the features each cell switches on.
+#[derive(Debug, Clone, PartialEq)]
+struct Variable {
+    /// Per cell, `(feature, value)` pairs with features counted over the whole layer.
+    cells: Vec<Vec<(usize, f64)>>,
+    /// Units below this one do not see the variable.
+    first_unit: usize,
+}
+
+/// `y += sum_v sum_{(f, a) in features(v, code_v)} a W[f, ..]`: an affine layer over one-hot and other cell
+/// features that **gathers rows of `W`** and never stores an expanded one-hot.
+///
+/// Shapes: `codes: (rows, variables)`, `y: (rows, outputs)`, `W: (features, outputs)`; no bias (the layer it feeds
+/// has one). A code of [`SparseLinear::NONE`] contributes nothing. With units sorted by degree, a variable reaches
+/// the units from its `first_unit` on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SparseLinear {
+    variables: Vec<Variable>,
+    features: usize,
+    outputs: usize,
+}
+
+impl SparseLinear {
+    /// The code of a value that switches on no feature (one never seen at fit).
+    pub const NONE: u32 = u32::MAX;
+
+    /// A layer with no variables yet.
+    pub fn new(outputs: usize) -> Self {
+        Self {
+            variables: Vec::new(),
+            features: 0,
+            outputs,
+        }
+    }
+
+    /// Adds a variable seen by the units from `first_unit` on. Cell `c` switches on its own one-hot feature and the
+    /// dense features `extra[c]` (all of one length; may be empty).
+    #[must_use]
+    pub fn with_variable(mut self, cells: usize, extra: &[Vec<f64>], first_unit: usize) -> Self {
+        let width = extra.iter().map(Vec::len).max().unwrap_or(0);
+        let base = self.features;
+        let cells_list = (0..cells)
+            .map(|c| {
+                let dense = extra.get(c).map(Vec::as_slice).unwrap_or_default();
+                let dense = dense
+                    .iter()
+                    .enumerate()
+                    .filter(|&(_, &a)| a != 0.0)
+                    .map(|(k, &a)| (base + cells + k, a));
+                std::iter::once((base + c, 1.0)).chain(dense).collect()
+            })
+            .collect();
+        self.features += cells + width;
+        self.variables.push(Variable {
+            cells: cells_list,
+            first_unit: first_unit.min(self.outputs),
+        });
+        self
+    }
+
+    /// Number of variables (columns of codes).
+    pub fn variables(&self) -> usize {
+        self.variables.len()
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// `features * outputs`.
+    pub fn num_params(&self) -> usize {
+        self.features * self.outputs
+    }
+
+    /// `embedding (features, outputs)`.
+    pub fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        visitor.param("embedding", &[self.features, self.outputs]);
+    }
+
+    /// `N(0, gain^2 / variables)`, zero where a unit may not see the variable.
+    pub fn init<T: Real>(&self, gain: f64, rng: &mut dyn RngCore, params: &mut [T]) {
+        params.fill(T::zero());
+        let scale = gain / (self.variables.len().max(1) as f64).sqrt();
+        for variable in &self.variables {
+            for f in feature_range(variable) {
+                for w in &mut params[f * self.outputs..][variable.first_unit..self.outputs] {
+                    let normal: f64 = StandardNormal.sample(rng);
+                    *w = T::of(scale * normal);
+                }
+            }
+        }
+    }
+
+    /// Adds the gathered rows to `y`.
+    pub fn forward_add<T: Real>(
+        &self,
+        params: &[T],
+        codes: ArrayView2<'_, u32>,
+        mut y: ArrayViewMut2<'_, T>,
+    ) {
+        debug_assert_eq!(codes.ncols(), self.variables.len());
+        for (codes, mut y) in codes.rows().into_iter().zip(y.rows_mut()) {
+            let y = y.as_slice_mut().expect("rows of y are contiguous");
+            for (variable, &code) in self.variables.iter().zip(codes) {
+                let y = &mut y[variable.first_unit..];
+                for &(f, a) in active(variable, code) {
+                    let w = &params[f * self.outputs + variable.first_unit..(f + 1) * self.outputs];
+                    axpy(T::of(a), w, y);
+                }
+            }
+        }
+    }
+
+    /// The gradients of [`forward_add`](Self::forward_add): scatters `g: (rows, outputs)` into `grads`.
+    pub fn backward<T: Real>(&self, codes: ArrayView2<'_, u32>, g: ArrayView2<'_, T>, grads: &mut [T]) {
+        for (codes, g) in codes.rows().into_iter().zip(g.rows()) {
+            let g = g.to_slice().expect("rows of g are contiguous");
+            for (variable, &code) in self.variables.iter().zip(codes) {
+                let g = &g[variable.first_unit..];
+                for &(f, a) in active(variable, code) {
+                    let w = &mut grads[f * self.outputs + variable.first_unit..(f + 1) * self.outputs];
+                    axpy(T::of(a), g, w);
+                }
+            }
+        }
+    }
+
+    /// The contribution of variable `v` alone, feature-major: `y[units, row] += ..` for the `units` that see it.
+    /// `codes: (rows)`, `y: (outputs, rows)`.
+    pub fn forward_variable<T: Real>(
+        &self,
+        params: &[T],
+        v: usize,
+        codes: &[u32],
+        units: Range<usize>,
+        mut y: ArrayViewMut2<'_, T>,
+    ) {
+        let variable = &self.variables[v];
+        let units = units.start.max(variable.first_unit)..units.end;
+        for u in units {
+            let mut row = y.slice_mut(s![u, ..]);
+            for (y, &code) in row.iter_mut().zip(codes) {
+                for &(f, a) in active(variable, code) {
+                    *y += T::of(a) * params[f * self.outputs + u];
+                }
+            }
+        }
+    }
+}
+
+fn active(variable: &Variable, code: u32) -> &[(usize, f64)] {
+    variable
+        .cells
+        .get(code as usize)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+/// All features of a variable: its one-hots, then its dense ones.
+fn feature_range(variable: &Variable) -> Range<usize> {
+    let features = || variable.cells.iter().flatten().map(|&(f, _)| f);
+    features()
+        .min()
+        .map_or(0..0, |first| first..features().max().unwrap_or(first) + 1)
+}
+
+fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y += a * x;
+    }
+}
