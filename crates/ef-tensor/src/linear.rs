@@ -42,6 +42,7 @@ struct Block {
 pub struct Linear {
     inputs: usize,
     outputs: usize,
+    bias: bool,
     /// Per output, how many inputs it may see; empty when dense.
     limits: Vec<usize>,
     blocks: Vec<Block>,
@@ -58,6 +59,7 @@ impl Linear {
         Self {
             inputs,
             outputs,
+            bias: true,
             limits: Vec::new(),
             blocks: vec![Block {
                 outputs: 0..outputs,
@@ -96,9 +98,16 @@ impl Linear {
         Ok(Self {
             inputs,
             outputs,
+            bias: true,
             limits: limits.to_vec(),
             blocks,
         })
+    }
+
+    /// The same layer without a bias: for a second source that joins a layer which has one.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self { bias: false, ..self }
     }
 
     /// Number of inputs.
@@ -118,13 +127,15 @@ impl Linear {
 
     /// `inputs * outputs + outputs`: masked weights are stored (as zeros) and counted.
     pub fn num_params(&self) -> usize {
-        (self.inputs + 1) * self.outputs
+        (self.inputs + usize::from(self.bias)) * self.outputs
     }
 
-    /// `weight (inputs, outputs)`, then `bias (outputs)`.
+    /// `weight (inputs, outputs)`, then `bias (outputs)` if there is one.
     pub fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
         visitor.param("weight", &[self.inputs, self.outputs]);
-        visitor.param("bias", &[self.outputs]);
+        if self.bias {
+            visitor.param("bias", &[self.outputs]);
+        }
     }
 
     /// Weights from `N(0, gain^2 / limit(j))`, zero outside the mask and where `gain` is 0; biases zero.
@@ -140,6 +151,16 @@ impl Linear {
             let scale = gain / (limit.max(1) as f64).sqrt();
             for i in 0..limit {
                 w[[i, j]] = T::of(scale * normal[[i, j]]);
+            }
+        }
+    }
+
+    /// Sets weights outside the mask to zero: for numbers that did not come from [`init`](Self::init) and training,
+    /// such as a file's.
+    pub fn project<T: Real>(&self, params: &mut [T]) {
+        for j in 0..self.limits.len() {
+            for i in self.limits[j]..self.inputs {
+                params[i * self.outputs + j] = T::zero();
             }
         }
     }
@@ -170,8 +191,10 @@ impl Linear {
                 y.slice_mut(cols),
             );
         }
-        for mut row in y.rows_mut() {
-            row += &b;
+        if self.bias {
+            for mut row in y.rows_mut() {
+                row += &b;
+            }
         }
     }
 
@@ -200,8 +223,10 @@ impl Linear {
             );
         }
         self.clear_masked(gw);
-        for row in g.rows() {
-            gb += &row;
+        if self.bias {
+            for row in g.rows() {
+                gb += &row;
+            }
         }
         if let Some(mut gx) = gx {
             let (w, _) = self.split(params);
@@ -230,14 +255,28 @@ impl Linear {
         x: ArrayView2<'_, T>,
         mut y: ArrayViewMut2<'_, T>,
     ) {
+        y.slice_mut(s![units.clone(), ..]).fill(T::zero());
+        self.forward_units_add(params, units, x, y);
+    }
+
+    /// The same, added to what `y[units, ..]` holds.
+    pub fn forward_units_add<T: Real>(
+        &self,
+        params: &[T],
+        units: Range<usize>,
+        x: ArrayView2<'_, T>,
+        mut y: ArrayViewMut2<'_, T>,
+    ) {
         if units.is_empty() {
             return;
         }
         let (w, b) = self.split(params);
         let limit = self.limit(units.end - 1);
         let mut y = y.slice_mut(s![units.clone(), ..]);
-        for (mut row, &b) in y.axis_iter_mut(Axis(0)).zip(b.slice(s![units.clone()])) {
-            row.fill(b);
+        if self.bias {
+            for (mut row, &b) in y.axis_iter_mut(Axis(0)).zip(b.slice(s![units.clone()])) {
+                row.mapv_inplace(|v| v + b);
+            }
         }
         gemm(
             T::one(),
@@ -271,11 +310,7 @@ impl Linear {
         )
     }
 
-    /// `(weight, bias)` as mutable views: for owners that set a starting bias.
-    pub fn split_mut<'a, T: Real>(
-        &self,
-        params: &'a mut [T],
-    ) -> (ArrayViewMut2<'a, T>, ArrayViewMut1<'a, T>) {
+    fn split_mut<'a, T: Real>(&self, params: &'a mut [T]) -> (ArrayViewMut2<'a, T>, ArrayViewMut1<'a, T>) {
         let (w, b) = params.split_at_mut(self.inputs * self.outputs);
         (
             ArrayViewMut2::from_shape((self.inputs, self.outputs), w)

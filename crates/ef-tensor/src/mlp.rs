@@ -158,6 +158,16 @@ impl Mlp {
         self.output.init(output_gain, rng, rest);
     }
 
+    /// Sets weights outside the masks to zero; see [`Linear::project`].
+    pub fn project<T: Real>(&self, params: &mut [T]) {
+        let mut rest = params;
+        for layer in self.hidden.iter().chain([&self.output]) {
+            let (own, next) = rest.split_at_mut(layer.num_params());
+            layer.project(own);
+            rest = next;
+        }
+    }
+
     /// The output layer's bias inside this network's slice: for owners that start it at a known value.
     pub fn output_bias_mut<'a, T: Real>(&self, params: &'a mut [T]) -> &'a mut [T] {
         let at = self.num_params() - self.output.outputs();

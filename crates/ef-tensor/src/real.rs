@@ -21,8 +21,8 @@ pub trait Real: NdFloat + Sum + Default + sealed::Sealed {
     /// The nearest value to an `f64`.
     fn of(x: f64) -> Self;
 
-    /// Exact for both types.
-    fn to_f64(self) -> f64;
+    /// As `f64`; exact for both types.
+    fn wide(self) -> f64;
 
     /// `C = alpha A B + beta C` on raw strided matrices: the back of [`gemm`](crate::gemm()).
     #[doc(hidden)]
@@ -61,7 +61,7 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn to_f64(self) -> f64 {
+            fn wide(self) -> f64 {
                 f64::from(self)
             }
 

@@ -1,0 +1,5 @@
+//! Masked autoregressive flows.
+
+mod maf;
+
+pub use maf::{MaskedAffine, maf};

@@ -1,0 +1,239 @@
+//! The network that makes the parameters of a transform from some columns and a context.
+
+use std::ops::Range;
+
+use ef_tensor::{
+    Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, Tape, TensorError, Workspace,
+};
+use ndarray::{ArrayView2, ArrayViewMut2, s};
+use rand::RngCore;
+
+/// `y = net(x W + c V + b)`: an input layer over columns `x`, a second one over the context `c`, and an [`Mlp`].
+///
+/// Dense, it serves coupling layers. Masked it is MADE (Germain et al. 2015, 1502.03509): with inputs in order, the
+/// **degree** of a hidden unit is how many inputs it may see, output `j` of degree `i` sees units of degree at most
+/// `i`, and so `y_j` depends on `x_0 .. x_{i-1}` and the context only. Units are sorted by degree, in equal numbers;
+/// degree 0 exists only where there is a context to see. One column without context has no units: biases alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conditioner {
+    input: Linear,
+    context: Option<Linear>,
+    net: Mlp,
+    /// Degrees of the hidden units; empty when dense.
+    degrees: Vec<usize>,
+}
+
+impl Conditioner {
+    /// A dense network from `inputs` columns to `outputs`.
+    pub fn dense(inputs: usize, context_dim: usize, outputs: usize, config: MlpConfig) -> Self {
+        Self {
+            input: Linear::new(inputs, config.hidden),
+            context: context_layer(context_dim, config.hidden),
+            net: Mlp::new(config, outputs),
+            degrees: Vec::new(),
+        }
+    }
+
+    /// A masked network: column `i` gets `per_column` outputs, `i * per_column ..`, that see the columns before it.
+    ///
+    /// # Errors
+    /// Never for degrees made here; the type is that of the masked layers it builds.
+    pub fn masked(
+        dim: usize,
+        context_dim: usize,
+        per_column: usize,
+        config: MlpConfig,
+    ) -> Result<Self, TensorError> {
+        let degrees = hidden_degrees(dim, context_dim > 0, config.hidden);
+        let outputs: Vec<usize> = (0..dim * per_column).map(|j| j / per_column).collect();
+        let net = Mlp::masked(config, &degrees, &outputs)?;
+        Ok(Self {
+            input: Linear::masked(dim, &degrees)?,
+            context: context_layer(context_dim, degrees.len()),
+            net,
+            degrees,
+        })
+    }
+
+    /// Number of input columns.
+    pub fn inputs(&self) -> usize {
+        self.input.inputs()
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.net.outputs()
+    }
+
+    /// Width of the context it reads.
+    pub fn context_dim(&self) -> usize {
+        self.context.as_ref().map_or(0, Linear::inputs)
+    }
+
+    /// Number of parameters.
+    pub fn num_params(&self) -> usize {
+        self.input.num_params() + self.context.as_ref().map_or(0, Linear::num_params) + self.net.num_params()
+    }
+
+    /// `input`, `context` if there is one, then the hidden and output layers.
+    pub fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        self.input.visit_params(&mut Scope::new("input", visitor));
+        if let Some(layer) = &self.context {
+            layer.visit_params(&mut Scope::new("context", visitor));
+        }
+        self.net.visit_params(visitor);
+    }
+
+    /// Random hidden layers; an output layer of zeros, so that the transform starts at its identity.
+    pub fn init<T: Real>(&self, rng: &mut dyn RngCore, params: &mut [T]) {
+        let (input, context, net) = self.split_mut(params);
+        self.input.init(1.0, rng, input);
+        if let Some(layer) = &self.context {
+            layer.init(1.0, rng, context);
+        }
+        self.net.init(0.0, rng, net);
+    }
+
+    /// Sets weights outside the masks to zero.
+    pub fn project<T: Real>(&self, params: &mut [T]) {
+        let (input, _, net) = self.split_mut(params);
+        self.input.project(input);
+        self.net.project(net);
+    }
+
+    /// `y = net(x, context)`; `x: (rows, inputs)`, `y: (rows, outputs)`.
+    pub fn forward<T: Real>(
+        &self,
+        params: &[T],
+        x: ArrayView2<'_, T>,
+        context: ArrayView2<'_, T>,
+        y: ArrayViewMut2<'_, T>,
+        mut tape: Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) {
+        let (p_input, p_context, p_net) = self.split(params);
+        let mut h = ws.take(x.nrows(), self.net.hidden());
+        self.input.forward(p_input, x, h.view_mut());
+        if let Some(layer) = &self.context {
+            layer.forward_add(p_context, context, h.view_mut());
+        }
+        if let Some(tape) = tape.as_deref_mut() {
+            let mut copy = ws.take(x.nrows(), x.ncols());
+            copy.assign(&x);
+            tape.push(copy);
+        }
+        self.net.forward(p_net, h, y, None, tape, ws);
+    }
+
+    /// From `gy = dL/dy`: adds to `grads`, to `gx`, and to `g_context` if given.
+    pub fn backward<T: Real>(
+        &self,
+        params: &[T],
+        gy: ArrayView2<'_, T>,
+        context: ArrayView2<'_, T>,
+        gx: ArrayViewMut2<'_, T>,
+        g_context: Option<ArrayViewMut2<'_, T>>,
+        grads: &mut [T],
+        tape: &mut Tape<T>,
+        ws: &mut Workspace<T>,
+    ) {
+        let (p_input, p_context, p_net) = self.split(params);
+        let (g_input, g_ctx_params, g_net) = self.split_mut(grads);
+        let gh = self.net.backward(p_net, gy, false, g_net, tape, ws);
+        let x = tape.pop();
+        self.input
+            .backward(p_input, x.view(), gh.view(), Some(gx), g_input);
+        if let Some(layer) = &self.context {
+            layer.backward(p_context, context, gh.view(), g_context, g_ctx_params);
+        }
+        ws.give(x);
+        ws.give(gh);
+    }
+
+    /// Starts an evaluation column by column (masked networks): see [`Columns`].
+    pub(crate) fn columns<'a, T: Real>(
+        &'a self,
+        params: &'a [T],
+        context: ArrayView2<'_, T>,
+        rows: usize,
+        ws: &mut Workspace<T>,
+    ) -> Columns<'a, T> {
+        let (p_input, p_context, p_net) = self.split(params);
+        let mut net = Incremental::new(&self.net, p_net, rows, ws);
+        if let Some(layer) = &self.context {
+            layer.forward_units_add(p_context, 0..self.net.hidden(), context.t(), net.first.view_mut());
+        }
+        Columns {
+            conditioner: self,
+            p_input,
+            net,
+        }
+    }
+
+    fn units_of_degree(&self, degree: usize) -> Range<usize> {
+        self.degrees.partition_point(|&d| d < degree)..self.degrees.partition_point(|&d| d <= degree)
+    }
+
+    fn bounds(&self) -> (usize, usize) {
+        let input = self.input.num_params();
+        (input, input + self.context.as_ref().map_or(0, Linear::num_params))
+    }
+
+    fn split<'a, T>(&self, params: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
+        let (a, b) = self.bounds();
+        (&params[..a], &params[a..b], &params[b..])
+    }
+
+    fn split_mut<'a, T>(&self, params: &'a mut [T]) -> (&'a mut [T], &'a mut [T], &'a mut [T]) {
+        let (a, b) = self.bounds();
+        let (input, rest) = params.split_at_mut(a);
+        let (context, net) = rest.split_at_mut(b - a);
+        (input, context, net)
+    }
+}
+
+/// A masked conditioner evaluated as its columns become known; all of them cost about one pass.
+#[derive(Debug)]
+pub(crate) struct Columns<'a, T> {
+    conditioner: &'a Conditioner,
+    p_input: &'a [T],
+    net: Incremental<'a, T>,
+}
+
+impl<T: Real> Columns<'_, T> {
+    /// The outputs of column `i`, `(per_column, rows)`, from the columns before it: `x: (dim, rows)`, feature-major,
+    /// filled up to row `i - 1`. Call for `i = 0, 1, ..` in order.
+    pub(crate) fn outputs(&mut self, i: usize, x: ArrayView2<'_, T>) -> ArrayView2<'_, T> {
+        let units = self.conditioner.units_of_degree(i);
+        self.conditioner
+            .input
+            .forward_units_add(self.p_input, units.clone(), x, self.net.first.view_mut());
+        self.net.advance(units);
+        let per_column = self.conditioner.outputs() / self.conditioner.inputs();
+        self.net.outputs(i * per_column..(i + 1) * per_column)
+    }
+
+    pub(crate) fn finish(self, ws: &mut Workspace<T>) {
+        self.net.finish(ws);
+    }
+}
+
+fn context_layer(context_dim: usize, hidden: usize) -> Option<Linear> {
+    (context_dim > 0).then(|| Linear::new(context_dim, hidden).without_bias())
+}
+
+/// Sorted degrees in equal numbers, from 0 (with context) or 1 to `dim - 1`.
+fn hidden_degrees(dim: usize, with_context: bool, hidden: usize) -> Vec<usize> {
+    let lowest = usize::from(!with_context);
+    if dim <= lowest {
+        return Vec::new();
+    }
+    (0..hidden)
+        .map(|u| lowest + u * (dim - lowest) / hidden)
+        .collect()
+}
+
+/// Copies column `j` of `from` to row `j` of `to`, and back: the layouts of the two directions.
+pub(crate) fn transpose_into<T: Real>(from: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>) {
+    to.slice_mut(s![.., ..]).assign(&from.t());
+}

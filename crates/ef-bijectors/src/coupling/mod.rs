@@ -1,0 +1,5 @@
+//! Coupling layers.
+
+mod affine;
+
+pub use affine::{AffineCoupling, real_nvp};

@@ -1,0 +1,134 @@
+//! Column orders.
+
+use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
+use ndarray::{ArrayView2, ArrayViewMut2};
+use rand::{Rng, RngCore, seq::SliceRandom};
+
+use crate::bijector::Bijector;
+use crate::error::BijectorError;
+
+/// `z_j = x_{order[j]}`; `log_det = 0`.
+///
+/// ```
+/// use ef_bijectors::Permute;
+/// assert_eq!(Permute::reverse(3)?.order(), [2, 1, 0]);
+/// assert!(Permute::new(vec![0, 0, 1]).is_err());
+/// # Ok::<(), ef_bijectors::BijectorError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permute {
+    order: Vec<usize>,
+}
+
+impl Permute {
+    /// The given order: column `j` of the latent is column `order[j]` of the data.
+    ///
+    /// # Errors
+    /// If `order` is empty or no permutation.
+    pub fn new(order: Vec<usize>) -> Result<Self, BijectorError> {
+        let len = order.len();
+        if len == 0 {
+            return Err(BijectorError::Empty("a permutation"));
+        }
+        let mut seen = vec![false; len];
+        for &index in &order {
+            if index >= len || std::mem::replace(&mut seen[index], true) {
+                return Err(BijectorError::Permutation { len, index });
+            }
+        }
+        Ok(Self { order })
+    }
+
+    /// Last column first.
+    ///
+    /// # Errors
+    /// If `dim` is 0.
+    pub fn reverse(dim: usize) -> Result<Self, BijectorError> {
+        Self::new((0..dim).rev().collect())
+    }
+
+    /// A uniformly random order.
+    ///
+    /// # Errors
+    /// If `dim` is 0.
+    pub fn random<R: Rng + ?Sized>(dim: usize, rng: &mut R) -> Result<Self, BijectorError> {
+        let mut order: Vec<usize> = (0..dim).collect();
+        order.shuffle(rng);
+        Self::new(order)
+    }
+
+    /// The order.
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// `row[j] <- row[from(j)]` for every row.
+    fn gather<T: Real>(
+        mut x: ArrayViewMut2<'_, T>,
+        ws: &mut Workspace<T>,
+        from: impl Fn(usize) -> (usize, usize),
+    ) {
+        let dim = x.ncols();
+        let mut old = ws.take(1, dim);
+        for mut row in x.rows_mut() {
+            old.row_mut(0).assign(&row);
+            for j in 0..dim {
+                let (to, from) = from(j);
+                row[to] = old[[0, from]];
+            }
+        }
+        ws.give(old);
+    }
+}
+
+impl<T: Real> Bijector<T> for Permute {
+    fn dim(&self) -> usize {
+        self.order.len()
+    }
+
+    fn num_params(&self) -> usize {
+        0
+    }
+
+    fn visit_params(&self, _: &mut dyn ParamVisitor) {}
+
+    fn init(&self, _: &mut dyn RngCore, _: &mut [T]) {}
+
+    fn forward(
+        &self,
+        _: &[T],
+        x: ArrayViewMut2<'_, T>,
+        _: ArrayView2<'_, T>,
+        _: &mut [f64],
+        _: Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) {
+        Self::gather(x, ws, |j| (j, self.order[j]));
+    }
+
+    fn inverse(
+        &self,
+        _: &[T],
+        z: ArrayViewMut2<'_, T>,
+        _: ArrayView2<'_, T>,
+        _: &mut [f64],
+        ws: &mut Workspace<T>,
+    ) {
+        Self::gather(z, ws, |j| (self.order[j], j));
+    }
+
+    fn backward(
+        &self,
+        _: &[T],
+        g: ArrayViewMut2<'_, T>,
+        _: &[T],
+        _: ArrayView2<'_, T>,
+        _: Option<ArrayViewMut2<'_, T>>,
+        _: &mut [T],
+        _: &mut Tape<T>,
+        ws: &mut Workspace<T>,
+    ) {
+        // dL/dx_{order[j]} = dL/dz_j
+        Self::gather(g, ws, |j| (self.order[j], j));
+    }
+}

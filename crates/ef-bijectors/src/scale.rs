@@ -1,0 +1,40 @@
+//! The bound on log-scales that affine transforms share.
+
+use ef_tensor::Real;
+use ndarray::ArrayViewMut2;
+
+/// A soft clamp of a network's output to a log-scale: `a(s) = bound tanh(s / bound)`.
+///
+/// Near 0 it is the identity; it never exceeds `bound`, so no scale explodes or vanishes and no gradient meets a
+/// corner. An unbounded `exp(s)` overflows on outliers; a sigmoid cannot express scales above 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScaleClamp {
+    /// The largest absolute log-scale; positive.
+    pub bound: f64,
+}
+
+impl Default for ScaleClamp {
+    fn default() -> Self {
+        Self { bound: 5.0 }
+    }
+}
+
+impl ScaleClamp {
+    /// `s <- a(s)`, and its slope `a'(s) = 1 - tanh²(s / bound)`. All arrays have one shape and standard layout.
+    pub(crate) fn apply<T: Real>(
+        self,
+        s: &mut ArrayViewMut2<'_, T>,
+        slope: Option<&mut ArrayViewMut2<'_, T>>,
+    ) {
+        let bound = T::of(self.bound);
+        s.mapv_inplace(|v| v / bound);
+        match s.as_slice_mut() {
+            Some(s) => T::tanh_slice(s),
+            None => s.mapv_inplace(T::tanh),
+        }
+        if let Some(slope) = slope {
+            slope.zip_mut_with(s, |d, &t| *d = T::one() - t * t);
+        }
+        s.mapv_inplace(|v| v * bound);
+    }
+}
