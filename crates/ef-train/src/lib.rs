@@ -1,1 +1,36 @@
-//! Training by maximum likelihood: Adam, schedules, clipping, averaging, early stopping; the same bytes for any number of threads.
+#![doc = include_str!("../README.md")]
+//!
+//! # Map
+//!
+//! | item | holds |
+//! | --- | --- |
+//! | [`fit()`], [`TrainConfig`], [`History`] | the loop, its settings, what happened |
+//! | [`Observer`] | progress, and a stop button |
+//! | [`Adam`], [`Schedule`], [`clip_factor`], [`ema_decay`] | the parts of a step, usable alone |
+//! | [`Batches`], [`validation_split`] | keyed orders of rows |
+//!
+//! Training knows a model only as a [`Density`](ef_density::Density): how one is built, and what a row is, is not
+//! known here.
+
+mod adam;
+mod batches;
+mod clip;
+mod config;
+mod ema;
+mod error;
+mod fit;
+mod history;
+mod observer;
+mod parallel;
+mod schedule;
+
+pub use adam::{Adam, AdamConfig, AdamStep};
+pub use batches::{Batches, Split, SplitConfig, validation_split};
+pub use clip::{clip_factor, squared_norm};
+pub use config::TrainConfig;
+pub use ema::{ema_decay, ema_update};
+pub use error::TrainError;
+pub use fit::fit;
+pub use history::{EpochRecord, History, StopReason};
+pub use observer::{EpochReport, FitStart, Observer, StepReport};
+pub use schedule::Schedule;

@@ -1,0 +1,145 @@
+//! Adam with decoupled weight decay (`AdamW`).
+//!
+//! With gradient `g`, step `t = 1, 2, ..` and learning rate `a` (Kingma & Ba 2015, [arXiv:1412.6980], algorithm 1;
+//! Loshchilov & Hutter 2019, [arXiv:1711.05101], algorithm 2):
+//!
+//! ```text
+//! m <- b1 m + (1 - b1) g               v <- b2 v + (1 - b2) g^2
+//! m^ = m / (1 - b1^t)                  v^ = v / (1 - b2^t)
+//! x <- x - a (m^ / (sqrt(v^) + eps) + lambda x)
+//! ```
+//!
+//! [arXiv:1412.6980]: https://arxiv.org/abs/1412.6980
+//! [arXiv:1711.05101]: https://arxiv.org/abs/1711.05101
+
+use ef_tensor::Real;
+use serde::{Deserialize, Serialize};
+
+/// The constants of Adam; the learning rate comes from the [`Schedule`](crate::Schedule), step by step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdamConfig {
+    /// Decay `b1` of the mean of gradients.
+    pub beta1: f64,
+    /// Decay `b2` of the mean of squared gradients.
+    pub beta2: f64,
+    /// What keeps the quotient finite.
+    pub eps: f64,
+    /// Decoupled weight decay `lambda`: each step also shrinks a parameter by `lr * lambda` of itself.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamConfig {
+    /// `b1 = 0.9`, `b2 = 0.999`, `eps = 1e-8` as in the paper, and no weight decay.
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+impl AdamConfig {
+    /// The coefficients of step `t` (the first is 1) at learning rate `lr`.
+    pub fn step<T: Real>(&self, t: u64, lr: f64) -> AdamStep<T> {
+        let t = i32::try_from(t.max(1)).unwrap_or(i32::MAX);
+        AdamStep {
+            beta1: T::of(self.beta1),
+            rest1: T::of(1.0 - self.beta1),
+            beta2: T::of(self.beta2),
+            rest2: T::of(1.0 - self.beta2),
+            rate: T::of(lr / (1.0 - self.beta1.powi(t))),
+            root: T::of((1.0 - self.beta2.powi(t)).sqrt().recip()),
+            eps: T::of(self.eps),
+            decay: T::of(lr * self.weight_decay),
+        }
+    }
+}
+
+/// One step of Adam as numbers, ready to be applied to any part of the parameters.
+///
+/// The update is elementwise, so the parts may be taken in any order, on any thread, with the same result.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamStep<T> {
+    beta1: T,
+    rest1: T,
+    beta2: T,
+    rest2: T,
+    /// `lr / (1 - b1^t)`.
+    rate: T,
+    /// `1 / sqrt(1 - b2^t)`.
+    root: T,
+    eps: T,
+    /// `lr * lambda`.
+    decay: T,
+}
+
+impl<T: Real> AdamStep<T> {
+    /// Updates a run of parameters with gradient `scale * grads` and their part of the moments `m` and `v`.
+    ///
+    /// `scale` is where a mean over rows and clipping come in without a pass over memory of their own. All slices
+    /// have one length; what is beyond the shortest is left alone.
+    pub fn update(&self, params: &mut [T], grads: &[T], scale: T, m: &mut [T], v: &mut [T]) {
+        debug_assert!(params.len() == grads.len() && grads.len() == m.len() && m.len() == v.len());
+        // A copy, so that the compiler sees that writing to a slice does not change the coefficients.
+        let s = *self;
+        for (((x, g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
+            let g = *g * scale;
+            *m = s.beta1 * *m + s.rest1 * g;
+            *v = s.beta2 * *v + s.rest2 * (g * g);
+            // The decay joins the step before the subtraction: alone, it would be rounded away in f32.
+            *x -= s.rate * *m / (v.sqrt() * s.root + s.eps) + s.decay * *x;
+        }
+    }
+}
+
+/// Adam with its state: for a loop of one's own. [`fit`](crate::fit()) uses the same update in parallel.
+///
+/// ```
+/// use ef_train::{Adam, AdamConfig};
+/// let mut adam = Adam::new(AdamConfig::default(), 1);
+/// let mut x = [3.0_f64];
+/// for _ in 0..500 {
+///     let grad = [2.0 * (x[0] - 1.0)]; // of (x - 1)^2
+///     adam.update(&mut x, &grad, 0.05);
+/// }
+/// assert!((x[0] - 1.0).abs() < 1e-3);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adam<T> {
+    config: AdamConfig,
+    steps: u64,
+    pub(crate) m: Vec<T>,
+    pub(crate) v: Vec<T>,
+}
+
+impl<T: Real> Adam<T> {
+    /// Adam for `len` parameters, at rest.
+    pub fn new(config: AdamConfig, len: usize) -> Self {
+        Self {
+            config,
+            steps: 0,
+            m: vec![T::zero(); len],
+            v: vec![T::zero(); len],
+        }
+    }
+
+    /// How many steps were taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Counts a step at learning rate `lr` and gives its coefficients.
+    pub(crate) fn advance(&mut self, lr: f64) -> AdamStep<T> {
+        self.steps += 1;
+        self.config.step(self.steps, lr)
+    }
+
+    /// One step on all parameters.
+    pub fn update(&mut self, params: &mut [T], grads: &[T], lr: f64) {
+        let step = self.advance(lr);
+        step.update(params, grads, T::one(), &mut self.m, &mut self.v);
+    }
+}

@@ -1,0 +1,352 @@
+//! The loop: maximum likelihood by mini-batches, validated and stopped in time.
+
+use std::time::{Duration, Instant};
+
+use ef_density::{Density, Key, RowSet, ScoreKey, StepKey};
+use ef_tensor::Real;
+use ef_tensor::params::ParamLayout;
+
+use crate::adam::Adam;
+use crate::parallel::{Score, Team, with_threads};
+use crate::{
+    Batches, EpochRecord, EpochReport, FitStart, History, Observer, Schedule, StepReport, StopReason,
+    TrainConfig, TrainError, validation_split,
+};
+
+/// Layers that start from data see at least this many rows, if there are as many.
+const INIT_ROWS: usize = 1024;
+
+/// Fits `params` to `rows` by maximum likelihood: minimises the mean of `-log p(row)` over the training rows.
+///
+/// `params` holds starting values ([`Density::init`]) when it is passed and the best weights found when the call
+/// returns, also when it returns [`TrainError::NonFinite`]. What happens:
+///
+/// 1. Rows are held out for validation ([`validation_split`]), and [`Density::init_from_data`] is called once on
+///    training rows.
+/// 2. Each epoch goes through the training rows in an order of its own ([`Batches`]). A step takes the gradient of the
+///    mini-batch's mean loss, clips it by its global norm, and hands it to [`Adam`] at the learning rate of the
+///    [`Schedule`]; an average of the weights follows ([`ema_decay`](crate::ema_decay)).
+/// 3. After each epoch the average is scored on the validation rows, and kept if it is the best so far. The weights
+///    before training are a candidate too, so a fit that ran through an epoch never returns anything worse than it
+///    was given. Training stops when `patience` epochs brought nothing better.
+///
+/// A step whose loss or gradient is not finite is skipped and counted; the fit is given up when that happens to more
+/// than a fifth of an epoch's steps. The result depends on data, settings and seed only, not on the number of
+/// threads, unless the clock or the observer cut it short.
+///
+/// # Errors
+///
+/// Settings out of range, no rows, parameters that do not fit the density or are not finite, threads that cannot be
+/// started, and too many steps that are not finite.
+///
+/// See the [crate] page for an example.
+pub fn fit<T, D>(
+    density: &D,
+    params: &mut [T],
+    rows: &D::Rows,
+    config: &TrainConfig,
+    observer: &mut dyn Observer,
+) -> Result<History, TrainError>
+where
+    T: Real,
+    D: Density<T> + ?Sized,
+{
+    let started = Instant::now();
+    config.validate()?;
+    if rows.num_rows() == 0 {
+        return Err(TrainError::NoRows);
+    }
+    if params.len() != density.num_params() {
+        return Err(TrainError::ParamCount {
+            expected: density.num_params(),
+            given: params.len(),
+        });
+    }
+    with_threads(config.threads, |parallel| {
+        Fit::new(density, params, rows, config, started, parallel)?.run(observer)
+    })?
+}
+
+/// The best weights so far.
+struct Best<T> {
+    score: Score,
+    epoch: usize,
+    weights: Vec<T>,
+}
+
+/// How the steps of an epoch ended, and what they saw.
+struct Steps {
+    /// `None`: all steps were done.
+    cut: Option<StopReason>,
+    done: usize,
+    skipped: usize,
+    lr: f64,
+    /// Summed loss and number of the rows of steps that were taken.
+    loss: f64,
+    rows: usize,
+}
+
+struct Fit<'a, T: Real, D: Density<T> + ?Sized> {
+    density: &'a D,
+    params: &'a mut [T],
+    rows: &'a D::Rows,
+    config: &'a TrainConfig,
+    started: Instant,
+    batches: Batches,
+    validation: Vec<usize>,
+    schedule: Schedule,
+    team: Team<T, D::Scratch>,
+    adam: Adam<T>,
+    average: Vec<T>,
+    best: Best<T>,
+    history: History,
+    /// Steps done, skipped ones included.
+    step: u64,
+}
+
+impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
+    fn new(
+        density: &'a D,
+        params: &'a mut [T],
+        rows: &'a D::Rows,
+        config: &'a TrainConfig,
+        started: Instant,
+        parallel: bool,
+    ) -> Result<Self, TrainError> {
+        let key = Key::new(config.seed);
+        let split = validation_split(rows.num_rows(), key, &config.validation);
+        let batch = config.batch_for(split.train.len());
+        let mut batches = Batches::new(split.train, batch, key);
+        batches.start_epoch(1);
+        density.init_from_data(params, rows, batches.first(batch.max(INIT_ROWS)));
+        if let Some(i) = params.iter().position(|x| !x.is_finite()) {
+            let layout = ParamLayout::of(|visitor| density.visit_params(visitor));
+            return Err(TrainError::ParamNotFinite {
+                name: layout.describe(i),
+            });
+        }
+        let planned = (config.epochs as u64).saturating_mul(batches.steps() as u64);
+        let history = History {
+            epochs: Vec::new(),
+            planned_epochs: config.epochs,
+            steps_per_epoch: batches.steps(),
+            batch,
+            train_rows: batches.num_rows(),
+            validation_rows: split.validation.len(),
+            validated_on_training: split.validated_on_training,
+            start_nll: f64::INFINITY,
+            best_epoch: Some(0),
+            best_nll: f64::INFINITY,
+            skipped_steps: 0,
+            stopped_by: StopReason::Completed,
+        };
+        Ok(Self {
+            density,
+            rows,
+            config,
+            started,
+            batches,
+            validation: split.validation,
+            schedule: Schedule::new(config.lr, config.lr_min, config.warmup, planned),
+            team: Team::new(config.shards, params.len(), parallel),
+            adam: Adam::new(config.adam(), params.len()),
+            average: params.to_vec(),
+            best: Best {
+                score: Score::default(),
+                epoch: 0,
+                weights: params.to_vec(),
+            },
+            params,
+            history,
+            step: 0,
+        })
+    }
+
+    fn run(mut self, observer: &mut dyn Observer) -> Result<History, TrainError> {
+        self.best.score = self.validate();
+        self.history.start_nll = self.best.score.nll();
+        observer.on_start(&FitStart {
+            epochs: self.config.epochs,
+            steps_per_epoch: self.history.steps_per_epoch,
+            params: self.params.len(),
+            train_rows: self.history.train_rows,
+            validation_rows: self.history.validation_rows,
+            validated_on_training: self.history.validated_on_training,
+            start_nll: self.history.start_nll,
+        });
+        let ended = self.epochs(observer);
+        self.history.best_epoch = Some(self.best.epoch);
+        self.history.best_nll = self.best.score.nll();
+        let unvalidated = matches!(ended, Ok(StopReason::Cancelled))
+            && self.history.epochs.is_empty()
+            && self.adam.steps() > 0
+            && all_finite(&self.average);
+        if unvalidated {
+            self.history.best_epoch = None;
+            self.params.copy_from_slice(&self.average);
+        } else {
+            self.params.copy_from_slice(&self.best.weights);
+        }
+        self.history.stopped_by = ended?;
+        Ok(self.history)
+    }
+
+    fn epochs(&mut self, observer: &mut dyn Observer) -> Result<StopReason, TrainError> {
+        for epoch in 1..=self.config.epochs {
+            let steps = self.steps(epoch, observer)?;
+            let nothing_done = steps.done == 0;
+            match steps.cut {
+                Some(StopReason::Cancelled) => return Ok(StopReason::Cancelled),
+                Some(reason) if nothing_done => return Ok(reason),
+                _ => self.close_epoch(epoch, &steps, observer),
+            }
+            if let Some(reason) = steps.cut {
+                return Ok(reason);
+            }
+            if self.config.patience.is_some_and(|p| epoch - self.best.epoch >= p) {
+                return Ok(StopReason::EarlyStopping);
+            }
+        }
+        Ok(StopReason::Completed)
+    }
+
+    /// The steps of one epoch, until the clock or the observer stops them.
+    fn steps(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<Steps, TrainError> {
+        self.batches.start_epoch(epoch as u64);
+        let planned = self.batches.steps();
+        let mut steps = Steps {
+            cut: None,
+            done: 0,
+            skipped: 0,
+            lr: 0.0,
+            loss: 0.0,
+            rows: 0,
+        };
+        while steps.done < planned {
+            if observer.should_stop() {
+                steps.cut = Some(StopReason::Cancelled);
+                break;
+            }
+            if self.config.max_time.is_some_and(|max| self.elapsed() >= max) {
+                steps.cut = Some(StopReason::Clock);
+                break;
+            }
+            let report = self.take_step(epoch, &mut steps);
+            observer.on_step(&report);
+            if steps.skipped * 5 > planned {
+                return Err(TrainError::NonFinite {
+                    epoch,
+                    skipped: steps.skipped,
+                    steps: planned,
+                    lr: self.config.lr,
+                    best_epoch: self.best.epoch,
+                });
+            }
+        }
+        Ok(steps)
+    }
+
+    fn take_step(&mut self, epoch: usize, steps: &mut Steps) -> StepReport {
+        let batch = self.batches.batch(steps.done);
+        let (density, rows, params) = (self.density, self.rows, &*self.params);
+        let (key, step) = (Key::new(self.config.seed).purpose("train"), self.step);
+        let gradient = self.team.gradient(batch.len(), |positions, scratch, grads| {
+            let row = positions.start as u64;
+            density.nll_backward(
+                params,
+                rows,
+                &batch[positions],
+                StepKey { key, step, row },
+                scratch,
+                grads,
+            )
+        });
+        steps.lr = self.schedule.lr(self.step);
+        let scale = gradient.scale(self.config.clip_norm);
+        if let Some(scale) = scale {
+            let (config, lr) = (self.config, steps.lr);
+            self.team.update(
+                self.params,
+                &mut self.average,
+                &mut self.adam,
+                lr,
+                scale,
+                config.ema,
+            );
+            steps.loss += gradient.loss * batch.len() as f64;
+            steps.rows += batch.len();
+        } else {
+            steps.skipped += 1;
+            self.history.skipped_steps += 1;
+        }
+        steps.done += 1;
+        self.step += 1;
+        StepReport {
+            epoch,
+            step: self.step,
+            nll: gradient.loss,
+            grad_norm: gradient.norm,
+            lr: steps.lr,
+            skipped: scale.is_none(),
+        }
+    }
+
+    /// Validates the average, keeps it if it is the best so far, and writes the epoch down.
+    fn close_epoch(&mut self, epoch: usize, steps: &Steps, observer: &mut dyn Observer) {
+        let score = self.validate();
+        if score.better_than(&self.best.score) && all_finite(&self.average) {
+            self.best.score = score;
+            self.best.epoch = epoch;
+            self.best.weights.copy_from_slice(&self.average);
+        }
+        let record = EpochRecord {
+            epoch,
+            train_nll: if steps.rows == 0 {
+                f64::INFINITY
+            } else {
+                steps.loss / steps.rows as f64
+            },
+            validation_nll: score.nll(),
+            impossible_rows: score.impossible,
+            lr: steps.lr,
+            skipped_steps: steps.skipped,
+        };
+        observer.on_epoch(&EpochReport {
+            epoch,
+            planned: self.config.epochs,
+            train_nll: record.train_nll,
+            validation_nll: record.validation_nll,
+            impossible_rows: record.impossible_rows,
+            best_nll: self.best.score.nll(),
+            best_epoch: self.best.epoch,
+            lr: record.lr,
+            elapsed: self.elapsed(),
+        });
+        self.history.epochs.push(record);
+    }
+
+    /// The loss of the averaged weights on the validation rows, with the same noise every time.
+    fn validate(&mut self) -> Score {
+        let (density, rows, weights, index) = (self.density, self.rows, &self.average, &self.validation);
+        let key = ScoreKey {
+            key: Key::new(self.config.seed).purpose("validation"),
+            draws: self.config.validation_draws,
+        };
+        self.team.score(index.len(), |positions, scratch, mut out| {
+            // Rows held out at random; the trait scores ranges. Neighbours, where there are any, go together.
+            for run in index[positions].chunk_by(|a, b| a + 1 == *b) {
+                let (now, later) = std::mem::take(&mut out).split_at_mut(run.len());
+                density.log_prob(weights, rows, run[0]..run[0] + run.len(), key, scratch, now);
+                out = later;
+            }
+        })
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+fn all_finite<T: Real>(values: &[T]) -> bool {
+    values.iter().all(|x| x.is_finite())
+}

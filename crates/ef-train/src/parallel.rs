@@ -1,0 +1,291 @@
+//! One training step on many threads, with the same bytes for any number of them.
+//!
+//! Work is cut by settings, never by threads: a mini-batch into a fixed number of row shards, each with a gradient
+//! and scratch memory of its own; the parameters into fixed ranges. Threads only decide who computes a piece. Every
+//! sum over pieces is taken in the order of the pieces. A step is three fork-joins:
+//!
+//! 1. **Shards**: each adds up the gradient of its rows (nearly all of the time).
+//! 2. **Reduction**: for each parameter range, the sum over shards and its squared norm.
+//! 3. **Update**: for each parameter range, Adam and the average of the weights.
+//!
+//! Two would do without clipping. Clipping by the *global* norm puts a barrier between 2 and 3: no parameter may move
+//! before every partial norm is known. The third fork-join costs microseconds, and the alternative, the norm of the
+//! step before, would let exactly the extreme step through that clipping is there for.
+//!
+//! Buffers are made once: a step allocates nothing here, and rayon's splitting of slices does not either.
+
+use std::num::NonZero;
+use std::ops::Range;
+use std::thread::available_parallelism;
+
+use ef_tensor::Real;
+use ef_tensor::shards::{chunks, piece};
+use rayon::prelude::*;
+
+use crate::adam::{Adam, AdamStep};
+use crate::clip::squared_norm;
+use crate::ema::ema_update;
+use crate::{TrainError, clip_factor, ema_decay};
+
+/// Parameters a range: few enough that the gradients of four shards stay in the first cache while they are added.
+const RANGE: usize = 2048;
+
+/// Rows scored at a time.
+const CHUNK: usize = 256;
+
+/// Runs `work` inside a thread pool of its own, entered once; told whether there is one. One thread has none.
+pub(crate) fn with_threads<R: Send>(
+    threads: usize,
+    work: impl FnOnce(bool) -> R + Send,
+) -> Result<R, TrainError> {
+    let threads = match threads {
+        0 => available_parallelism().map_or(1, NonZero::get),
+        n => n,
+    };
+    if threads == 1 {
+        return Ok(work(false));
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("ef-train-{i}"))
+        .build()
+        .map_err(|e| TrainError::Threads {
+            threads,
+            reason: e.to_string(),
+        })?;
+    Ok(pool.install(|| work(true)))
+}
+
+/// What one shard computes with and leaves behind.
+#[derive(Debug)]
+struct Shard<S> {
+    scratch: S,
+    log_prob: Vec<f64>,
+    loss: f64,
+    score: Score,
+}
+
+/// The gradient of one mini-batch, which lies in the [`Team`] until the next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gradient {
+    /// Mean loss, nats a row.
+    pub(crate) loss: f64,
+    /// Length of the gradient of the mean loss.
+    pub(crate) norm: f64,
+    rows: usize,
+}
+
+impl Gradient {
+    /// What the summed gradient is multiplied by: the mean over rows, then clipping. `None` if the step must not be
+    /// taken: the loss or the gradient is not finite, or so long that its square overflows `T`.
+    pub(crate) fn scale<T: Real>(&self, clip_norm: Option<f64>) -> Option<T> {
+        let factor = clip_norm.map_or(1.0, |max| clip_factor(self.norm, max));
+        let length = self.norm * factor;
+        let usable =
+            self.loss.is_finite() && self.norm.is_finite() && length * length < T::max_value().wide();
+        usable.then(|| T::of(factor / self.rows as f64))
+    }
+}
+
+/// The loss of a set of rows. Rows without a finite log-density are counted apart, so that one such row does not hide
+/// how the others fare.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Score {
+    sum: f64,
+    finite: usize,
+    /// Rows whose log-density is not finite.
+    pub(crate) impossible: usize,
+}
+
+impl Score {
+    fn add(&mut self, log_prob: &[f64]) {
+        for &l in log_prob {
+            if l.is_finite() {
+                self.sum -= l;
+                self.finite += 1;
+            } else {
+                self.impossible += 1;
+            }
+        }
+    }
+
+    /// Mean negative log-density of the rows where it is finite, nats; infinite if there is no such row.
+    pub(crate) fn nll(&self) -> f64 {
+        if self.finite == 0 {
+            f64::INFINITY
+        } else {
+            self.sum / self.finite as f64
+        }
+    }
+
+    /// Fewer impossible rows are better, then the lower loss.
+    pub(crate) fn better_than(&self, other: &Self) -> bool {
+        self.impossible < other.impossible
+            || (self.impossible == other.impossible && self.nll() < other.nll())
+    }
+}
+
+/// The shards with their memory, and the gradient they add up to.
+#[derive(Debug)]
+pub(crate) struct Team<T, S> {
+    parallel: bool,
+    shards: Vec<Shard<S>>,
+    /// One gradient a shard. Not in [`Shard`], because the reduction reads them from every thread, and scratch memory
+    /// need not be `Sync`.
+    grads: Vec<Vec<T>>,
+    sum: Vec<T>,
+    squares: Vec<f64>,
+}
+
+impl<T: Real, S: Default + Send> Team<T, S> {
+    pub(crate) fn new(shards: usize, params: usize, parallel: bool) -> Self {
+        let shard = |_| Shard {
+            scratch: S::default(),
+            log_prob: vec![0.0; CHUNK],
+            loss: 0.0,
+            score: Score::default(),
+        };
+        Self {
+            parallel,
+            shards: (0..shards).map(shard).collect(),
+            grads: vec![vec![T::zero(); params]; shards],
+            sum: vec![T::zero(); params],
+            squares: vec![0.0; params.div_ceil(RANGE)],
+        }
+    }
+
+    /// Runs `work` once for each shard: the first fork-join.
+    fn each_shard(&mut self, work: impl Fn(usize, &mut Shard<S>, &mut [T]) + Sync) {
+        if self.parallel {
+            let shards = self.shards.par_iter_mut().with_max_len(1);
+            shards
+                .zip(&mut self.grads)
+                .enumerate()
+                .for_each(|(i, (shard, grads))| work(i, shard, grads));
+        } else {
+            self.shards
+                .iter_mut()
+                .zip(&mut self.grads)
+                .enumerate()
+                .for_each(|(i, (shard, grads))| work(i, shard, grads));
+        }
+    }
+
+    /// The gradient of a mini-batch of `rows` rows. `backward` is given the positions of a shard's rows in the
+    /// mini-batch; it adds the gradient of their summed loss and returns that sum.
+    pub(crate) fn gradient(
+        &mut self,
+        rows: usize,
+        backward: impl Fn(Range<usize>, &mut S, &mut [T]) -> f64 + Sync,
+    ) -> Gradient {
+        let count = self.shards.len();
+        self.each_shard(|i, shard, grads| {
+            // Here and not after the update: the shard's own thread brings the buffer into its cache anyway.
+            grads.fill(T::zero());
+            let positions = piece(rows, count, i);
+            shard.loss = if positions.is_empty() {
+                0.0
+            } else {
+                backward(positions, &mut shard.scratch, grads)
+            };
+        });
+        let squares = self.reduce();
+        let loss: f64 = self.shards.iter().map(|shard| shard.loss).sum();
+        Gradient {
+            loss: loss / rows as f64,
+            norm: squares.sqrt() / rows as f64,
+            rows,
+        }
+    }
+
+    /// The sum over shards and its squared norm: the second fork-join.
+    fn reduce(&mut self) -> f64 {
+        let grads = &self.grads;
+        let work = |i: usize, sum: &mut [T], square: &mut f64| {
+            let start = i * RANGE;
+            sum.fill(T::zero());
+            for grads in grads {
+                for (s, g) in sum.iter_mut().zip(&grads[start..]) {
+                    *s += *g;
+                }
+            }
+            *square = squared_norm(sum);
+        };
+        if self.parallel {
+            self.sum
+                .par_chunks_mut(RANGE)
+                .zip(&mut self.squares)
+                .enumerate()
+                .for_each(|(i, (sum, square))| work(i, sum, square));
+        } else {
+            self.sum
+                .chunks_mut(RANGE)
+                .zip(&mut self.squares)
+                .enumerate()
+                .for_each(|(i, (sum, square))| work(i, sum, square));
+        }
+        self.squares.iter().sum()
+    }
+
+    /// Moves the parameters by the last gradient times `scale`, and the average after them: the third fork-join.
+    pub(crate) fn update(
+        &self,
+        params: &mut [T],
+        average: &mut [T],
+        adam: &mut Adam<T>,
+        lr: f64,
+        scale: T,
+        ema: f64,
+    ) {
+        let step: AdamStep<T> = adam.advance(lr);
+        let decay = ema_decay(ema, adam.steps());
+        let work = |params: &mut [T], average: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]| {
+            step.update(params, grads, scale, m, v);
+            ema_update(average, params, decay);
+        };
+        if self.parallel {
+            params
+                .par_chunks_mut(RANGE)
+                .zip(average.par_chunks_mut(RANGE))
+                .zip(self.sum.par_chunks(RANGE))
+                .zip(adam.m.par_chunks_mut(RANGE))
+                .zip(adam.v.par_chunks_mut(RANGE))
+                .for_each(|((((x, y), g), m), v)| work(x, y, g, m, v));
+        } else {
+            params
+                .chunks_mut(RANGE)
+                .zip(average.chunks_mut(RANGE))
+                .zip(self.sum.chunks(RANGE))
+                .zip(adam.m.chunks_mut(RANGE))
+                .zip(adam.v.chunks_mut(RANGE))
+                .for_each(|((((x, y), g), m), v)| work(x, y, g, m, v));
+        }
+    }
+
+    /// The loss of `rows` rows in chunks of fixed size. `log_prob` is given the positions of a chunk's rows and
+    /// writes one log-density each.
+    pub(crate) fn score(
+        &mut self,
+        rows: usize,
+        log_prob: impl Fn(Range<usize>, &mut S, &mut [f64]) + Sync,
+    ) -> Score {
+        let all = chunks(rows, CHUNK);
+        let count = self.shards.len();
+        self.each_shard(|i, shard, _| {
+            let mine = piece(all.len(), count, i);
+            shard.score = Score::default();
+            for positions in all.clone().skip(mine.start).take(mine.len()) {
+                let out = &mut shard.log_prob[..positions.len()];
+                log_prob(positions, &mut shard.scratch, out);
+                shard.score.add(out);
+            }
+        });
+        self.shards
+            .iter()
+            .fold(Score::default(), |total, Shard { score, .. }| Score {
+                sum: total.sum + score.sum,
+                finite: total.finite + score.finite,
+                impossible: total.impossible + score.impossible,
+            })
+    }
+}
