@@ -1,1 +1,22 @@
-//! Tables in and out: CSV, schema, and one probability law per column.
+#![doc = include_str!("../README.md")]
+
+mod arrow_in;
+mod csv_read;
+mod csv_scan;
+mod csv_write;
+mod encoder;
+mod error;
+mod format;
+mod infer;
+pub mod law;
+mod schema;
+mod table;
+mod transform;
+
+pub use encoder::{DecodedColumn, EncodedColumn, EncodedTable, EncoderOptions, Features, TableEncoder};
+pub use error::{Location, TableError};
+pub use format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};
+pub use law::{CategoryLaw, ColumnLaw, NUMBER_FEATURES, NumberLaw, Place, RankCells, Value};
+pub use schema::{ColumnSchema, Kind, Schema};
+pub use table::{ColumnData, Table};
+pub use transform::{Asinh, Identity, Transformer, TransformerConstructor, register_transformer};

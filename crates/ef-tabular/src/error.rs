@@ -1,0 +1,230 @@
+//! What can go wrong at the table's edge, and what to do about it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where in a table something was found: a file's line if the table came from a file, else its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// Name of the file or stream, if the table was read from one.
+    pub source_name: Option<String>,
+    /// 1-based line where the row starts (the header is line 1), if the table was read from a file.
+    pub line: Option<u64>,
+    /// Row of the table, counted from 0.
+    pub row: usize,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.source_name, self.line) {
+            (Some(name), Some(line)) => write!(f, "{name}, line {line}"),
+            _ => write!(f, "row {} (counting from 0)", self.row),
+        }
+    }
+}
+
+/// Everything that reading, writing, fitting, encoding or decoding a table can refuse.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// A file could not be opened or read.
+    #[error("cannot read {}: {error}; check the path and that the file may be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: std::io::Error,
+    },
+    /// A file could not be written; nothing half-written is left behind.
+    #[error("cannot write {}: {error}; check that the folder exists, may be written and has room", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: std::io::Error,
+    },
+    /// A stream could not be read or written.
+    #[error("{source_name}: {error}")]
+    Stream {
+        /// Name of the stream.
+        source_name: String,
+        /// What the system said.
+        #[source]
+        error: std::io::Error,
+    },
+    /// No header row at all.
+    #[error("{source_name} is empty; a table needs a header row with the column names")]
+    EmptyFile {
+        /// File or stream.
+        source_name: String,
+    },
+    /// Bytes that are not UTF-8.
+    #[error("{source_name}, line {line}: the text is not UTF-8; save the file as UTF-8 and try again")]
+    NotUtf8 {
+        /// File or stream.
+        source_name: String,
+        /// 1-based line.
+        line: u64,
+    },
+    /// A quoted field that never ends.
+    #[error(
+        "{source_name}, line {line}: the quote opened here is never closed; close it, or double a quote that belongs to the text (\"\")"
+    )]
+    UnterminatedQuote {
+        /// File or stream.
+        source_name: String,
+        /// 1-based line where the quote opened.
+        line: u64,
+    },
+    /// A row with more or fewer fields than the header.
+    #[error(
+        "{source_name}, line {line}: found {found} fields where the header has {expected}; quote a field that contains a comma, or mend the row"
+    )]
+    RaggedRow {
+        /// File or stream.
+        source_name: String,
+        /// 1-based line where the row starts.
+        line: u64,
+        /// Fields of the header.
+        expected: usize,
+        /// Fields of the row.
+        found: usize,
+    },
+    /// Two columns of one name.
+    #[error("{source_name}: two columns are named \"{name}\"; give every column a name of its own")]
+    DuplicateColumn {
+        /// File, stream or "table".
+        source_name: String,
+        /// The name.
+        name: String,
+    },
+    /// A column without a name.
+    #[error(
+        "{source_name}: column {position} of the header has no name; name it or leave it out (pandas: to_csv(index=False))"
+    )]
+    EmptyColumnName {
+        /// File, stream or "table".
+        source_name: String,
+        /// 1-based position in the header.
+        position: usize,
+    },
+    /// An infinite number, or one too large for a 64-bit float.
+    #[error(
+        "{location}, column \"{column}\": \"{text}\" is not a finite number; replace it, or leave the cell empty"
+    )]
+    NotFinite {
+        /// The row.
+        location: Location,
+        /// The column.
+        column: String,
+        /// The cell's text.
+        text: String,
+    },
+    /// Text where the schema has numbers.
+    #[error(
+        "{location}, column \"{column}\": \"{text}\" is not a number, and the column held numbers when the model was fitted; mend the cell or leave it empty"
+    )]
+    NotANumber {
+        /// The row.
+        location: Location,
+        /// The column.
+        column: String,
+        /// The cell's text.
+        text: String,
+    },
+    /// Something else where the schema has true and false.
+    #[error(
+        "{location}, column \"{column}\": \"{text}\" is neither true nor false, and the column held only these when the model was fitted; mend the cell or leave it empty"
+    )]
+    NotABoolean {
+        /// The row.
+        location: Location,
+        /// The column.
+        column: String,
+        /// The cell's text.
+        text: String,
+    },
+    /// A whole number that a 64-bit float cannot hold exactly.
+    #[error(
+        "{location}, column \"{column}\": {value} is beyond 2^53 and would lose digits; hand such identifiers over as text"
+    )]
+    IntegerTooLarge {
+        /// The row.
+        location: Location,
+        /// The column.
+        column: String,
+        /// The number.
+        value: i128,
+    },
+    /// A column that is not there.
+    #[error("there is no column \"{name}\"; the table has: {}", present.join(", "))]
+    UnknownColumn {
+        /// The name that was looked for.
+        name: String,
+        /// The names that are there.
+        present: Vec<String>,
+    },
+    /// A column that is already there.
+    #[error("the table already has a column \"{name}\"; choose another name")]
+    ColumnExists {
+        /// The name.
+        name: String,
+    },
+    /// Columns of different lengths.
+    #[error("column \"{name}\" has {found} values where {expected} are needed")]
+    LengthMismatch {
+        /// The column.
+        name: String,
+        /// Rows needed.
+        expected: usize,
+        /// Rows given.
+        found: usize,
+    },
+    /// An Arrow type that is no table column here.
+    #[error(
+        "column \"{column}\" has the Arrow type {data_type}; cast it to text (Utf8), integers, floats or Boolean first"
+    )]
+    UnsupportedType {
+        /// The column.
+        column: String,
+        /// Arrow's name of the type.
+        data_type: String,
+    },
+    /// Too few rows to learn from.
+    #[error("the table has {rows} rows; fitting needs at least 2")]
+    TooFewRows {
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// A user's transformer that does not fit its column.
+    #[error("the transformer \"{kind}\" of column \"{column}\" does not fit: {reason}")]
+    Transformer {
+        /// The transformer's kind.
+        kind: String,
+        /// The column.
+        column: String,
+        /// What is wrong, with the way out.
+        reason: String,
+    },
+    /// Cells or ranks handed to `decode` that no law can hold.
+    #[error("cannot decode column \"{column}\": {reason}")]
+    Decode {
+        /// The column.
+        column: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// More rows or text than one Arrow array can hold.
+    #[error("{source_name}, column \"{column}\": more than 2 GB of text in one column; split the file")]
+    TooMuchText {
+        /// File or stream.
+        source_name: String,
+        /// The column.
+        column: String,
+    },
+    /// Arrow refused to build the table.
+    #[error("the table could not be built: {0}")]
+    Arrow(#[from] arrow_schema::ArrowError),
+}

@@ -1,0 +1,339 @@
+//! The smoothed marginal: a kernel estimate in `w = g(x)` kept as a piecewise-linear distribution function.
+//!
+//! Body: equal bins of w with a constant density in each. Beyond the data: exponential tails of mass [`TAIL`] each; on a
+//! side with a natural bound a thin uniform stretch up to the bound instead. Density, mass, distribution function and
+//! inverse all come from the same numbers, so they are exact with each other.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::kernel::{BINS, Choice, Kernel, Point};
+use super::sample::Sample;
+use crate::transform::{Map, Transformer};
+
+/// Mass beyond the data on a side without a natural bound.
+const TAIL: f64 = 5e-4;
+
+/// What lies beyond the body on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum End {
+    /// Exponential in w.
+    Tail { scale: f64 },
+    /// Uniform in w up to here.
+    Stretch { to: f64 },
+    /// Nothing: the body reaches the bound.
+    Closed,
+}
+
+/// A distribution on the line, in w.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SmoothLaw {
+    map: Map,
+    start: f64,
+    width: f64,
+    /// Distribution function at the bin edges.
+    cdf: Vec<f64>,
+    /// Mass above the last edge; `1 - cdf.last()` with all its digits.
+    upper_mass: f64,
+    lower: End,
+    upper: End,
+}
+
+/// A law with its leave-one-out likelihood.
+#[derive(Debug)]
+pub(crate) struct SmoothFit {
+    pub(crate) law: SmoothLaw,
+    /// Weight of the smooth part beside the empirical one; 1 without a grid.
+    pub(crate) weight: f64,
+    pub(crate) score: f64,
+}
+
+impl SmoothLaw {
+    /// Fits under one map; `None` if the map is of no use on these values. `floor` and `ceiling` bound the support in x.
+    pub(crate) fn fit(
+        sample: &Sample,
+        transformer: Arc<dyn Transformer>,
+        floor: Option<f64>,
+        ceiling: Option<f64>,
+    ) -> Option<SmoothFit> {
+        let (min, max) = (*sample.values.first()?, *sample.values.last()?);
+        let half_step = 0.5 * sample.grid.step();
+        let clip = |x: f64| x.max(floor.unwrap_or(f64::MIN)).min(ceiling.unwrap_or(f64::MAX));
+        let (low_x, high_x) = (clip(min - half_step), clip(max + half_step));
+        let decreasing = transformer.forward(high_x) < transformer.forward(low_x);
+        let map = Map::new(transformer, decreasing);
+        let (mut low, mut high) = (map.forward(low_x), map.forward(high_x));
+        // an edge of the domain may be infinitely far: stay with the data then
+        if !low.is_finite() {
+            low = map.forward(min);
+        }
+        if !high.is_finite() {
+            high = map.forward(max);
+        }
+        if high.partial_cmp(&low)? == std::cmp::Ordering::Less || !(high - low).is_finite() {
+            return None;
+        }
+        if high - low <= 1e-9 * low.abs() || high - low < 1e-290 {
+            // one value, or several that w cannot tell apart: room around it
+            let room = 0.05
+                * low.abs().max(if sample.grid.decimals().is_some() {
+                    half_step
+                } else {
+                    1e-3
+                });
+            if sample.values.len() > 2 || !room.is_finite() || room <= 1e-290 {
+                return None;
+            }
+            (low, high) = (low - room, high + room);
+        }
+        let range = high - low;
+        let floor_w = floor.map(|x| map.forward(x)).filter(|w| w.is_finite());
+        let ceiling_w = ceiling.map(|x| map.forward(x)).filter(|w| w.is_finite());
+        // with a bound some way off, the body takes in what the kernels spread beyond the data
+        let start = floor_w.map_or(low, |bound| bound.max(low - 0.1 * range).min(low));
+        let end = ceiling_w.map_or(high, |bound| bound.min(high + 0.1 * range).max(high));
+        let width = (end - start) / BINS as f64;
+        if width.is_nan() || width <= 1e-300 || !width.is_finite() {
+            return None;
+        }
+        let rows = sample.total() as f64;
+        let background = 1.0 / (rows + 2.0);
+        let mut points = Vec::with_capacity(sample.values.len());
+        for (value, count) in sample.values.iter().zip(&sample.counts) {
+            let w = map.forward(*value);
+            let half = if half_step > 0.0 {
+                let below = map.forward(clip(value - half_step)).max(start);
+                (0.5 * (map.forward(clip(value + half_step)).min(end) - below)).max(1e-300)
+            } else {
+                0.0
+            };
+            let log_derivative = if half_step > 0.0 {
+                0.0
+            } else {
+                map.log_derivative(*value)
+            };
+            if !w.is_finite() || !log_derivative.is_finite() {
+                return None;
+            }
+            points.push(Point {
+                w,
+                half,
+                copies: *count as f64,
+                log_derivative,
+            });
+        }
+        let choice = if points.len() > 1 {
+            Kernel::new(&points, start, width, background).choose()
+        } else {
+            Choice {
+                bandwidth: end - start,
+                weight: 1.0,
+                score: 0.0,
+                shares: vec![1.0 / BINS as f64; BINS],
+            }
+        };
+        let tail = |at_x: f64| {
+            let in_x = (max - min).max(2.0 * half_step) * map.log_derivative(at_x).exp();
+            let scale = 0.05
+                * if in_x.is_finite() && in_x > 1e-290 {
+                    in_x.min(range)
+                } else {
+                    range
+                };
+            End::Tail {
+                scale: scale.max(1e-300),
+            }
+        };
+        let side = |bound: Option<f64>, edge: f64, at_x: f64| match bound {
+            None => tail(at_x),
+            Some(bound) if bound != edge => End::Stretch { to: bound },
+            Some(_) => End::Closed,
+        };
+        let (lower, upper) = (side(floor_w, start, min), side(ceiling_w, end, max));
+        let mut law = Self {
+            map,
+            start,
+            width,
+            cdf: Vec::new(),
+            upper_mass: 0.0,
+            lower,
+            upper,
+        };
+        law.fill(choice.shares, choice.bandwidth, background);
+        Some(SmoothFit {
+            law,
+            weight: choice.weight,
+            score: choice.score,
+        })
+    }
+
+    /// Turns bin shares into the distribution function, in the widest bins that still resolve the bandwidth.
+    fn fill(&mut self, mut shares: Vec<f64>, bandwidth: f64, background: f64) {
+        while shares.len() > 16 && 2.0 * self.width <= 0.25 * bandwidth {
+            shares = shares.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect();
+            self.width *= 2.0;
+        }
+        let mass_of = |end: End| match end {
+            End::Tail { .. } => TAIL,
+            End::Stretch { .. } => 0.25 * background,
+            End::Closed => 0.0,
+        };
+        let (lower_mass, upper_mass) = (mass_of(self.lower), mass_of(self.upper));
+        let body = 1.0 - lower_mass - upper_mass;
+        let uniform = background / shares.len() as f64;
+        self.cdf = Vec::with_capacity(shares.len() + 1);
+        self.cdf.push(lower_mass);
+        let mut sum = 0.0;
+        let count = shares.len();
+        for (bin, share) in shares.into_iter().enumerate() {
+            sum += (1.0 - background) * share + uniform;
+            let edge = if bin + 1 == count {
+                1.0 - upper_mass
+            } else {
+                lower_mass + body * sum
+            };
+            self.cdf.push(edge.min(1.0 - upper_mass));
+        }
+        self.upper_mass = upper_mass;
+    }
+
+    fn bins(&self) -> usize {
+        self.cdf.len().saturating_sub(1)
+    }
+
+    fn end(&self) -> f64 {
+        self.start + self.width * self.bins() as f64
+    }
+
+    fn lower_mass(&self) -> f64 {
+        self.cdf.first().copied().unwrap_or(0.0)
+    }
+
+    pub(crate) fn transformer(&self) -> &dyn Transformer {
+        self.map.transformer()
+    }
+
+    /// Number of bins kept.
+    pub(crate) fn resolution(&self) -> usize {
+        self.bins()
+    }
+
+    /// w of a number; the start of the body where the map gives none.
+    pub(crate) fn w(&self, x: f64) -> f64 {
+        let w = self.map.forward(x);
+        if w.is_nan() { self.start } else { w }
+    }
+
+    /// Distribution function at w; 0 and 1 at the infinities.
+    pub(crate) fn cdf(&self, w: f64) -> f64 {
+        let end = self.end();
+        if w < self.start {
+            let mass = self.lower_mass();
+            match self.lower {
+                End::Tail { scale } => mass * ((w - self.start) / scale).exp(),
+                End::Stretch { to } => mass * ((w - to) / (self.start - to)).clamp(0.0, 1.0),
+                End::Closed => 0.0,
+            }
+        } else if w >= end {
+            let beyond = match self.upper {
+                End::Tail { scale } => (-(w - end) / scale).exp(),
+                End::Stretch { to } => ((to - w) / (to - end)).clamp(0.0, 1.0),
+                End::Closed => 0.0,
+            };
+            1.0 - self.upper_mass * beyond
+        } else {
+            let at = (w - self.start) / self.width;
+            let i = (at as usize).min(self.bins() - 1);
+            let (below, above) = (self.cdf[i], self.cdf[i + 1]);
+            (below + (at - i as f64) * (above - below)).clamp(below, above)
+        }
+    }
+
+    /// `ln dF/dw`.
+    pub(crate) fn log_density_w(&self, w: f64) -> f64 {
+        let end = self.end();
+        if w < self.start {
+            match self.lower {
+                End::Tail { scale } => self.lower_mass().ln() + (w - self.start) / scale - scale.ln(),
+                End::Stretch { to } if w >= to => (self.lower_mass() / (self.start - to)).ln(),
+                _ => f64::NEG_INFINITY,
+            }
+        } else if w > end || (w == end && self.upper_mass == 0.0 && self.bins() == 0) {
+            match self.upper {
+                End::Tail { scale } => self.upper_mass.ln() - (w - end) / scale - scale.ln(),
+                End::Stretch { to } if w <= to => (self.upper_mass / (to - end)).ln(),
+                _ => f64::NEG_INFINITY,
+            }
+        } else {
+            let i = (((w - self.start) / self.width) as usize).min(self.bins() - 1);
+            (self.cdf[i + 1] - self.cdf[i]).ln() - self.width.ln()
+        }
+    }
+
+    /// `ln f(x)`, the density in the units of x.
+    pub(crate) fn log_density(&self, x: f64) -> f64 {
+        self.log_density_w(self.w(x)) + self.map.log_derivative(x)
+    }
+
+    /// `ln (F(w2) - F(w1))`, with all digits in the tails; -inf if w cannot tell the two apart.
+    pub(crate) fn log_mass(&self, w1: f64, w2: f64) -> f64 {
+        if w1.is_nan() || w2.is_nan() || w1 >= w2 {
+            return f64::NEG_INFINITY;
+        }
+        let end = self.end();
+        match (self.lower, self.upper) {
+            (End::Tail { scale }, _) if w2 <= self.start => {
+                self.lower_mass().ln() + (w2 - self.start) / scale + (-(-(w2 - w1) / scale).exp_m1()).ln()
+            }
+            (_, End::Tail { scale }) if w1 >= end => {
+                self.upper_mass.ln() - (w1 - end) / scale + (-(-(w2 - w1) / scale).exp_m1()).ln()
+            }
+            _ if w1 >= self.start && w2 <= end && self.same_bin(w1, w2) => {
+                self.log_density_w(0.5 * (w1 + w2)) + (w2 - w1).ln()
+            }
+            _ => (self.cdf(w2) - self.cdf(w1)).ln(),
+        }
+    }
+
+    fn same_bin(&self, w1: f64, w2: f64) -> bool {
+        (w1 - self.start) / self.width >= ((w2 - self.start) / self.width).floor()
+    }
+
+    /// The number at rank u.
+    pub(crate) fn inverse(&self, u: f64) -> f64 {
+        let last = self.bins();
+        let w = if u < self.lower_mass() {
+            let share = u / self.lower_mass();
+            match self.lower {
+                End::Tail { scale } => self.start + scale * share.max(f64::MIN_POSITIVE).ln(),
+                End::Stretch { to } => to + share * (self.start - to),
+                End::Closed => self.start,
+            }
+        } else if u > self.cdf[last] {
+            let end = self.end();
+            let share = ((1.0 - u) / self.upper_mass).clamp(f64::MIN_POSITIVE, 1.0);
+            match self.upper {
+                End::Tail { scale } => end - scale * share.ln(),
+                End::Stretch { to } => to - share * (to - end),
+                End::Closed => end,
+            }
+        } else {
+            let i = self.cdf.partition_point(|edge| *edge <= u).clamp(1, last) - 1;
+            let (below, above) = (self.cdf[i], self.cdf[i + 1]);
+            let share = if above > below {
+                ((u - below) / (above - below)).clamp(0.0, 1.0)
+            } else {
+                0.5
+            };
+            self.start + (i as f64 + share) * self.width
+        };
+        let x = self.map.inverse(w);
+        if x.is_nan() {
+            0.0
+        } else {
+            x.clamp(f64::MIN, f64::MAX)
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What the columns of a table are, and how a table from elsewhere is brought to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_schema::DataType;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TableError;
+use crate::format::{BooleanSpelling, NumberFormat, NumberText, parse_number};
+use crate::table::{Table, field_of};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Labels without order.
+    Category,
+    /// Whole numbers.
+    Integer,
+    /// Numbers with decimals.
+    Decimal,
+    /// True and false.
+    Boolean,
+}
+
+impl Kind {
+    pub(crate) fn of(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::Int64 => Self::Integer,
+            DataType::Float64 => Self::Decimal,
+            DataType::Boolean => Self::Boolean,
+            _ => Self::Category,
+        }
+    }
+
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            Self::Category => DataType::Utf8,
+            Self::Integer => DataType::Int64,
+            Self::Decimal => DataType::Float64,
+            Self::Boolean => DataType::Boolean,
+        }
+    }
+
+    /// Whether the column holds numbers.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Integer | Self::Decimal)
+    }
+}
+
+/// One column: its name, its kind and how it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnSchema {
+    /// The name in the header.
+    pub name: String,
+    /// What it holds.
+    pub kind: Kind,
+    /// How its numbers are written (of no account for other kinds).
+    pub format: NumberFormat,
+    /// How a missing cell is written.
+    pub missing_marker: String,
+    /// How its booleans are written (of no account for other kinds).
+    pub boolean: BooleanSpelling,
+}
+
+/// The columns of a table, left to right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The columns.
+    pub columns: Vec<ColumnSchema>,
+}
+
+impl Schema {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Position of the column of that name.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The columns at these positions, in this order; positions beyond the end are left out.
+    #[must_use]
+    pub fn subset(&self, positions: &[usize]) -> Self {
+        Self {
+            columns: positions
+                .iter()
+                .filter_map(|position| self.columns.get(*position).cloned())
+                .collect(),
+        }
+    }
+
+    /// Brings a table to this schema: columns are found by name in any order, further columns are left out.
+    ///
+    /// Where this schema has categories, numbers and booleans become the text they were written with. Where it has
+    /// numbers, whole numbers and decimals are both welcome (`3` and `3.0` are one number); a column of whole numbers
+    /// that brings decimals comes out as decimals.
+    ///
+    /// # Errors
+    /// A missing column (the error lists what is there); text in a column of numbers or booleans, with line and column.
+    pub fn conform(&self, table: &Table) -> Result<Table, TableError> {
+        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        for column in &self.columns {
+            let position = table.column_index(&column.name)?;
+            let array = match column.kind {
+                Kind::Category => as_texts(table, position),
+                Kind::Integer | Kind::Decimal => as_numbers(table, position, column)?,
+                Kind::Boolean => as_booleans(table, position, column)?,
+            };
+            let field = field_of(column).with_data_type(array.data_type().clone());
+            fields.push(field);
+            arrays.push(array);
+        }
+        let conformed = Table::assemble(
+            fields,
+            arrays,
+            table.num_rows(),
+            table.source.clone(),
+            BTreeMap::new(),
+        )?;
+        Ok(Table {
+            offset: table.offset,
+            ..conformed
+        })
+    }
+}
+
+/// The cells as text: as written in the file if that is known, else in the table's own format.
+fn as_texts(table: &Table, position: usize) -> ArrayRef {
+    let array = table.batch.column(position);
+    if array.data_type() == &DataType::Utf8 {
+        return Arc::clone(array);
+    }
+    let own = crate::table::column_schema(table.batch.schema_ref().field(position));
+    let mut text = String::new();
+    let texts = (0..table.num_rows()).map(|row| {
+        array.is_valid(row).then(|| {
+            text.clear();
+            table.write_cell(row, position, &own, &mut text);
+            text.trim().to_owned()
+        })
+    });
+    Arc::new(texts.collect::<StringArray>())
+}
+
+fn as_numbers(table: &Table, position: usize, column: &ColumnSchema) -> Result<ArrayRef, TableError> {
+    let array = table.batch.column(position);
+    let not_a_number = |row: usize, text: &str| TableError::NotANumber {
+        location: table.location(row),
+        column: column.name.clone(),
+        text: text.to_owned(),
+    };
+    let any = array.as_any();
+    let values: Vec<Option<f64>> = if let Some(values) = any.downcast_ref::<Int64Array>() {
+        if column.kind == Kind::Integer {
+            return Ok(Arc::clone(array));
+        }
+        values
+            .iter()
+            .map(|value| value.map(|value| value as f64))
+            .collect()
+    } else if let Some(values) = any.downcast_ref::<Float64Array>() {
+        values.iter().collect()
+    } else if let Some(texts) = any.downcast_ref::<StringArray>() {
+        let parse = |(row, text): (usize, Option<&str>)| {
+            let Some(text) = text else { return Ok(None) };
+            match parse_number(text.trim()) {
+                NumberText::Finite { value, .. } => Ok(Some(value)),
+                NumberText::Infinite => Err(TableError::NotFinite {
+                    location: table.location(row),
+                    column: column.name.clone(),
+                    text: text.to_owned(),
+                }),
+                NumberText::Text => Err(not_a_number(row, text)),
+            }
+        };
+        texts.iter().enumerate().map(parse).collect::<Result<_, _>>()?
+    } else if let Some(values) = any.downcast_ref::<BooleanArray>() {
+        match values
+            .iter()
+            .enumerate()
+            .find_map(|(row, value)| value.map(|value| (row, value)))
+        {
+            Some((row, value)) => return Err(not_a_number(row, if value { "true" } else { "false" })),
+            None => vec![None; array.len()],
+        }
+    } else {
+        vec![None; array.len()]
+    };
+    let whole =
+        |value: &Option<f64>| value.is_none_or(|value| value.fract() == 0.0 && value.abs() < 2f64.powi(53));
+    if column.kind == Kind::Integer && values.iter().all(whole) {
+        let values = values.into_iter().map(|value| value.map(|value| value as i64));
+        return Ok(Arc::new(values.collect::<Int64Array>()));
+    }
+    Ok(Arc::new(Float64Array::from(values)))
+}
+
+fn as_booleans(table: &Table, position: usize, column: &ColumnSchema) -> Result<ArrayRef, TableError> {
+    let array = table.batch.column(position);
+    if array.data_type() == &DataType::Boolean {
+        return Ok(Arc::clone(array));
+    }
+    let texts = as_texts(table, position);
+    let Some(texts) = texts.as_any().downcast_ref::<StringArray>() else {
+        return Ok(Arc::new(BooleanArray::new_null(array.len())));
+    };
+    let parse = |(row, text): (usize, Option<&str>)| {
+        let Some(text) = text else { return Ok(None) };
+        let parsed = BooleanSpelling::parse(text.trim()).map(|(_, value)| Some(value));
+        parsed.ok_or_else(|| TableError::NotABoolean {
+            location: table.location(row),
+            column: column.name.clone(),
+            text: text.to_owned(),
+        })
+    };
+    Ok(Arc::new(
+        texts
+            .iter()
+            .enumerate()
+            .map(parse)
+            .collect::<Result<BooleanArray, _>>()?,
+    ))
+}
