@@ -11,7 +11,7 @@ use ef_tensor::Real;
 /// `sum g^2`, taken in `f64` and in one fixed order: eight running sums, added at the end.
 ///
 /// ```
-/// assert_eq!(ef_train::squared_norm(&[3.0_f32, 4.0]), 25.0);
+/// approx::assert_relative_eq!(ef_train::squared_norm(&[3.0_f32, 4.0]), 25.0);
 /// ```
 pub fn squared_norm<T: Real>(grads: &[T]) -> f64 {
     let mut sums = [0.0_f64; 8];
@@ -33,8 +33,8 @@ pub fn squared_norm<T: Real>(grads: &[T]) -> f64 {
 /// `min(1, max_norm / norm)`: what a gradient of length `norm` is multiplied by.
 ///
 /// ```
-/// assert_eq!(ef_train::clip_factor(4.0, 1.0), 0.25);
-/// assert_eq!(ef_train::clip_factor(0.5, 1.0), 1.0);
+/// approx::assert_relative_eq!(ef_train::clip_factor(4.0, 1.0), 0.25);
+/// approx::assert_relative_eq!(ef_train::clip_factor(0.5, 1.0), 1.0);
 /// ```
 pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     if norm > max_norm { max_norm / norm } else { 1.0 }

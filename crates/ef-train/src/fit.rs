@@ -7,7 +7,8 @@ use ef_tensor::Real;
 use ef_tensor::params::ParamLayout;
 
 use crate::adam::Adam;
-use crate::parallel::{Score, Team, with_threads};
+use crate::parallel::{Team, with_threads};
+use crate::score::Score;
 use crate::{
     Batches, EpochRecord, EpochReport, FitStart, History, Observer, Schedule, StepReport, StopReason,
     TrainConfig, TrainError, validation_split,

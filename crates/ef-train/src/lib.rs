@@ -23,6 +23,7 @@ mod history;
 mod observer;
 mod parallel;
 mod schedule;
+mod score;
 
 pub use adam::{Adam, AdamConfig, AdamStep};
 pub use batches::{Batches, Split, SplitConfig, validation_split};

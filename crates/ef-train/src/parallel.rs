@@ -25,6 +25,7 @@ use rayon::prelude::*;
 use crate::adam::{Adam, AdamStep};
 use crate::clip::squared_norm;
 use crate::ema::ema_update;
+use crate::score::Score;
 use crate::{TrainError, clip_factor, ema_decay};
 
 /// Parameters a range: few enough that the gradients of four shards stay in the first cache while they are added.
@@ -84,44 +85,6 @@ impl Gradient {
         let usable =
             self.loss.is_finite() && self.norm.is_finite() && length * length < T::max_value().wide();
         usable.then(|| T::of(factor / self.rows as f64))
-    }
-}
-
-/// The loss of a set of rows. Rows without a finite log-density are counted apart, so that one such row does not hide
-/// how the others fare.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Score {
-    sum: f64,
-    finite: usize,
-    /// Rows whose log-density is not finite.
-    pub(crate) impossible: usize,
-}
-
-impl Score {
-    fn add(&mut self, log_prob: &[f64]) {
-        for &l in log_prob {
-            if l.is_finite() {
-                self.sum -= l;
-                self.finite += 1;
-            } else {
-                self.impossible += 1;
-            }
-        }
-    }
-
-    /// Mean negative log-density of the rows where it is finite, nats; infinite if there is no such row.
-    pub(crate) fn nll(&self) -> f64 {
-        if self.finite == 0 {
-            f64::INFINITY
-        } else {
-            self.sum / self.finite as f64
-        }
-    }
-
-    /// Fewer impossible rows are better, then the lower loss.
-    pub(crate) fn better_than(&self, other: &Self) -> bool {
-        self.impossible < other.impossible
-            || (self.impossible == other.impossible && self.nll() < other.nll())
     }
 }
 
@@ -280,12 +243,62 @@ impl<T: Real, S: Default + Send> Team<T, S> {
                 shard.score.add(out);
             }
         });
-        self.shards
-            .iter()
-            .fold(Score::default(), |total, Shard { score, .. }| Score {
-                sum: total.sum + score.sum,
-                finite: total.finite + score.finite,
-                impossible: total.impossible + score.impossible,
-            })
+        let mut total = Score::default();
+        self.shards.iter().for_each(|shard| total.merge(&shard.score));
+        total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_gradient_is_averaged_over_rows_then_clipped() {
+        let gradient = |loss, norm| Gradient { loss, norm, rows: 4 };
+        let scale = |norm, clip| gradient(1.0, norm).scale::<f64>(clip).unwrap();
+        assert_relative_eq!(scale(0.5, Some(1.0)), 0.25);
+        assert_relative_eq!(scale(2.0, Some(1.0)), 0.125);
+        assert_relative_eq!(scale(2.0, None), 0.25);
+        assert_eq!(gradient(f64::NAN, 2.0).scale::<f64>(Some(1.0)), None);
+        assert_eq!(gradient(1.0, f64::INFINITY).scale::<f64>(Some(1.0)), None);
+        // Finite, but Adam's square of it would not be, and would stay in its memory for good.
+        assert_eq!(gradient(1.0, 1e25).scale::<f32>(None), None);
+        assert!(gradient(1.0, 1e25).scale::<f32>(Some(1.0)).is_some());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// However it is cut, a gradient is the sum over rows, and a score covers each row once.
+        #[test]
+        fn shards_and_ranges_cover_everything(rows in 1usize..700, shards in 1usize..7, params in 0usize..5000) {
+            let mut team = Team::<f64, ()>::new(shards, params, false);
+            let row = |r: usize, p: usize| ((r * 31 + p * 7) % 11) as f64 - 5.0;
+            for _ in 0..2 {
+                // Twice: the second must not see the first.
+                let gradient = team.gradient(rows, |positions, (), grads| {
+                    for (p, g) in grads.iter_mut().enumerate() {
+                        *g += positions.clone().map(|r| row(r, p)).sum::<f64>();
+                    }
+                    positions.map(|r| r as f64).sum()
+                });
+                let expected: Vec<f64> = (0..params).map(|p| (0..rows).map(|r| row(r, p)).sum()).collect();
+                // Whole numbers: sums in any order are exact.
+                prop_assert_eq!(&team.sum, &expected);
+                assert_relative_eq!(gradient.loss, (rows - 1) as f64 / 2.0, max_relative = 1e-12);
+                let norm = expected.iter().map(|g| g * g).sum::<f64>().sqrt() / rows as f64;
+                assert_relative_eq!(gradient.norm, norm, max_relative = 1e-12);
+            }
+            let score = team.score(rows, |positions, (), out| {
+                assert_eq!(positions.len(), out.len());
+                out.iter_mut().zip(positions).for_each(|(out, r)| *out = -(r as f64));
+            });
+            prop_assert_eq!(score.rows(), rows);
+            assert_relative_eq!(score.nll(), (rows - 1) as f64 / 2.0, max_relative = 1e-12);
+        }
     }
 }

@@ -15,9 +15,9 @@ use std::f64::consts::PI;
 /// ```
 /// use ef_train::Schedule;
 /// let schedule = Schedule::new(1e-2, 1e-4, 100, 2000);
-/// assert_eq!(schedule.lr(49), 5e-3);
-/// assert_eq!(schedule.lr(100), 1e-2);
-/// assert_eq!(schedule.lr(1999), 1e-4);
+/// approx::assert_relative_eq!(schedule.lr(49), 5e-3);
+/// approx::assert_relative_eq!(schedule.lr(100), 1e-2);
+/// approx::assert_relative_eq!(schedule.lr(1999), 1e-4);
 /// ```
 ///
 /// [arXiv:1608.03983]: https://arxiv.org/abs/1608.03983
@@ -85,9 +85,9 @@ mod tests {
                 prop_assert!(here > 0.0 && here <= 1e-2);
                 prop_assert_eq!(next >= here, s < warmup || next == here);
             }
-            prop_assert_eq!(schedule.lr(warmup), 1e-2);
+            assert_relative_eq!(schedule.lr(warmup), 1e-2);
             if steps > 1 {
-                prop_assert_eq!(schedule.lr(steps - 1), 1e-4);
+                assert_relative_eq!(schedule.lr(steps - 1), 1e-4);
             }
         }
     }

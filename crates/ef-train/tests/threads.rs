@@ -2,6 +2,7 @@
 
 mod common;
 
+use approx::assert_abs_diff_eq;
 use common::{Normal, Rows};
 use ef_train::{History, TrainConfig, fit};
 use proptest::prelude::*;
@@ -49,4 +50,21 @@ fn the_seed_matters() {
         run(2, &rows, &config.clone().seed(1)),
         run(2, &rows, &config.seed(2))
     );
+}
+
+/// The number of shards is a setting and rounds differently, but a row's noise does not depend on where it is cut.
+#[test]
+fn the_number_of_shards_changes_no_more_than_rounding() {
+    let rows = Rows::random(300, 3, 8);
+    let density = Normal { dim: 3, noise: 2.0 };
+    let run = |shards| {
+        let mut params = vec![0.0_f64; 6];
+        let config = TrainConfig::default().epochs(4).lr(2e-2).shards(shards);
+        fit(&density, &mut params, &rows, &config, &mut ()).unwrap();
+        params
+    };
+    let one = run(1);
+    for shards in [2, 5] {
+        assert_abs_diff_eq!(run(shards)[..], one[..], epsilon = 1e-9);
+    }
 }
