@@ -4,7 +4,6 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use ef_tensor::{ParamVisitor, Real};
-use ndarray::ArrayView2;
 use rand::RngCore;
 
 use crate::key::{Key, ScoreKey, StepKey};
@@ -34,6 +33,12 @@ pub trait Density<T: Real>: Debug + Send + Sync {
 
     /// Writes starting values.
     fn init(&self, rng: &mut dyn RngCore, params: &mut [T]);
+
+    /// Sets parameters that must be zero (weights outside a mask) to zero: for numbers from elsewhere, such as a
+    /// file. Default: nothing.
+    fn project(&self, params: &mut [T]) {
+        let _ = params;
+    }
 
     /// Lets layers that start from data (such as `ActNorm`) do so, on the rows `index`. Default: nothing.
     fn init_from_data(&self, params: &mut [T], rows: &Self::Rows, index: &[usize]) {
@@ -67,12 +72,13 @@ pub trait Density<T: Real>: Debug + Send + Sync {
         grads: &mut [T],
     ) -> f64;
 
-    /// Draws rows number `rows` of the endless sample that `key` names. `context: (rows, context)` holds one row of
-    /// context features for each row drawn (no columns where the density takes no context).
+    /// Draws rows number `rows` of the endless sample that `key` names. What the density is conditioned on (a
+    /// context; for a part of a larger model, the columns before it) is read from `given`, which holds one row for
+    /// each row drawn; the rest of `given` is ignored.
     fn sample(
         &self,
         params: &[T],
-        context: ArrayView2<'_, f32>,
+        given: &Self::Rows,
         rows: Range<u64>,
         key: Key,
         scratch: &mut Self::Scratch,

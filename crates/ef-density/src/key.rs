@@ -104,3 +104,9 @@ impl ScoreKey {
         }
     }
 }
+
+/// One uniform number strictly between 0 and 1, from one 64-bit word.
+pub fn uniform(rng: &mut dyn rand::RngCore) -> f64 {
+    // 53 random bits at the centres of 2^53 equal cells: never 0, never 1.
+    ((rng.next_u64() >> 11) as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0)
+}

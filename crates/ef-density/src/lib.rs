@@ -1,7 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+pub mod base;
 mod density;
+mod flow;
 mod key;
+mod law;
+pub mod mixed;
+pub mod normal;
 
 pub use density::{Density, RowSet};
-pub use key::{Key, ScoreKey, StepKey};
+pub use flow::{Flow, FlowRows, FlowScratch};
+pub use key::{Key, ScoreKey, StepKey, uniform};
+pub use law::{ColumnLaw, Place};

@@ -103,6 +103,15 @@ impl SparseLinear {
         }
     }
 
+    /// Sets weights of units that may not see their variable to zero.
+    pub fn project<T: Real>(&self, params: &mut [T]) {
+        for variable in &self.variables {
+            for f in feature_range(variable) {
+                params[f * self.outputs..][..variable.first_unit].fill(T::zero());
+            }
+        }
+    }
+
     /// Adds the gathered rows to `y`.
     pub fn forward_add<T: Real>(
         &self,

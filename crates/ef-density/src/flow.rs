@@ -1,0 +1,281 @@
+//! A bijector with a base distribution.
+
+use std::ops::Range;
+
+use ef_bijectors::Bijector;
+use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use rand::RngCore;
+
+use crate::base::{Base, StandardNormal};
+use crate::density::{Density, RowSet};
+use crate::key::{Key, ScoreKey, StepKey};
+
+/// `log p(x | c) = log p_base(f(x; c)) + log|det df/dx|` (Rezende & Mohamed 2015, 1505.05770, eq. 5, with `f` running
+/// data -> latent).
+///
+/// ```
+/// use ef_bijectors::{FlowConfig, Workspace, maf, ndarray::{Array2, array}};
+/// use ef_density::{Density, Flow, Key};
+/// use rand::SeedableRng;
+///
+/// let flow = Flow::new(maf::<f64>(2, 0, &FlowConfig::default())?);
+/// let mut params = vec![0.0; flow.num_params()];
+/// flow.init(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1), &mut params);
+///
+/// let (no_context, mut ws) = (Array2::zeros((3, 0)), Workspace::default());
+/// let (x, log_prob) = flow.sample_with_log_prob(&params, no_context.view(), 0..3, Key::new(7), &mut ws);
+/// let mut again = vec![0.0; 3];
+/// flow.log_prob(&params, x.view(), no_context.view(), &mut again, &mut ws);
+/// assert!(log_prob.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-9));
+/// # Ok::<(), ef_bijectors::BijectorError>(())
+/// ```
+#[derive(Debug)]
+pub struct Flow<T: Real> {
+    bijector: Box<dyn Bijector<T>>,
+    base: Box<dyn Base<T>>,
+}
+
+impl<T: Real> Flow<T> {
+    /// A flow over the standard normal.
+    pub fn new(bijector: impl Bijector<T> + 'static) -> Self {
+        Self::with_base(Box::new(bijector), Box::new(StandardNormal))
+    }
+
+    /// A flow over a base of your choice.
+    pub fn with_base(bijector: Box<dyn Bijector<T>>, base: Box<dyn Base<T>>) -> Self {
+        Self { bijector, base }
+    }
+
+    /// The bijector.
+    pub fn bijector(&self) -> &dyn Bijector<T> {
+        &*self.bijector
+    }
+
+    /// Number of columns.
+    pub fn dim(&self) -> usize {
+        self.bijector.dim()
+    }
+
+    /// Number of parameters.
+    pub fn num_params(&self) -> usize {
+        self.bijector.num_params()
+    }
+
+    /// Writes `log p(x | context)`, nats. `x: (rows, dim)`, `context: (rows, context_dim)`.
+    pub fn log_prob(
+        &self,
+        params: &[T],
+        x: ArrayView2<'_, T>,
+        context: ArrayView2<'_, T>,
+        out: &mut [f64],
+        ws: &mut Workspace<T>,
+    ) {
+        let mut z = ws.take(x.nrows(), x.ncols());
+        z.assign(&x);
+        out.fill(0.0);
+        self.bijector
+            .forward(params, z.view_mut(), context, out, None, ws);
+        for (out, z) in out.iter_mut().zip(z.rows()) {
+            *out += self.base.log_prob(z);
+        }
+        ws.give(z);
+    }
+
+    /// Draws rows number `rows` of the sample `key` names, one a row of `context`.
+    pub fn sample(
+        &self,
+        params: &[T],
+        context: ArrayView2<'_, T>,
+        rows: Range<u64>,
+        key: Key,
+        ws: &mut Workspace<T>,
+    ) -> Array2<T> {
+        self.sample_with_log_prob(params, context, rows, key, ws).0
+    }
+
+    /// Draws rows with their log-densities, in one pass.
+    pub fn sample_with_log_prob(
+        &self,
+        params: &[T],
+        context: ArrayView2<'_, T>,
+        rows: Range<u64>,
+        key: Key,
+        ws: &mut Workspace<T>,
+    ) -> (Array2<T>, Vec<f64>) {
+        let n = context.nrows();
+        debug_assert_eq!(n as u64, rows.end - rows.start);
+        let mut z = Array2::zeros((n, self.dim()));
+        for (row, z) in rows.zip(z.rows_mut()) {
+            self.base.sample(&mut key.row(row), z);
+        }
+        let mut log_prob: Vec<f64> = z.rows().into_iter().map(|z| self.base.log_prob(z)).collect();
+        let mut log_det = vec![0.0; n];
+        self.bijector
+            .inverse(params, z.view_mut(), context, &mut log_det, ws);
+        log_prob.iter_mut().zip(log_det).for_each(|(p, d)| *p -= d);
+        (z, log_prob)
+    }
+
+    /// Adds the gradient of `-sum log p(x | context)` to `grads`, and to `g_context` if given; writes each row's
+    /// log-density to `out`. `x` is overwritten with its own gradient.
+    pub fn nll_backward(
+        &self,
+        params: &[T],
+        mut x: ArrayViewMut2<'_, T>,
+        context: ArrayView2<'_, T>,
+        g_context: Option<ArrayViewMut2<'_, T>>,
+        out: &mut [f64],
+        grads: &mut [T],
+        tape: &mut Tape<T>,
+        ws: &mut Workspace<T>,
+    ) {
+        out.fill(0.0);
+        self.bijector
+            .forward(params, x.view_mut(), context, out, Some(tape), ws);
+        let mut g = ws.take(x.nrows(), x.ncols());
+        for ((out, z), g) in out.iter_mut().zip(x.rows()).zip(g.rows_mut()) {
+            *out += self.base.log_prob(z);
+            self.base.nll_gradient(z, g);
+        }
+        // d(-log p)/d log_det = -1
+        let mut g_log_det = ws.take(1, x.nrows());
+        g_log_det.fill(-T::one());
+        x.assign(&g);
+        ws.give(g);
+        let minus_ones = g_log_det.as_slice().expect("standard layout");
+        self.bijector
+            .backward(params, x, minus_ones, context, g_context, grads, tape, ws);
+        ws.give(g_log_det);
+    }
+}
+
+/// Plain numeric rows for a [`Flow`]: `x: (rows, dim)` and `context: (rows, context_dim)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlowRows<T> {
+    /// The rows.
+    pub x: Array2<T>,
+    /// What they are conditioned on; no columns if nothing.
+    pub context: Array2<T>,
+}
+
+impl<T: Real> FlowRows<T> {
+    /// Rows without a context.
+    pub fn new(x: Array2<T>) -> Self {
+        let context = Array2::zeros((x.nrows(), 0));
+        Self { x, context }
+    }
+}
+
+impl<T: Real> RowSet for FlowRows<T> {
+    fn num_rows(&self) -> usize {
+        self.x.nrows()
+    }
+}
+
+/// Scratch memory of a [`Flow`].
+#[derive(Debug, Default)]
+pub struct FlowScratch<T> {
+    tape: Tape<T>,
+    ws: Workspace<T>,
+    out: Vec<f64>,
+}
+
+/// Copies the chosen rows of `from` into a workspace array.
+pub(crate) fn gather<T: Real>(from: &Array2<T>, index: &[usize], ws: &mut Workspace<T>) -> Array2<T> {
+    let mut to = ws.take(index.len(), from.ncols());
+    for (&i, mut row) in index.iter().zip(to.axis_iter_mut(Axis(0))) {
+        row.assign(&from.row(i));
+    }
+    to
+}
+
+impl<T: Real> Density<T> for Flow<T> {
+    type Rows = FlowRows<T>;
+    type Scratch = FlowScratch<T>;
+
+    fn num_params(&self) -> usize {
+        self.bijector.num_params()
+    }
+
+    fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        self.bijector.visit_params(visitor);
+    }
+
+    fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
+        self.bijector.init(rng, params);
+    }
+
+    fn project(&self, params: &mut [T]) {
+        self.bijector.project(params);
+    }
+
+    fn init_from_data(&self, params: &mut [T], rows: &FlowRows<T>, index: &[usize]) {
+        let mut ws = Workspace::default();
+        let (x, context) = (
+            gather(&rows.x, index, &mut ws),
+            gather(&rows.context, index, &mut ws),
+        );
+        self.bijector
+            .init_from_data(params, x.view(), context.view(), &mut ws);
+    }
+
+    fn log_prob(
+        &self,
+        params: &[T],
+        rows: &FlowRows<T>,
+        range: Range<usize>,
+        _: ScoreKey,
+        scratch: &mut FlowScratch<T>,
+        out: &mut [f64],
+    ) {
+        let (x, context) = (
+            rows.x.slice(ndarray::s![range.clone(), ..]),
+            rows.context.slice(ndarray::s![range, ..]),
+        );
+        Flow::log_prob(self, params, x, context, out, &mut scratch.ws);
+    }
+
+    fn nll_backward(
+        &self,
+        params: &[T],
+        rows: &FlowRows<T>,
+        index: &[usize],
+        _: StepKey,
+        scratch: &mut FlowScratch<T>,
+        grads: &mut [T],
+    ) -> f64 {
+        let FlowScratch { tape, ws, out } = scratch;
+        let (mut x, context) = (gather(&rows.x, index, ws), gather(&rows.context, index, ws));
+        out.resize(index.len(), 0.0);
+        Flow::nll_backward(
+            self,
+            params,
+            x.view_mut(),
+            context.view(),
+            None,
+            out,
+            grads,
+            tape,
+            ws,
+        );
+        ws.give(x);
+        ws.give(context);
+        -out.iter().sum::<f64>()
+    }
+
+    fn sample(
+        &self,
+        params: &[T],
+        given: &FlowRows<T>,
+        rows: Range<u64>,
+        key: Key,
+        scratch: &mut FlowScratch<T>,
+    ) -> FlowRows<T> {
+        let x = Flow::sample(self, params, given.context.view(), rows, key, &mut scratch.ws);
+        FlowRows {
+            x,
+            context: given.context.clone(),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! A masked softmax network over discrete variables.
+
+use std::ops::Range;
+
+use ef_tensor::{Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError};
+use ndarray::{Array2, ArrayView2, ArrayViewMut1};
+use rand::RngCore;
+
+use super::dropout::KeyedDropout;
+use super::rows::{Layout, MixedRows, MixedScratch, gather_codes, gather_context};
+use crate::density::Density;
+use crate::key::{Key, ScoreKey, StepKey, uniform};
+
+/// Size of a [`DiscreteMade`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DiscreteConfig {
+    /// The hidden layers.
+    pub net: MlpConfig,
+    /// Share of units dropped inside residual blocks while training.
+    pub dropout: f64,
+}
+
+impl Default for DiscreteConfig {
+    fn default() -> Self {
+        Self {
+            net: MlpConfig {
+                hidden: 256,
+                ..MlpConfig::default()
+            },
+            dropout: 0.1,
+        }
+    }
+}
+
+/// `P(c_0, c_1, .. | context) = prod_v softmax(net(c_0 .. c_{v-1}, context)_v)[c_v]`: MADE (Germain et al. 2015,
+/// 1502.03509) with one softmax a variable. Exact: it sums to 1 over all combinations of cells.
+///
+/// Codes are gathered, never expanded ([`SparseLinear`]); hidden units are sorted by how many variables they see.
+/// The output biases start at the log shares, so training starts from independent columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiscreteMade {
+    input: SparseLinear,
+    context: Linear,
+    net: Mlp,
+    /// Degrees of the hidden units: how many variables each sees.
+    degrees: Vec<usize>,
+    /// Where each variable's logits start; one more at the end.
+    starts: Vec<usize>,
+    shares: Vec<Vec<f64>>,
+    dropout: f64,
+}
+
+impl DiscreteMade {
+    /// A network for the variables and context of `layout`.
+    ///
+    /// # Errors
+    /// Never for the masks made here; the type is that of the masked layers it builds.
+    pub fn new(layout: &Layout, config: &DiscreteConfig) -> Result<Self, TensorError> {
+        let variables = layout.variables();
+        let lowest = usize::from(layout.context_dim() == 0);
+        let span = variables.len().saturating_sub(lowest);
+        let hidden = if span == 0 { 0 } else { config.net.hidden };
+        let degrees: Vec<usize> = (0..hidden).map(|u| lowest + u * span / hidden).collect();
+        let mut input = SparseLinear::new(hidden);
+        let (mut starts, mut output_degrees) = (vec![0], Vec::new());
+        for (v, variable) in variables.iter().enumerate() {
+            let first_unit = degrees.partition_point(|&d| d <= v);
+            input = input.with_variable(variable.cells(), &variable.features, first_unit);
+            starts.push(starts[v] + variable.cells());
+            output_degrees.resize(starts[v + 1], v);
+        }
+        Ok(Self {
+            input,
+            context: Linear::new(layout.context_dim(), hidden),
+            net: Mlp::masked(config.net, &degrees, &output_degrees)?,
+            degrees,
+            starts,
+            shares: variables.iter().map(|v| v.shares.clone()).collect(),
+            dropout: config.dropout,
+        })
+    }
+
+    /// Number of variables.
+    pub fn variables(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn split<'a, T>(&self, params: &'a [T]) -> [&'a [T]; 3] {
+        let (input, rest) = params.split_at(self.input.num_params());
+        let (context, net) = rest.split_at(self.context.num_params());
+        [input, context, net]
+    }
+
+    fn split_mut<'a, T>(&self, params: &'a mut [T]) -> [&'a mut [T]; 3] {
+        let (input, rest) = params.split_at_mut(self.input.num_params());
+        let (context, net) = rest.split_at_mut(self.context.num_params());
+        [input, context, net]
+    }
+
+    fn first<T: Real>(
+        &self,
+        params: &[T],
+        codes: ArrayView2<'_, u32>,
+        context: ArrayView2<'_, T>,
+        scratch: &mut MixedScratch<T>,
+    ) -> Array2<T> {
+        let [p_input, p_context, _] = self.split(params);
+        let mut h = scratch.ws.take(codes.nrows(), self.net.hidden());
+        self.context.forward(p_context, context, h.view_mut());
+        self.input.forward_add(p_input, codes, h.view_mut());
+        h
+    }
+
+    fn codes<'a>(&self, codes: &'a [u32]) -> ArrayView2<'a, u32> {
+        let variables = self.variables();
+        let rows = codes.len().checked_div(variables).unwrap_or(0);
+        ArrayView2::from_shape((rows, variables), codes).expect("gathered with this many variables")
+    }
+}
+
+/// `log softmax(logits)[code]`; `logits` become `softmax - onehot`, the gradient of its negative.
+fn softmax_nll<T: Real>(mut logits: ArrayViewMut1<'_, T>, code: u32) -> f64 {
+    let Some(&chosen) = logits.get(code as usize) else {
+        // A value never seen: its mass is in `log_measure`, nothing here depends on the network.
+        logits.fill(T::zero());
+        return 0.0;
+    };
+    let top = logits.iter().copied().fold(T::neg_infinity(), T::max);
+    logits.mapv_inplace(|l| l - top);
+    let logits = logits.as_slice_mut().expect("a row of a standard-layout array");
+    T::exp_slice(logits);
+    let sum: T = logits.iter().copied().sum();
+    let log_prob = (chosen - top).wide() - sum.wide().ln();
+    logits.iter_mut().for_each(|l| *l /= sum);
+    logits[code as usize] -= T::one();
+    log_prob
+}
+
+impl<T: Real> Density<T> for DiscreteMade {
+    type Rows = MixedRows;
+    type Scratch = MixedScratch<T>;
+
+    fn num_params(&self) -> usize {
+        self.input.num_params() + self.context.num_params() + self.net.num_params()
+    }
+
+    fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        self.input.visit_params(&mut Scope::new("input", visitor));
+        self.context.visit_params(&mut Scope::new("context", visitor));
+        self.net.visit_params(visitor);
+    }
+
+    fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
+        let [input, context, net] = self.split_mut(params);
+        self.input.init(1.0, rng, input);
+        self.context.init(1.0, rng, context);
+        self.net.init(0.0, rng, net);
+        let biases = self.net.output_bias_mut(net);
+        for (b, &share) in biases.iter_mut().zip(self.shares.iter().flatten()) {
+            *b = T::of(share.max(1e-6).ln());
+        }
+    }
+
+    fn project(&self, params: &mut [T]) {
+        let [input, _, net] = self.split_mut(params);
+        self.input.project(input);
+        self.net.project(net);
+    }
+
+    fn log_prob(
+        &self,
+        params: &[T],
+        rows: &MixedRows,
+        range: Range<usize>,
+        _: ScoreKey,
+        scratch: &mut MixedScratch<T>,
+        out: &mut [f64],
+    ) {
+        let mut codes = std::mem::take(&mut scratch.codes);
+        gather_codes(rows, range.clone(), &mut codes);
+        let context = gather_context(rows, range.clone(), &mut scratch.ws);
+        let view = self.codes(&codes);
+        let h = self.first(params, view, context.view(), scratch);
+        let mut y = scratch.ws.take(range.len(), self.net.outputs());
+        let [_, _, p_net] = self.split(params);
+        self.net
+            .forward(p_net, h, y.view_mut(), None, None, &mut scratch.ws);
+        for ((out, mut y), codes) in out.iter_mut().zip(y.rows_mut()).zip(view.rows()) {
+            *out = codes
+                .iter()
+                .zip(self.starts.windows(2))
+                .map(|(&code, at)| softmax_nll(y.slice_mut(ndarray::s![at[0]..at[1]]), code))
+                .sum();
+        }
+        scratch.ws.give(y);
+        scratch.ws.give(context);
+        scratch.codes = codes;
+    }
+
+    fn nll_backward(
+        &self,
+        params: &[T],
+        rows: &MixedRows,
+        index: &[usize],
+        key: StepKey,
+        scratch: &mut MixedScratch<T>,
+        grads: &mut [T],
+    ) -> f64 {
+        let mut codes = std::mem::take(&mut scratch.codes);
+        gather_codes(rows, index.iter().copied(), &mut codes);
+        let context = gather_context(rows, index.iter().copied(), &mut scratch.ws);
+        let view = self.codes(&codes);
+        let h = self.first(params, view, context.view(), scratch);
+        let MixedScratch { tape, ws, .. } = scratch;
+        let [_, p_context, p_net] = self.split(params);
+        let [g_input, g_context, g_net] = self.split_mut(grads);
+        let mut y = ws.take(index.len(), self.net.outputs());
+        let mut dropout = (self.dropout > 0.0 && self.net.config().residual)
+            .then(|| KeyedDropout::new(self.dropout, key.purpose("dropout"), key.row));
+        let masks = dropout.as_mut().map(|d| d as &mut dyn ef_tensor::DropoutMask<T>);
+        let dropped = masks.is_some();
+        self.net.forward(p_net, h, y.view_mut(), masks, Some(tape), ws);
+        let mut nll = 0.0;
+        for (mut y, codes) in y.rows_mut().into_iter().zip(view.rows()) {
+            for (&code, at) in codes.iter().zip(self.starts.windows(2)) {
+                nll -= softmax_nll(y.slice_mut(ndarray::s![at[0]..at[1]]), code);
+            }
+        }
+        let gh = self.net.backward(p_net, y.view(), dropped, g_net, tape, ws);
+        self.context
+            .backward(p_context, context.view(), gh.view(), None, g_context);
+        self.input.backward(view, gh.view(), g_input);
+        for a in [y, context, gh] {
+            ws.give(a);
+        }
+        scratch.codes = codes;
+        nll
+    }
+
+    fn sample(
+        &self,
+        params: &[T],
+        given: &MixedRows,
+        rows: Range<u64>,
+        key: Key,
+        scratch: &mut MixedScratch<T>,
+    ) -> MixedRows {
+        let (n, variables) = (given.context.nrows(), self.variables());
+        let [p_input, p_context, p_net] = self.split(params);
+        let ws = &mut scratch.ws;
+        let context = gather_context(given, 0..n, ws);
+        let mut uniforms = vec![0.0; n * variables];
+        for (row, u) in rows.zip(uniforms.chunks_exact_mut(variables.max(1))) {
+            let mut rng = key.purpose("cells").row(row);
+            u.iter_mut().for_each(|u| *u = uniform(&mut rng));
+        }
+        let mut codes = Array2::zeros((n, variables));
+        let mut drawn = vec![0_u32; n];
+        let mut net = Incremental::new(&self.net, p_net, n, ws);
+        let hidden = self.net.hidden();
+        self.context
+            .forward_units_add(p_context, 0..hidden, context.t(), net.first.view_mut());
+        for v in 0..variables {
+            let units = self.degrees.partition_point(|&d| d < v)..self.degrees.partition_point(|&d| d <= v);
+            net.advance(units.clone());
+            let logits = net.outputs(self.starts[v]..self.starts[v + 1]);
+            for (r, code) in drawn.iter_mut().enumerate() {
+                *code = draw(
+                    logits.column(r).iter().map(|l| l.wide()),
+                    uniforms[r * variables + v],
+                );
+                codes[[r, v]] = *code;
+            }
+            self.input
+                .forward_variable(p_input, v, &drawn, units.end..hidden, net.first.view_mut());
+        }
+        net.finish(ws);
+        ws.give(context);
+        MixedRows {
+            codes,
+            ..MixedRows::of_context(given.context.clone())
+        }
+    }
+}
+
+/// The index at which the cumulated softmax of `logits` passes `u`.
+fn draw(logits: impl Iterator<Item = f64> + Clone, u: f64) -> u32 {
+    let top = logits.clone().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = logits.clone().map(|l| (l - top).exp()).sum();
+    let mut left = u * total;
+    let mut last = 0;
+    for (i, l) in logits.enumerate() {
+        let w = (l - top).exp();
+        if w > 0.0 {
+            last = i;
+        }
+        left -= w;
+        if left < 0.0 {
+            break;
+        }
+    }
+    last as u32
+}

@@ -1,0 +1,304 @@
+//! A flow over normal scores of ranks, given cells and a context.
+
+use std::ops::Range;
+
+use ef_bijectors::Bijector;
+use ef_tensor::{Activation, Linear, ParamVisitor, Real, Scope, SparseLinear};
+use ndarray::{Array2, ArrayView2};
+use rand::RngCore;
+
+use super::rows::{Layout, MixedRows, MixedScratch, gather_codes, gather_context};
+use crate::density::Density;
+use crate::flow::Flow;
+use crate::key::{Key, ScoreKey, StepKey, uniform};
+use crate::normal::{log_phi, ndtr, ndtri};
+
+/// Normal scores are held to `[-LIMIT, LIMIT]`; beyond lies a mass of 1e-15.
+const LIMIT: f64 = 8.0;
+
+/// `p(ranks | cells, context)`: with `z_j = Phi^-1(v_j)` the normal score of rank `v_j`,
+///
+/// ```text
+/// ratio(v) = p_flow(z | s) / prod_j phi(z_j),      s = silu(E[cells] + C context + b)
+/// ```
+///
+/// is a density with respect to uniform ranks. Where a place is an interval (a rounding step, a missing or heavy
+/// cell, whose interval is all of (0, 1)), the row's density is the mean of `ratio` over it: `v` is an **auxiliary
+/// variable**. Training takes one keyed draw (a bound on the log-density, on average); scoring takes the log-mean
+/// over many, an estimate whose standard error is known. A row without intervals is exact.
+#[derive(Debug)]
+pub struct RankFlow<T: Real> {
+    cells: SparseLinear,
+    context: Linear,
+    flow: Flow<T>,
+}
+
+impl<T: Real> RankFlow<T> {
+    /// A flow over the `layout`'s ranks. `make(dim, context_dim)` builds its bijector; the context it gets is `width`
+    /// wide, or 0 where there are neither cells nor context features to depend on.
+    ///
+    /// # Errors
+    /// What `make` returns.
+    pub fn new<E>(
+        layout: &Layout,
+        width: usize,
+        make: impl FnOnce(usize, usize) -> Result<Box<dyn Bijector<T>>, E>,
+    ) -> Result<Self, E> {
+        let alone = layout.variables().is_empty() && layout.context_dim() == 0;
+        let width = if alone { 0 } else { width };
+        let mut cells = SparseLinear::new(width);
+        for v in layout.variables() {
+            cells = cells.with_variable(v.cells(), &v.features, 0);
+        }
+        let bijector = make(layout.continuous(), width)?;
+        Ok(Self {
+            cells,
+            context: Linear::new(layout.context_dim(), width),
+            flow: Flow::with_base(bijector, Box::new(crate::base::StandardNormal)),
+        })
+    }
+
+    /// The flow over normal scores.
+    pub fn flow(&self) -> &Flow<T> {
+        &self.flow
+    }
+
+    fn split<'a>(&self, params: &'a [T]) -> [&'a [T]; 3] {
+        let (cells, rest) = params.split_at(self.cells.num_params());
+        let (context, flow) = rest.split_at(self.context.num_params());
+        [cells, context, flow]
+    }
+
+    /// Pre-activations of the summary `s`.
+    fn summary(
+        &self,
+        params: &[T],
+        codes: ArrayView2<'_, u32>,
+        context: ArrayView2<'_, T>,
+        scratch: &mut MixedScratch<T>,
+    ) -> Array2<T> {
+        let [p_cells, p_context, _] = self.split(params);
+        let mut h = scratch.ws.take(context.nrows(), self.cells.outputs());
+        self.context.forward(p_context, context, h.view_mut());
+        self.cells.forward_add(p_cells, codes, h.view_mut());
+        h
+    }
+
+    fn codes<'a>(&self, rows: usize, codes: &'a [u32]) -> ArrayView2<'a, u32> {
+        ArrayView2::from_shape((rows, self.cells.variables()), codes)
+            .expect("gathered with this many variables")
+    }
+
+    /// Scores rows `range` with `draws` keyed draws each: `visit(i, log ratio)` is called once a draw for each row
+    /// of the range.
+    pub(crate) fn ratios(
+        &self,
+        params: &[T],
+        rows: &MixedRows,
+        range: Range<usize>,
+        key: ScoreKey,
+        scratch: &mut MixedScratch<T>,
+        mut visit: impl FnMut(usize, f64),
+    ) {
+        let n = range.len();
+        let mut codes = std::mem::take(&mut scratch.codes);
+        gather_codes(rows, range.clone(), &mut codes);
+        let context = gather_context(rows, range.clone(), &mut scratch.ws);
+        let mut s = self.summary(params, self.codes(n, &codes), context.view(), scratch);
+        Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
+        let mut out = std::mem::take(&mut scratch.out);
+        out.resize(n, 0.0);
+        let mut z = scratch.ws.take(n, self.flow.dim());
+        let mut log_base = vec![0.0; n];
+        let mut streams: Vec<_> = range
+            .clone()
+            .map(|r| key.key.purpose("places").row(r as u64))
+            .collect();
+        let [_, _, p_flow] = self.split(params);
+        for _ in 0..key.draws.max(1) {
+            for (i, row) in range.clone().enumerate() {
+                log_base[i] = normal_scores(rows, row, z.row_mut(i), &mut || uniform(&mut streams[i]));
+            }
+            self.flow
+                .log_prob(p_flow, z.view(), s.view(), &mut out, &mut scratch.ws);
+            for i in 0..n {
+                visit(i, out[i] - log_base[i]);
+            }
+        }
+        for a in [z, s, context] {
+            scratch.ws.give(a);
+        }
+        scratch.codes = codes;
+        scratch.out = out;
+    }
+}
+
+/// Writes the normal scores of one place per column, drawn by `v`, and returns `sum log phi(z)`.
+fn normal_scores<T: Real>(
+    rows: &MixedRows,
+    row: usize,
+    z: ndarray::ArrayViewMut1<'_, T>,
+    v: &mut dyn FnMut() -> f64,
+) -> f64 {
+    let mut sum = 0.0;
+    for ((z, &low), &high) in z.into_iter().zip(rows.low.row(row)).zip(rows.high.row(row)) {
+        // One word is drawn for every column, so that a column's draw does not depend on the other columns' data.
+        let v = v();
+        let score = T::of(ndtri(low + v * (high - low)).clamp(-LIMIT, LIMIT));
+        *z = score;
+        sum += log_phi(score.wide());
+    }
+    sum
+}
+
+impl<T: Real> Density<T> for RankFlow<T> {
+    type Rows = MixedRows;
+    type Scratch = MixedScratch<T>;
+
+    fn num_params(&self) -> usize {
+        self.cells.num_params() + self.context.num_params() + self.flow.num_params()
+    }
+
+    fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        self.cells.visit_params(&mut Scope::new("cells", visitor));
+        self.context.visit_params(&mut Scope::new("context", visitor));
+        self.flow
+            .bijector()
+            .visit_params(&mut Scope::new("flow", visitor));
+    }
+
+    fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
+        let (cells, rest) = params.split_at_mut(self.cells.num_params());
+        let (context, flow) = rest.split_at_mut(self.context.num_params());
+        self.cells.init(1.0, rng, cells);
+        self.context.init(1.0, rng, context);
+        self.flow.bijector().init(rng, flow);
+    }
+
+    fn project(&self, params: &mut [T]) {
+        let at = self.cells.num_params() + self.context.num_params();
+        self.flow.bijector().project(&mut params[at..]);
+    }
+
+    fn log_prob(
+        &self,
+        params: &[T],
+        rows: &MixedRows,
+        range: Range<usize>,
+        key: ScoreKey,
+        scratch: &mut MixedScratch<T>,
+        out: &mut [f64],
+    ) {
+        // Where no row of the range has an interval, one draw is exact and the others would repeat it.
+        let exact = range.clone().all(|r| !rows.has_intervals(r));
+        let key = ScoreKey {
+            draws: if exact { 1 } else { key.draws.max(1) },
+            ..key
+        };
+        let (mut tops, mut sums) = (
+            std::mem::take(&mut scratch.sums),
+            std::mem::take(&mut scratch.scratch),
+        );
+        tops.clear();
+        tops.resize(range.len(), f64::NEG_INFINITY);
+        sums.clear();
+        sums.resize(range.len(), 0.0);
+        // log-mean-exp, one draw at a time
+        self.ratios(params, rows, range.clone(), key, scratch, |i, l| {
+            if l > tops[i] {
+                sums[i] = sums[i] * (tops[i] - l).exp() + 1.0;
+                tops[i] = l;
+            } else {
+                sums[i] += (l - tops[i]).exp();
+            }
+        });
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = tops[i] + (sums[i] / key.draws as f64).ln();
+        }
+        scratch.sums = tops;
+        scratch.scratch = sums;
+    }
+
+    fn nll_backward(
+        &self,
+        params: &[T],
+        rows: &MixedRows,
+        index: &[usize],
+        key: StepKey,
+        scratch: &mut MixedScratch<T>,
+        grads: &mut [T],
+    ) -> f64 {
+        let n = index.len();
+        let mut codes = std::mem::take(&mut scratch.codes);
+        gather_codes(rows, index.iter().copied(), &mut codes);
+        let context = gather_context(rows, index.iter().copied(), &mut scratch.ws);
+        let view = self.codes(n, &codes);
+        let h = self.summary(params, view, context.view(), scratch);
+        let MixedScratch { tape, ws, out, .. } = scratch;
+        let (mut s, mut slope) = (ws.take(n, h.ncols()), ws.take(n, h.ncols()));
+        Activation::Silu.forward_with_slope(
+            h.as_slice().expect("standard layout"),
+            s.as_slice_mut().expect("standard layout"),
+            slope.as_slice_mut().expect("standard layout"),
+        );
+        let mut z = ws.take(n, self.flow.dim());
+        let places = key.purpose("places");
+        let mut log_base = 0.0;
+        for (i, &row) in index.iter().enumerate() {
+            let mut rng = places.row(key.row + i as u64);
+            log_base += normal_scores(rows, row, z.row_mut(i), &mut || uniform(&mut rng));
+        }
+        out.resize(n, 0.0);
+        let mut g_s = ws.zeros(n, h.ncols());
+        let [_, p_context, p_flow] = self.split(params);
+        let (g_cells, rest) = grads.split_at_mut(self.cells.num_params());
+        let (g_context, g_flow) = rest.split_at_mut(self.context.num_params());
+        self.flow.nll_backward(
+            p_flow,
+            z.view_mut(),
+            s.view(),
+            Some(g_s.view_mut()),
+            out,
+            g_flow,
+            tape,
+            ws,
+        );
+        g_s *= &slope;
+        self.context
+            .backward(p_context, context.view(), g_s.view(), None, g_context);
+        self.cells.backward(view, g_s.view(), g_cells);
+        let nll = log_base - out.iter().sum::<f64>();
+        for a in [h, s, slope, z, g_s, context] {
+            ws.give(a);
+        }
+        scratch.codes = codes;
+        nll
+    }
+
+    /// Reads `given.codes` and `given.context`.
+    fn sample(
+        &self,
+        params: &[T],
+        given: &MixedRows,
+        rows: Range<u64>,
+        key: Key,
+        scratch: &mut MixedScratch<T>,
+    ) -> MixedRows {
+        let n = given.context.nrows();
+        let context = gather_context(given, 0..n, &mut scratch.ws);
+        let mut s = self.summary(params, given.codes.view(), context.view(), scratch);
+        Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
+        let [_, _, p_flow] = self.split(params);
+        let z = self
+            .flow
+            .sample(p_flow, s.view(), rows, key.purpose("ranks"), &mut scratch.ws);
+        scratch.ws.give(s);
+        scratch.ws.give(context);
+        let ranks = z.mapv(|z| ndtr(z.wide()));
+        MixedRows {
+            high: ranks.clone(),
+            low: ranks,
+            ..given.clone()
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Whole rows: cells, then ranks given cells.
+
+use std::ops::Range;
+
+use approx::AbsDiffEq;
+use ef_tensor::{ParamVisitor, Real, Scope};
+use rand::RngCore;
+
+use super::discrete::DiscreteMade;
+use super::rank_flow::RankFlow;
+use super::rows::{MixedRows, MixedScratch};
+use crate::density::Density;
+use crate::key::{Key, ScoreKey, StepKey};
+
+/// `log p(row) = log_measure + log P(cells) + log E[ratio(ranks | cells)]`, in the table's own units.
+///
+/// Either part may be absent: tables of categories alone, tables of numbers alone. Parameters are those of the
+/// discrete part, then those of the flow; the parts share none, so they can be trained one after the other.
+#[derive(Debug)]
+pub struct MixedDensity<T: Real> {
+    discrete: Option<DiscreteMade>,
+    continuous: Option<RankFlow<T>>,
+}
+
+/// Log-densities of rows with what is uncertain about them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scores {
+    /// Nats, one a row, in the table's own units.
+    pub log_prob: Vec<f64>,
+    /// Standard error of each estimate; 0 where the value is exact.
+    pub standard_error: Vec<f64>,
+}
+
+impl Scores {
+    /// The mean log-density and its standard error from auxiliary draws alone (not from the choice of rows).
+    pub fn mean(&self) -> (f64, f64) {
+        let n = self.log_prob.len().max(1) as f64;
+        let variance: f64 = self.standard_error.iter().map(|e| e * e).sum();
+        (self.log_prob.iter().sum::<f64>() / n, variance.sqrt() / n)
+    }
+}
+
+impl AbsDiffEq for Scores {
+    type Epsilon = f64;
+
+    fn default_epsilon() -> f64 {
+        f64::default_epsilon()
+    }
+
+    fn abs_diff_eq(&self, other: &Self, epsilon: f64) -> bool {
+        self.log_prob.abs_diff_eq(&other.log_prob, epsilon)
+            && self.standard_error.abs_diff_eq(&other.standard_error, epsilon)
+    }
+}
+
+impl<T: Real> MixedDensity<T> {
+    /// A density of the parts given.
+    pub fn new(discrete: Option<DiscreteMade>, continuous: Option<RankFlow<T>>) -> Self {
+        Self { discrete, continuous }
+    }
+
+    /// The part over cells.
+    pub fn discrete(&self) -> Option<&DiscreteMade> {
+        self.discrete.as_ref()
+    }
+
+    /// The part over ranks.
+    pub fn continuous(&self) -> Option<&RankFlow<T>> {
+        self.continuous.as_ref()
+    }
+
+    /// `(discrete, continuous)` parameters.
+    pub fn split<'a>(&self, params: &'a [T]) -> (&'a [T], &'a [T]) {
+        params.split_at(self.discrete_params())
+    }
+
+    fn discrete_params(&self) -> usize {
+        self.discrete.as_ref().map_or(0, Density::<T>::num_params)
+    }
+
+    /// Scores rows `range` and appends to `scores`.
+    pub fn score(
+        &self,
+        params: &[T],
+        rows: &MixedRows,
+        range: Range<usize>,
+        key: ScoreKey,
+        scratch: &mut MixedScratch<T>,
+        scores: &mut Scores,
+    ) {
+        let (p_discrete, p_continuous) = self.split(params);
+        let n = range.len();
+        let mut log_prob = vec![0.0; n];
+        if let Some(discrete) = &self.discrete {
+            discrete.log_prob(p_discrete, rows, range.clone(), key, scratch, &mut log_prob);
+        }
+        log_prob
+            .iter_mut()
+            .zip(&rows.log_measure[range.clone()])
+            .for_each(|(l, m)| *l += m);
+        let mut errors = vec![0.0; n];
+        if let Some(flow) = &self.continuous {
+            let exact = range.clone().all(|r| !rows.has_intervals(r));
+            let draws = if exact { 1 } else { key.draws.max(1) };
+            let mut ratios = vec![Vec::with_capacity(draws); n];
+            let visit = |i: usize, l: f64| ratios[i].push(l);
+            flow.ratios(
+                p_continuous,
+                rows,
+                range.clone(),
+                ScoreKey { draws, ..key },
+                scratch,
+                visit,
+            );
+            for (i, ratios) in ratios.iter().enumerate() {
+                let (log_mean, error) = log_mean(ratios);
+                log_prob[i] += log_mean;
+                errors[i] = if rows.has_intervals(range.start + i) {
+                    error
+                } else {
+                    0.0
+                };
+            }
+        }
+        scores.log_prob.extend(log_prob);
+        scores.standard_error.extend(errors);
+    }
+}
+
+/// `log mean exp(l)` and its standard error by the delta method, `sd(w) / (mean(w) sqrt n)`.
+fn log_mean(l: &[f64]) -> (f64, f64) {
+    let n = l.len() as f64;
+    let top = l.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if !top.is_finite() {
+        return (top, 0.0);
+    }
+    let mean = l.iter().map(|l| (l - top).exp()).sum::<f64>() / n;
+    let variance = l.iter().map(|l| ((l - top).exp() - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    (top + mean.ln(), (variance / n).sqrt() / mean)
+}
+
+impl<T: Real> Density<T> for MixedDensity<T> {
+    type Rows = MixedRows;
+    type Scratch = MixedScratch<T>;
+
+    fn num_params(&self) -> usize {
+        self.discrete_params() + self.continuous.as_ref().map_or(0, Density::num_params)
+    }
+
+    fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        if let Some(discrete) = &self.discrete {
+            Density::<T>::visit_params(discrete, &mut Scope::new("discrete", visitor));
+        }
+        if let Some(flow) = &self.continuous {
+            flow.visit_params(&mut Scope::new("continuous", visitor));
+        }
+    }
+
+    fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
+        let (a, b) = params.split_at_mut(self.discrete_params());
+        if let Some(discrete) = &self.discrete {
+            discrete.init(rng, a);
+        }
+        if let Some(flow) = &self.continuous {
+            flow.init(rng, b);
+        }
+    }
+
+    fn project(&self, params: &mut [T]) {
+        let (a, b) = params.split_at_mut(self.discrete_params());
+        if let Some(discrete) = &self.discrete {
+            discrete.project(a);
+        }
+        if let Some(flow) = &self.continuous {
+            flow.project(b);
+        }
+    }
+
+    fn log_prob(
+        &self,
+        params: &[T],
+        rows: &MixedRows,
+        range: Range<usize>,
+        key: ScoreKey,
+        scratch: &mut MixedScratch<T>,
+        out: &mut [f64],
+    ) {
+        let mut scores = Scores::default();
+        self.score(params, rows, range, key, scratch, &mut scores);
+        out.copy_from_slice(&scores.log_prob);
+    }
+
+    fn nll_backward(
+        &self,
+        params: &[T],
+        rows: &MixedRows,
+        index: &[usize],
+        key: StepKey,
+        scratch: &mut MixedScratch<T>,
+        grads: &mut [T],
+    ) -> f64 {
+        let (pa, pb) = self.split(params);
+        let (ga, gb) = grads.split_at_mut(self.discrete_params());
+        let mut nll = -index.iter().map(|&i| rows.log_measure[i]).sum::<f64>();
+        if let Some(discrete) = &self.discrete {
+            nll += discrete.nll_backward(pa, rows, index, key, scratch, ga);
+        }
+        if let Some(flow) = &self.continuous {
+            nll += flow.nll_backward(pb, rows, index, key, scratch, gb);
+        }
+        nll
+    }
+
+    fn sample(
+        &self,
+        params: &[T],
+        given: &MixedRows,
+        rows: Range<u64>,
+        key: Key,
+        scratch: &mut MixedScratch<T>,
+    ) -> MixedRows {
+        let (pa, pb) = self.split(params);
+        let mut drawn = match &self.discrete {
+            Some(discrete) => discrete.sample(pa, given, rows.clone(), key, scratch),
+            None => MixedRows::of_context(given.context.clone()),
+        };
+        if let Some(flow) = &self.continuous {
+            drawn = flow.sample(pb, &drawn, rows, key, scratch);
+        }
+        drawn
+    }
+}

@@ -1,0 +1,198 @@
+//! Rows as a mixed density reads them.
+
+use ef_tensor::{Real, SparseLinear, Tape, Workspace};
+use ndarray::{Array2, s};
+
+use crate::density::RowSet;
+use crate::law::{ColumnLaw, Place};
+
+/// A discrete variable: a column with several cells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variable {
+    /// The share of each cell in the training rows.
+    pub shares: Vec<f64>,
+    /// Dense features of each cell; all of one length, possibly 0.
+    pub features: Vec<Vec<f64>>,
+}
+
+impl Variable {
+    /// Number of cells.
+    pub fn cells(&self) -> usize {
+        self.shares.len()
+    }
+}
+
+/// Which columns are discrete variables, which have ranks (a column may be both), and how wide the context is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    variables: Vec<Variable>,
+    /// Per column: its variable, and its column among the ranks.
+    columns: Vec<(Option<usize>, Option<usize>)>,
+    continuous: usize,
+    context_dim: usize,
+}
+
+impl Layout {
+    /// The layout of columns with these laws, and `context_dim` context features.
+    pub fn new<L: ColumnLaw>(laws: &[L], context_dim: usize) -> Self {
+        let (mut variables, mut columns, mut continuous) = (Vec::new(), Vec::new(), 0);
+        for law in laws {
+            let variable = (law.cells() > 1).then(|| {
+                let features = (0..law.cells()).map(|c| law.cell_features(c as u32)).collect();
+                variables.push(Variable {
+                    shares: law.cell_shares(),
+                    features,
+                });
+                variables.len() - 1
+            });
+            let rank = law.is_continuous().then(|| {
+                continuous += 1;
+                continuous - 1
+            });
+            columns.push((variable, rank));
+        }
+        Self {
+            variables,
+            columns,
+            continuous,
+            context_dim,
+        }
+    }
+
+    /// The discrete variables.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// Number of columns with ranks.
+    pub fn continuous(&self) -> usize {
+        self.continuous
+    }
+
+    /// Number of context features.
+    pub fn context_dim(&self) -> usize {
+        self.context_dim
+    }
+
+    /// Rows from the places of their values, column by column, and their context.
+    ///
+    /// # Panics
+    /// If the number of columns is not the layout's, or columns or context differ in length.
+    pub fn rows<'a>(&self, places: impl IntoIterator<Item = &'a [Place]>, context: Array2<f32>) -> MixedRows {
+        let n = context.nrows();
+        let mut rows = MixedRows {
+            codes: Array2::zeros((n, self.variables.len())),
+            low: Array2::zeros((n, self.continuous)),
+            high: Array2::zeros((n, self.continuous)),
+            log_measure: vec![0.0; n],
+            context,
+        };
+        let mut columns = 0;
+        for (places, &(variable, rank)) in places.into_iter().zip(&self.columns) {
+            assert_eq!(places.len(), n, "columns of one length");
+            columns += 1;
+            for (r, place) in places.iter().enumerate() {
+                rows.log_measure[r] += place.log_measure;
+                if let Some(v) = variable {
+                    rows.codes[[r, v]] = place.cell.unwrap_or(SparseLinear::NONE);
+                }
+                if let Some(c) = rank {
+                    rows.low[[r, c]] = place.low;
+                    rows.high[[r, c]] = place.high;
+                }
+            }
+        }
+        assert_eq!(
+            columns,
+            self.columns.len(),
+            "one column of places a column of the layout"
+        );
+        rows
+    }
+
+    /// The cell and the rank of column `column` in row `row`: what a law decodes.
+    pub fn cell_and_rank(&self, rows: &MixedRows, row: usize, column: usize) -> (u32, f64) {
+        let (variable, rank) = self.columns[column];
+        (
+            variable.map_or(0, |v| rows.codes[[row, v]]),
+            rank.map_or(0.5, |c| rows.low[[row, c]]),
+        )
+    }
+}
+
+/// Encoded rows. Made by [`Layout::rows`] from data, or by sampling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MixedRows {
+    /// `(rows, variables)`: the cell of each discrete variable; [`SparseLinear::NONE`] for a value never seen.
+    pub codes: Array2<u32>,
+    /// `(rows, continuous)`: lower ends of rank intervals.
+    pub low: Array2<f64>,
+    /// Upper ends; equal to `low` where the place is exact.
+    pub high: Array2<f64>,
+    /// `(rows)`: the context-free part of the log-probability, nats.
+    pub log_measure: Vec<f64>,
+    /// `(rows, context)`: context features.
+    pub context: Array2<f32>,
+}
+
+impl MixedRows {
+    /// Rows that carry nothing but a context: what sampling is given.
+    pub fn of_context(context: Array2<f32>) -> Self {
+        let n = context.nrows();
+        Self {
+            codes: Array2::zeros((n, 0)),
+            low: Array2::zeros((n, 0)),
+            high: Array2::zeros((n, 0)),
+            log_measure: vec![0.0; n],
+            context,
+        }
+    }
+
+    /// Whether a row has a place that is an interval, so that a flow scores it by auxiliary draws.
+    pub fn has_intervals(&self, row: usize) -> bool {
+        self.low.row(row) != self.high.row(row)
+    }
+}
+
+impl RowSet for MixedRows {
+    fn num_rows(&self) -> usize {
+        self.log_measure.len()
+    }
+}
+
+/// Scratch memory of the densities over [`MixedRows`].
+#[derive(Debug, Default)]
+pub struct MixedScratch<T> {
+    pub(crate) tape: Tape<T>,
+    pub(crate) ws: Workspace<T>,
+    /// Gathered codes.
+    pub(crate) codes: Vec<u32>,
+    /// Log-densities of a batch.
+    pub(crate) out: Vec<f64>,
+    /// Sums over auxiliary draws.
+    pub(crate) sums: Vec<f64>,
+    pub(crate) scratch: Vec<f64>,
+}
+
+/// Codes of the chosen rows, in one recycled vector; its shape is `(index.len(), variables)`.
+pub(crate) fn gather_codes(rows: &MixedRows, index: impl Iterator<Item = usize>, codes: &mut Vec<u32>) {
+    codes.clear();
+    for i in index {
+        codes.extend(rows.codes.row(i));
+    }
+}
+
+/// Context features of the chosen rows, as `T`.
+pub(crate) fn gather_context<T: Real>(
+    rows: &MixedRows,
+    index: impl ExactSizeIterator<Item = usize>,
+    ws: &mut Workspace<T>,
+) -> Array2<T> {
+    let mut to = ws.take(index.len(), rows.context.ncols());
+    for (r, i) in index.enumerate() {
+        for (to, &from) in to.slice_mut(s![r, ..]).iter_mut().zip(rows.context.row(i)) {
+            *to = T::of(f64::from(from));
+        }
+    }
+    to
+}
