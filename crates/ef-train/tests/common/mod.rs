@@ -6,7 +6,7 @@ use std::ops::Range;
 use ef_density::{Density, Key, RowSet, ScoreKey, StepKey};
 use ef_tensor::{ParamVisitor, Real};
 use ef_train::{EpochReport, FitStart, Observer, StepReport, TrainConfig};
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use rand::{Rng, RngCore};
 
 /// `ln(2 pi) / 2`.
@@ -117,14 +117,7 @@ impl<T: Real> Density<T> for Normal {
         loss
     }
 
-    fn sample(
-        &self,
-        _params: &[T],
-        _context: ArrayView2<'_, f32>,
-        rows: Range<u64>,
-        _key: Key,
-        _scratch: &mut (),
-    ) -> Rows {
+    fn sample(&self, _params: &[T], _given: &Rows, rows: Range<u64>, _key: Key, _scratch: &mut ()) -> Rows {
         Rows(Array2::zeros(((rows.end - rows.start) as usize, self.dim)))
     }
 }
@@ -169,7 +162,7 @@ impl Density<f64> for Ramp {
         index.len() as f64
     }
 
-    fn sample(&self, _: &[f64], _: ArrayView2<'_, f32>, rows: Range<u64>, _: Key, _: &mut ()) -> Rows {
+    fn sample(&self, _: &[f64], _: &Rows, rows: Range<u64>, _: Key, _: &mut ()) -> Rows {
         Rows(Array2::zeros(((rows.end - rows.start) as usize, 1)))
     }
 }
