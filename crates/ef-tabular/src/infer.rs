@@ -230,6 +230,10 @@ fn numbers(texts: &Texts, present: &[bool]) -> Result<Option<Numbers>, InferErro
             },
         }
     };
+    if all_whole {
+        // whole numbers know no -0
+        values.iter_mut().for_each(|value| *value += 0.0);
+    }
     let mut written = String::new();
     let exact = texts
         .iter()

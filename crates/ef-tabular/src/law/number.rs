@@ -495,6 +495,9 @@ impl NumberLaw {
     }
 
     pub(super) fn cell_shares(&self) -> Vec<f64> {
+        if self.numbers() + self.saved.missing == 0 {
+            return vec![1.0];
+        }
         let continuous = self.is_continuous().then_some(self.saved.continuous);
         let missing = self.missing_cell().map(|_| self.saved.missing);
         let counts = continuous

@@ -1,0 +1,246 @@
+//! Whole tables through their laws and back.
+
+use approx::assert_relative_eq;
+use ef_tabular::{
+    Asinh, ColumnLaw, DecodedColumn, EncodedColumn, EncoderOptions, NUMBER_FEATURES, Table, TableEncoder,
+    TableError, Value,
+};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn read(text: &str) -> Table {
+    Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
+}
+
+fn written(table: &Table) -> String {
+    let mut out = Vec::new();
+    table.to_csv_writer(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// 400 rows with every kind of column, each written in its own way.
+fn mixed() -> String {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut text = String::from("label,price,count,flag,empty,same,share\n");
+    for row in 0..400 {
+        let label = ["red", "dark, blue", "\u{e9}cru"][rng.random_range(0..3)];
+        let price = f64::from(rng.random_range(100..90_000)) / 100.0;
+        let count = if row % 7 == 0 {
+            "?".to_owned()
+        } else {
+            rng.random_range(0..2000).to_string()
+        };
+        let flag = if rng.random() { "True" } else { "False" };
+        let share = format!("{:.1}", rng.random_range(0..9));
+        text += &match label.contains(',') {
+            true => format!("\"{label}\",{price:.2},{count},{flag},NA,k,{share}.0\n"),
+            false => format!("{label},{price:.2},{count},{flag},NA,k,{share}.0\n"),
+        };
+    }
+    text
+}
+
+fn middles(columns: &[EncodedColumn]) -> Vec<DecodedColumn> {
+    let decoded = |column: &EncodedColumn| DecodedColumn {
+        cells: column
+            .cells
+            .iter()
+            .map(|cell| cell.expect("a value seen at fit"))
+            .collect(),
+        ranks: column
+            .lo
+            .iter()
+            .zip(&column.hi)
+            .map(|(lo, hi)| 0.5 * (lo + hi))
+            .collect(),
+    };
+    columns.iter().map(decoded).collect()
+}
+
+#[test]
+fn a_training_table_comes_back_byte_for_byte() {
+    let text = mixed();
+    let table = read(&text);
+    let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
+    let encoded = encoder.encode(&table).unwrap();
+    assert_eq!(encoded.rows, 400);
+    assert_eq!(
+        written(&encoder.decode(&middles(&encoded.columns)).unwrap()),
+        text
+    );
+    // the same through a saved encoder, and from shuffled columns
+    let loaded: TableEncoder = serde_json::from_str(&serde_json::to_string(&encoder).unwrap()).unwrap();
+    let shuffled = table
+        .select(&["share", "empty", "flag", "label", "same", "count", "price"])
+        .unwrap();
+    assert_eq!(loaded.encode(&shuffled).unwrap(), encoded);
+}
+
+#[test]
+fn notes_say_what_a_person_should_know() {
+    let encoder = TableEncoder::fit(&read(&mixed()), &EncoderOptions::default()).unwrap();
+    let notes = encoder.notes().join("\n");
+    assert!(
+        notes.contains("column \"empty\": all cells are missing"),
+        "{notes}"
+    );
+    assert!(notes.contains("column \"same\": all cells are alike"), "{notes}");
+}
+
+#[test]
+fn places_of_single_values_and_of_columns_agree() {
+    let table = read(&mixed());
+    let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
+    let encoded = encoder.encode_columns(&table, &[1, 0]).unwrap();
+    assert_eq!(encoded.columns[0].column, 1);
+    for row in 0..table.num_rows() {
+        let law = &encoder.laws()[1];
+        assert_eq!(
+            encoded.columns[0].place(row).unwrap(),
+            law.place(table.value(row, 1))
+        );
+    }
+    assert_eq!(encoded.columns[0].place(400), None);
+    assert!(encoder.encode_columns(&table, &[99]).is_err());
+    // context columns need no others beside them
+    let context = table.select(&["price"]).unwrap();
+    assert_eq!(
+        encoder.encode_columns(&context, &[1]).unwrap().columns[0],
+        encoded.columns[0]
+    );
+}
+
+#[test]
+fn features_are_small_and_mark_missing_cells() {
+    let table = read(&mixed());
+    let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
+    let features = encoder.features(&table, &[0, 1, 2]).unwrap();
+    assert_eq!(features.width, 2 * NUMBER_FEATURES);
+    assert_eq!(features.values.len(), 400 * features.width);
+    assert!(features.values.iter().all(|feature| feature.abs() <= 6.0));
+    for (row, values) in features.values.chunks(features.width).enumerate() {
+        let missing = table.value(row, 2) == Value::Missing;
+        assert_relative_eq!(values[features.width - 1], f32::from(u8::from(missing)));
+        if missing {
+            assert!(
+                values[NUMBER_FEATURES..features.width - 1]
+                    .iter()
+                    .all(|feature| *feature == 0.0)
+            );
+        }
+    }
+    // ranks of a column cover (-1, 1) evenly
+    let mut ranks: Vec<f32> = features
+        .values
+        .chunks(features.width)
+        .map(|values| values[0])
+        .collect();
+    ranks.sort_by(f32::total_cmp);
+    assert_relative_eq!(ranks[200], 0.0, epsilon = 0.1);
+    let law = &encoder.laws()[6];
+    assert_eq!(law.cell_features(0).len(), NUMBER_FEATURES);
+}
+
+#[test]
+fn fitting_refuses_what_it_cannot_learn_from() {
+    for (text, rows) in [("a,b\n", 0), ("a,b\n1,2\n", 1)] {
+        let error = TableEncoder::fit(&read(text), &EncoderOptions::default()).unwrap_err();
+        assert!(matches!(error, TableError::TooFewRows { rows: found } if found == rows));
+    }
+    let table = read(&mixed());
+    let fit = |column: &str| {
+        let options = EncoderOptions::default().transformer(column, Asinh::new(0.0, 1.0));
+        TableEncoder::fit(&table, &options).map_err(|error| error.to_string())
+    };
+    assert!(fit("price").is_ok());
+    assert!(fit("label").unwrap_err().contains("does not hold numbers"));
+    assert!(
+        fit("prize")
+            .unwrap_err()
+            .starts_with("there is no column \"prize\"")
+    );
+}
+
+#[test]
+fn decoding_checks_what_it_is_given() {
+    let table = read(&mixed());
+    let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
+    let columns = middles(&encoder.encode(&table).unwrap().columns);
+    assert!(encoder.decode(&columns[1..]).is_err());
+    let mut wrong = columns.clone();
+    wrong[0].cells[3] = 77;
+    let error = encoder.decode(&wrong).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "cannot decode column \"label\": cell 77 was given, its law has 3"
+    );
+    let mut short = columns.clone();
+    short[1].ranks.pop();
+    assert!(encoder.decode(&short).is_err());
+    short[1].cells.pop();
+    assert!(matches!(
+        encoder.decode(&short),
+        Err(TableError::LengthMismatch { .. })
+    ));
+    assert_eq!(
+        encoder
+            .decode(&vec![DecodedColumn::default(); 7])
+            .unwrap()
+            .num_rows(),
+        0
+    );
+}
+
+#[test]
+fn new_labels_and_numbers_are_scored() {
+    let encoder = TableEncoder::fit(&read("x,y\n1,a\n2,b\n1,a\n2,a\n"), &EncoderOptions::default()).unwrap();
+    let encoded = encoder.encode(&read("x,y\n3,c\n,\n")).unwrap();
+    for column in &encoded.columns {
+        assert_eq!(column.cells, [None, None]);
+        assert!(
+            column
+                .log_measure
+                .iter()
+                .all(|log| log.is_finite() && *log < -1.0)
+        );
+    }
+}
+
+#[test]
+fn drawing_whole_tables_by_shares_reproduces_them() {
+    let table = read(&mixed());
+    let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
+    let rows = 4000;
+    let columns: Vec<DecodedColumn> = encoder
+        .laws()
+        .iter()
+        .map(|law| {
+            let mut edges = law.cell_shares();
+            (1..edges.len()).for_each(|i| edges[i] += edges[i - 1]);
+            // the place in the cumulated shares picks the cell, a golden-ratio sequence the rank
+            let cell =
+                |row: usize| edges.partition_point(|edge| *edge <= (row as f64 + 0.5) / rows as f64) as u32;
+            DecodedColumn {
+                cells: (0..rows)
+                    .map(|row| cell(row).min(law.cells() as u32 - 1))
+                    .collect(),
+                ranks: (0..rows)
+                    .map(|row| (row as f64 * 0.618_033_988_749_895).fract())
+                    .collect(),
+            }
+        })
+        .collect();
+    let drawn = encoder.decode(&columns).unwrap();
+    let schema = drawn.schema();
+    assert_eq!(&schema, encoder.schema());
+    for (law, name) in encoder.laws().iter().zip(table.column_names()) {
+        let ColumnLaw::Number(law) = law else { continue };
+        let mean = |table: &Table| {
+            let values = table.numbers(name).unwrap().unwrap();
+            let present: Vec<f64> = values.into_iter().filter(|x| !x.is_nan()).collect();
+            present.iter().sum::<f64>() / present.len() as f64
+        };
+        let (min, max) = law.range();
+        assert_relative_eq!(mean(&drawn), mean(&table), epsilon = 0.02 * (max - min));
+    }
+}

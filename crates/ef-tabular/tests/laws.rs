@@ -1,0 +1,487 @@
+//! What must hold for every law of numbers: mass 1, ranks that invert, ranges that agree with sums.
+
+use std::sync::Arc;
+
+use approx::{assert_abs_diff_eq, assert_relative_eq};
+use ef_tabular::{Asinh, ColumnLaw, Place, Transformer, Value};
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// w = ln(1 + x): a map with a domain that ends.
+#[derive(Debug)]
+struct Log1p;
+
+impl Transformer for Log1p {
+    fn kind(&self) -> &str {
+        "log1p"
+    }
+    fn forward(&self, x: f64) -> f64 {
+        x.ln_1p()
+    }
+    fn inverse(&self, w: f64) -> f64 {
+        w.exp_m1()
+    }
+    fn log_derivative(&self, x: f64) -> f64 {
+        -x.ln_1p()
+    }
+    fn domain(&self) -> (f64, f64) {
+        (-1.0, f64::INFINITY)
+    }
+}
+
+/// w = -x: a map that decreases.
+#[derive(Debug)]
+struct Negate;
+
+impl Transformer for Negate {
+    fn kind(&self) -> &str {
+        "negate"
+    }
+    fn forward(&self, x: f64) -> f64 {
+        -x
+    }
+    fn inverse(&self, w: f64) -> f64 {
+        -w
+    }
+    fn log_derivative(&self, _x: f64) -> f64 {
+        0.0
+    }
+}
+
+fn rounded(x: f64, decimals: i32) -> f64 {
+    let scale = 10f64.powi(decimals);
+    (x * scale).round() / scale
+}
+
+/// A name, the law, and its grid step (0 without one).
+struct Case {
+    name: &'static str,
+    law: ColumnLaw,
+    step: f64,
+}
+
+fn case(name: &'static str, step: f64, values: &[f64], map: Option<Arc<dyn Transformer>>) -> Case {
+    Case {
+        name,
+        law: ColumnLaw::fit_numbers(values, map).expect(name),
+        step,
+    }
+}
+
+/// One law of every sort.
+fn cases() -> Vec<Case> {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut normal = |n: usize| -> Vec<f64> {
+        let one = |rng: &mut ChaCha8Rng| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+        (0..n).map(|_| one(&mut rng)).collect()
+    };
+    let base = normal(3000);
+    let map = |f: &dyn Fn(f64) -> f64| base.iter().map(|x| f(*x)).collect::<Vec<f64>>();
+    let with = |mut values: Vec<f64>, more: &[f64], times: usize| {
+        more.iter().for_each(|x| values.extend(vec![*x; times]));
+        values
+    };
+    let whole = map(&|x| rounded(400.0 * x, 0));
+    let positive = map(&|x| rounded(300.0 * x.abs(), 0));
+    let spending = map(&|x| rounded((1.5 * x).exp() * 20.0, 1));
+    let heaped = base
+        .iter()
+        .enumerate()
+        .map(|(i, x)| rounded(*x, if i % 3 == 0 { 3 } else { 1 }))
+        .collect::<Vec<_>>();
+    vec![
+        case("listed", 1.0, &map(&|x| rounded(3.0 * x, 0)), None),
+        case(
+            "listed, positive, missing",
+            0.1,
+            &with(map(&|x| rounded(x.abs(), 1)), &[f64::NAN], 20),
+            None,
+        ),
+        case(
+            "listed without a grid",
+            0.0,
+            &map(&|x| rounded(x, 0) * std::f64::consts::PI),
+            None,
+        ),
+        case("constant", 1.0, &[4.0; 50], None),
+        case("two rows", 1.0, &[4.0, 9.0], None),
+        case("one row", 0.0, &[0.123_456_789], None),
+        case("three rows", 0.1, &[4.0, 9.0, 11.5], None),
+        case("whole", 1.0, &whole, None),
+        case(
+            "whole, atoms, missing",
+            1.0,
+            &with(whole.clone(), &[0.0, 1.0, 55.0, 5000.0, f64::NAN], 300),
+            None,
+        ),
+        case("natural bound", 1.0, &positive, None),
+        case(
+            "natural bound, atom at it",
+            1.0,
+            &with(positive.clone(), &[0.0], 1000),
+            None,
+        ),
+        case("skewed tenths", 0.1, &spending, None),
+        case("heaped thousandths", 0.001, &heaped, None),
+        case("density", 0.0, &base, None),
+        case(
+            "density with atoms and missing",
+            0.0,
+            &with(base.clone(), &[0.25, 9.0, f64::NAN], 100),
+            None,
+        ),
+        case("positive density", 0.0, &map(&|x| x.abs()), None),
+        case("heavy tails", 0.0, &map(&|x| (3.0 * x).sinh()), None),
+        case("user map", 0.0, &map(&|x| x.exp() - 0.9), Some(Arc::new(Log1p))),
+        case("user map on a grid", 1.0, &positive, Some(Arc::new(Log1p))),
+        case("decreasing map", 0.0, &base, Some(Arc::new(Negate))),
+        case("decreasing map on a grid", 1.0, &positive, Some(Arc::new(Negate))),
+        case(
+            "asinh by hand",
+            0.001,
+            &heaped,
+            Some(Arc::new(Asinh::new(0.0, 0.1))),
+        ),
+    ]
+}
+
+fn number(law: &ColumnLaw, cell: u32, rank: f64) -> f64 {
+    match law.draw(cell, rank) {
+        Value::Number(x) => x,
+        other => panic!("not a number: {other:?}"),
+    }
+}
+
+fn numbers_of(law: &ColumnLaw) -> &ef_tabular::NumberLaw {
+    match law {
+        ColumnLaw::Number(law) => law,
+        _ => panic!("not a law of numbers"),
+    }
+}
+
+#[test]
+fn every_value_together_has_mass_one() {
+    for Case { name, law, step } in cases() {
+        let (min, max) = numbers_of(&law).range();
+        let range = (max - min).max(20.0 * step).max(0.1 * max.abs());
+        let missing = law.log_marginal(Value::Missing).exp();
+        let (mut total, mut atoms) = (missing, 0.0);
+        if step > 0.0 {
+            let (low, high) = (
+                ((min - 4.0 * range) / step) as i64,
+                ((max + 4.0 * range) / step) as i64,
+            );
+            for index in low..=high {
+                let x = if step < 1.0 {
+                    index as f64 / (1.0 / step).round()
+                } else {
+                    index as f64
+                };
+                total += law.log_marginal(Value::Number(x)).exp();
+            }
+        } else {
+            for x in numbers_of(&law).points() {
+                atoms += law.log_marginal(Value::Number(*x)).exp();
+            }
+            // a natural bound at 0 may lie far below the smallest value
+            let (low, high) = (
+                (min - 4.0 * range).min(if min >= 0.0 { -range } else { min }),
+                min + 5.0 * range,
+            );
+            let pieces = 2_000_000;
+            let width = (high - low) / f64::from(pieces);
+            for i in 0..pieces {
+                let x = low + (f64::from(i) + 0.5) * width;
+                total += law.log_marginal(Value::Number(x)).exp() * width;
+            }
+            total += atoms;
+        }
+        // what is left: the far ends of the tails, and the quadrature's own error
+        let tolerance = if step > 0.0 { 1e-6 } else { 2e-4 };
+        assert_abs_diff_eq!(total, 1.0, epsilon = tolerance);
+        let everything = numbers_of(&law).mass(f64::NEG_INFINITY, f64::INFINITY);
+        println!("{name}: {total}");
+        assert_abs_diff_eq!(everything + missing, 1.0, epsilon = 1e-9);
+    }
+}
+
+#[test]
+fn ranges_agree_with_sums_and_integrals() {
+    for Case { name, law, step } in cases() {
+        let numbers = numbers_of(&law);
+        let (min, max) = numbers.range();
+        let range = (max - min).max(20.0 * step).max(0.1 * max.abs());
+        for (from, to) in [(-0.5, 0.2), (0.3, 0.31), (0.0, 1.0), (0.9, 1.5), (-1.0, -0.1)] {
+            let (lo, hi) = (min + from * range, min + to * range);
+            let sum: f64 = if step > 0.0 {
+                let scale = (1.0 / step).round();
+                let (first, last) = ((lo * scale).ceil() as i64, (hi * scale).floor() as i64);
+                (first..=last)
+                    .map(|i| law.log_marginal(Value::Number(i as f64 / scale)).exp())
+                    .sum()
+            } else {
+                let inside = numbers.points().iter().filter(|x| (lo..=hi).contains(x));
+                let atoms: f64 = inside.map(|x| law.log_marginal(Value::Number(*x)).exp()).sum();
+                let pieces = 400_000;
+                let width = (hi - lo) / f64::from(pieces);
+                let middle = |i: i32| lo + (f64::from(i) + 0.5) * width;
+                atoms
+                    + (0..pieces)
+                        .map(|i| law.log_marginal(Value::Number(middle(i))).exp() * width)
+                        .sum::<f64>()
+            };
+            println!("{name} [{lo}, {hi}]: {sum}");
+            assert_abs_diff_eq!(
+                numbers.mass(lo, hi),
+                sum,
+                epsilon = if step > 0.0 { 1e-9 } else { 1e-4 }
+            );
+        }
+    }
+}
+
+#[test]
+fn ranks_invert() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for Case { name, law, step } in cases() {
+        for cell in 0..law.cells() as u32 {
+            let missing = matches!(law.draw(cell, 0.5), Value::Missing);
+            assert_eq!(law.place(law.draw(cell, 0.5)).cell, Some(cell), "{name}");
+            if missing || cell > 0 || !law.is_continuous() {
+                continue;
+            }
+            for i in 0..20_000 {
+                let rank = if i < 200 {
+                    10f64.powf(-0.08 * f64::from(i))
+                } else {
+                    rng.random()
+                };
+                let rank = if i % 2 == 0 { rank } else { 1.0 - rank }.clamp(1e-15, 1.0 - 1e-15);
+                let x = number(&law, 0, rank);
+                let place = law.place(Value::Number(x));
+                assert_eq!(place.cell, Some(0), "{name}: rank {rank} gave {x}");
+                let slack = if step > 0.0 { 1e-14 } else { 1e-9 };
+                assert!(
+                    place.lo - slack <= rank && rank <= place.hi + slack,
+                    "{name}: {rank} {x} {place:?}"
+                );
+                assert_eq!(place.lo == place.hi, step == 0.0, "{name}: {place:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_interval_of_ranks_is_its_mass() {
+    for Case { name, law, step } in cases() {
+        if step == 0.0 || !law.is_continuous() {
+            continue;
+        }
+        // what is left of 1 for values that no cell holds
+        let places = (1..500).map(|i| law.place(Value::Number(number(&law, 0, f64::from(i) / 500.0))));
+        let factors: Vec<f64> = places
+            .map(|place| place.log_measure.exp() / (place.hi - place.lo))
+            .collect();
+        for factor in &factors {
+            println!("{name}: {factor}");
+            assert!(*factor < 1.0 + 1e-6);
+            assert_relative_eq!(*factor, factors[0], max_relative = 1e-6);
+        }
+    }
+}
+
+#[test]
+fn uniform_ranks_reproduce_the_marginal() {
+    for Case { name, law, .. } in cases() {
+        if !law.is_continuous() {
+            continue;
+        }
+        let draws = 20_000;
+        let mut values: Vec<f64> = (0..draws)
+            .map(|k| number(&law, 0, (f64::from(k) + 0.5) / f64::from(draws)))
+            .collect();
+        values.sort_by(f64::total_cmp);
+        assert!(values.windows(2).all(|pair| pair[0] <= pair[1]), "{name}");
+        // shares between quantiles are what place says they are
+        for q in [0.1, 0.35, 0.5, 0.77, 0.98] {
+            let x = number(&law, 0, q);
+            let below = values.partition_point(|value| *value <= x) as f64 / f64::from(draws);
+            assert_abs_diff_eq!(
+                below,
+                law.place(Value::Number(x)).hi,
+                epsilon = 2.0 / f64::from(draws)
+            );
+        }
+    }
+}
+
+#[test]
+fn drawing_stays_on_the_grid_and_inside_natural_bounds() {
+    for Case { name, law, step } in cases() {
+        let numbers = numbers_of(&law);
+        for i in 0..2000 {
+            let rank = (f64::from(i) + 0.5) / 2000.0;
+            let Value::Number(x) = law.draw(0, rank) else {
+                continue;
+            };
+            if step > 0.0 {
+                let scale = (1.0 / step).round();
+                assert_eq!((x * scale).round() / scale, x, "{name}");
+            }
+            assert!(numbers.range().0 < 0.0 || x >= 0.0, "{name}: {x}");
+        }
+    }
+}
+
+#[test]
+fn every_number_scores_finite_and_saved_laws_are_equal() {
+    for Case { name, law, .. } in cases() {
+        for x in [
+            0.0,
+            -0.0,
+            0.5,
+            1e-300,
+            -1e-300,
+            12345.6789,
+            -1e18,
+            1e18,
+            f64::MAX,
+            f64::MIN,
+            5e-324,
+        ] {
+            let place = law.place(Value::Number(x));
+            assert!(place.log_measure.is_finite(), "{name}: {x} {place:?}");
+            assert!(
+                0.0 <= place.lo && place.lo <= place.hi && place.hi <= 1.0,
+                "{name}: {x} {place:?}"
+            );
+            let mut features = vec![0.0; law.num_features()];
+            law.features(Value::Number(x), &mut features);
+            assert!(
+                features.iter().all(|feature| feature.is_finite()),
+                "{name}: {x} {features:?}"
+            );
+        }
+        assert!(law.place(Value::Missing).log_measure.is_finite(), "{name}");
+        ef_tabular::register_transformer("log1p", |_| Ok(Arc::new(Log1p)));
+        ef_tabular::register_transformer("negate", |_| Ok(Arc::new(Negate)));
+        let saved = serde_json::to_string(&law).unwrap();
+        assert_eq!(serde_json::from_str::<ColumnLaw>(&saved).unwrap(), law, "{name}");
+    }
+}
+
+#[test]
+fn cells_over_ranks_cover_everything() {
+    for Case { name, law, step } in cases() {
+        let Some(cells) = law.rank_cells(64) else {
+            assert!(!law.is_continuous());
+            continue;
+        };
+        assert!(!cells.is_empty() && cells.len() <= 64, "{name}");
+        assert!(cells.ranks.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
+        assert!(cells.edges.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
+        for i in 0..200 {
+            // a value between two edges has its ranks between theirs
+            let x = number(&law, 0, (f64::from(i) + 0.5) / 200.0);
+            let cell = cells.edges.partition_point(|edge| *edge <= x) - 1;
+            let place = law.place(Value::Number(x));
+            let slack = if step > 0.0 { 1e-12 } else { 1e-9 };
+            assert!(
+                cells.ranks[cell] - slack <= place.lo && place.hi <= cells.ranks[cell + 1] + slack,
+                "{name}: {x}"
+            );
+        }
+    }
+}
+
+/// Mixtures of narrow Gaussians lose little against the truth.
+#[test]
+fn narrow_mixtures_are_resolved() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let deviation = 0.05f64.sqrt();
+    let mut draw = || {
+        let centre = 2.0 * f64::from(rng.random_range(-2i32..=2));
+        let (a, b): (f64, f64) = (rng.random(), rng.random());
+        centre + deviation * (-2.0 * (1.0 - a).ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+    };
+    let train: Vec<f64> = (0..10_000).map(|_| draw()).collect();
+    let law = ColumnLaw::fit_numbers(&train, None).unwrap();
+    let truth = |x: f64| {
+        let peak = |k: i32| (-0.5 * (x - 2.0 * f64::from(k)).powi(2) / 0.05).exp();
+        ((-2..=2).map(peak).sum::<f64>() / 5.0 / (deviation * std::f64::consts::TAU.sqrt())).ln()
+    };
+    let draws = 100_000;
+    let loss: f64 = (0..draws)
+        .map(|_| draw())
+        .map(|x| truth(x) - law.log_marginal(Value::Number(x)))
+        .sum();
+    assert!(loss / f64::from(draws) < 0.006, "{}", loss / f64::from(draws));
+}
+
+#[test]
+fn a_transformer_must_fit_its_column() {
+    let error = ColumnLaw::fit_numbers(&[-2.0, 1.5, 3.0, 7.0], Some(Arc::new(Log1p))).unwrap_err();
+    assert!(error.contains("domain is (-1, inf)"), "{error}");
+}
+
+#[test]
+fn missing_has_a_cell_only_if_it_was_seen() {
+    let law = ColumnLaw::fit_numbers(&[1.0, 2.0, f64::NAN], None).unwrap();
+    assert_eq!(law.place(Value::Missing).cell, Some(2));
+    assert_eq!(law.draw(2, 0.5), Value::Missing);
+    let law = ColumnLaw::fit_numbers(&[1.0, 2.0, 2.0], None).unwrap();
+    assert_eq!(law.place(Value::Missing).cell, None);
+    let law = ColumnLaw::fit_numbers(&[f64::NAN; 3], None).unwrap();
+    assert_eq!((law.cells(), law.draw(0, 0.1)), (1, Value::Missing));
+    assert!(law.place(Value::Number(3.0)).log_measure.is_finite());
+}
+
+fn any_numbers() -> impl Strategy<Value = Vec<f64>> {
+    let wild = prop_oneof![
+        any::<f64>(),
+        (-50i32..50).prop_map(f64::from),
+        (0u32..1000).prop_map(|i| f64::from(i) / 100.0),
+        Just(f64::NAN),
+        Just(1e300),
+        Just(-1e308),
+        Just(5e-324),
+        Just(0.0),
+    ];
+    prop::collection::vec(wild, 0..120)
+}
+
+fn check(law: &ColumnLaw, place: Place) -> Result<(), TestCaseError> {
+    prop_assert!(!place.log_measure.is_nan());
+    prop_assert!(0.0 <= place.lo && place.lo <= place.hi && place.hi <= 1.0);
+    prop_assert!(place.cell.is_none_or(|cell| (cell as usize) < law.cells()));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn no_column_of_numbers_breaks_a_law(values in any_numbers(), x in any::<f64>(), rank in any::<f64>()) {
+        let law = ColumnLaw::fit_numbers(&values, None).unwrap();
+        prop_assert_eq!(law.cell_shares().len(), law.cells());
+        for value in values.iter().copied().chain([x]) {
+            let place = law.place(Value::Number(value));
+            check(&law, place)?;
+            prop_assert!(!value.is_finite() || place.log_measure.is_finite());
+            let mut features = vec![0.0; law.num_features()];
+            law.features(Value::Number(value), &mut features);
+            prop_assert!(features.iter().all(|feature| feature.is_finite()));
+        }
+        for rank in [rank, rank.abs().fract(), 0.0, 1.0] {
+            let drawn = law.draw(0, rank);
+            check(&law, law.place(drawn))?;
+            prop_assert!(!matches!(drawn, Value::Number(x) if !x.is_finite()));
+        }
+        let mass = match &law { ColumnLaw::Number(law) => law.mass(-1.0, x), _ => 0.0 };
+        prop_assert!((-1e-9..=1.0 + 1e-9).contains(&mass), "{}", mass);
+        let saved = serde_json::to_string(&law).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<ColumnLaw>(&saved).unwrap(), &law);
+        law.rank_cells(20);
+    }
+}
