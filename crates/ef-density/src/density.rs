@@ -45,16 +45,16 @@ pub trait Density<T: Real>: Debug + Send + Sync {
         let _ = (params, rows, index);
     }
 
-    /// Writes the log-density of rows `range` to `out` (one value a row, nats).
+    /// Writes the log-density of the rows `index` to `out` (one value each, nats).
     ///
     /// Where the density has auxiliary variables (the place of a value inside its rounding step, the latent of a
     /// missing cell), this is the log-mean over `key.draws` keyed draws, an estimate; else it is exact. Row `k`
-    /// uses stream `k` of the key whatever the range.
+    /// uses stream `k` of the key, whatever other rows are asked for.
     fn log_prob(
         &self,
         params: &[T],
         rows: &Self::Rows,
-        range: Range<usize>,
+        index: &[usize],
         key: ScoreKey,
         scratch: &mut Self::Scratch,
         out: &mut [f64],

@@ -224,16 +224,16 @@ impl<T: Real> Density<T> for Flow<T> {
         &self,
         params: &[T],
         rows: &FlowRows<T>,
-        range: Range<usize>,
+        index: &[usize],
         _: ScoreKey,
         scratch: &mut FlowScratch<T>,
         out: &mut [f64],
     ) {
-        let (x, context) = (
-            rows.x.slice(ndarray::s![range.clone(), ..]),
-            rows.context.slice(ndarray::s![range, ..]),
-        );
-        Flow::log_prob(self, params, x, context, out, &mut scratch.ws);
+        let ws = &mut scratch.ws;
+        let (x, context) = (gather(&rows.x, index, ws), gather(&rows.context, index, ws));
+        Flow::log_prob(self, params, x.view(), context.view(), out, ws);
+        ws.give(x);
+        ws.give(context);
     }
 
     fn nll_backward(

@@ -57,6 +57,10 @@ impl ColumnLaw for TestLaw {
     }
 }
 
+fn all(n: usize) -> Vec<usize> {
+    (0..n).collect()
+}
+
 fn law(continuous: bool, atoms: usize) -> TestLaw {
     TestLaw { continuous, atoms }
 }
@@ -228,7 +232,7 @@ fn mass_is_one() {
         density.log_prob(
             &params,
             &rows,
-            0..combos.len(),
+            &all(combos.len()),
             key,
             &mut MixedScratch::default(),
             &mut out,
@@ -271,7 +275,7 @@ fn sampled_cells_follow_the_scored_probabilities() {
     density.log_prob(
         &params,
         &rows,
-        0..24,
+        &all(24),
         ScoreKey::new(1),
         &mut MixedScratch::default(),
         &mut log_prob,
@@ -307,7 +311,7 @@ fn sampled_ranks_follow_the_scored_density() {
     density.log_prob(
         &params,
         &drawn,
-        0..n,
+        &all(n),
         ScoreKey::new(1),
         &mut MixedScratch::default(),
         &mut log_prob,
@@ -341,7 +345,7 @@ fn a_row_is_addressable() {
             density.score(
                 &params,
                 &rows,
-                range.clone(),
+                &range.clone().collect::<Vec<_>>(),
                 ScoreKey::new(3),
                 &mut MixedScratch::default(),
                 &mut scores,
@@ -368,7 +372,7 @@ proptest! {
         let params = params(&density, 0.0, &mut rng);
         let rows = draw_rows(&layout, &laws, 10, 0, &mut rng);
         let mut scores = Scores::default();
-        density.score(&params, &rows, 0..10, ScoreKey::new(seed), &mut MixedScratch::default(), &mut scores);
+        density.score(&params, &rows, &all(10), ScoreKey::new(seed), &mut MixedScratch::default(), &mut scores);
         for (l, e) in scores.log_prob.iter().zip(&scores.standard_error) {
             assert_relative_eq!(*l, -2.0 * 3.0_f64.ln(), max_relative = 1e-9);
             assert_abs_diff_eq!(*e, 0.0, epsilon = 1e-9);

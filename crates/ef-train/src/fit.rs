@@ -333,13 +333,8 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
             key: Key::new(self.config.seed).purpose("validation"),
             draws: self.config.validation_draws,
         };
-        self.team.score(index.len(), |positions, scratch, mut out| {
-            // Rows held out at random; the trait scores ranges. Neighbours, where there are any, go together.
-            for run in index[positions].chunk_by(|a, b| a + 1 == *b) {
-                let (now, later) = std::mem::take(&mut out).split_at_mut(run.len());
-                density.log_prob(weights, rows, run[0]..run[0] + run.len(), key, scratch, now);
-                out = later;
-            }
+        self.team.score(index.len(), |positions, scratch, out| {
+            density.log_prob(weights, rows, &index[positions], key, scratch, out);
         })
     }
 

@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut1};
 use rand::RngCore;
 
 use super::dropout::KeyedDropout;
-use super::rows::{Layout, MixedRows, MixedScratch, gather_codes, gather_context};
+use super::rows::{Layout, MixedRows, MixedScratch, gather_codes, gather_context, given_context};
 use crate::density::Density;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
 
@@ -171,17 +171,17 @@ impl<T: Real> Density<T> for DiscreteMade {
         &self,
         params: &[T],
         rows: &MixedRows,
-        range: Range<usize>,
+        index: &[usize],
         _: ScoreKey,
         scratch: &mut MixedScratch<T>,
         out: &mut [f64],
     ) {
         let mut codes = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, range.clone(), &mut codes);
-        let context = gather_context(rows, range.clone(), &mut scratch.ws);
+        gather_codes(rows, index, &mut codes);
+        let context = gather_context(rows, index, &mut scratch.ws);
         let view = self.codes(&codes);
         let h = self.first(params, view, context.view(), scratch);
-        let mut y = scratch.ws.take(range.len(), self.net.outputs());
+        let mut y = scratch.ws.take(index.len(), self.net.outputs());
         let [_, _, p_net] = self.split(params);
         self.net
             .forward(p_net, h, y.view_mut(), None, None, &mut scratch.ws);
@@ -207,8 +207,8 @@ impl<T: Real> Density<T> for DiscreteMade {
         grads: &mut [T],
     ) -> f64 {
         let mut codes = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, index.iter().copied(), &mut codes);
-        let context = gather_context(rows, index.iter().copied(), &mut scratch.ws);
+        gather_codes(rows, index, &mut codes);
+        let context = gather_context(rows, index, &mut scratch.ws);
         let view = self.codes(&codes);
         let h = self.first(params, view, context.view(), scratch);
         let MixedScratch { tape, ws, .. } = scratch;
@@ -248,7 +248,7 @@ impl<T: Real> Density<T> for DiscreteMade {
         let (n, variables) = (given.context.nrows(), self.variables());
         let [p_input, p_context, p_net] = self.split(params);
         let ws = &mut scratch.ws;
-        let context = gather_context(given, 0..n, ws);
+        let context = given_context(given, ws);
         let mut uniforms = vec![0.0; n * variables];
         for (row, u) in rows.zip(uniforms.chunks_exact_mut(variables.max(1))) {
             let mut rng = key.purpose("cells").row(row);

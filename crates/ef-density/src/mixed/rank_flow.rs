@@ -7,7 +7,7 @@ use ef_tensor::{Activation, Linear, ParamVisitor, Real, Scope, SparseLinear};
 use ndarray::{Array2, ArrayView2};
 use rand::RngCore;
 
-use super::rows::{Layout, MixedRows, MixedScratch, gather_codes, gather_context};
+use super::rows::{Layout, MixedRows, MixedScratch, gather_codes, gather_context, given_context};
 use crate::density::Density;
 use crate::flow::Flow;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
@@ -89,34 +89,34 @@ impl<T: Real> RankFlow<T> {
             .expect("gathered with this many variables")
     }
 
-    /// Scores rows `range` with `draws` keyed draws each: `visit(i, log ratio)` is called once a draw for each row
-    /// of the range.
+    /// Scores the rows `index` with `draws` keyed draws each: `visit(i, log ratio)` is called once a draw for each
+    /// position of the index.
     pub(crate) fn ratios(
         &self,
         params: &[T],
         rows: &MixedRows,
-        range: Range<usize>,
+        index: &[usize],
         key: ScoreKey,
         scratch: &mut MixedScratch<T>,
         mut visit: impl FnMut(usize, f64),
     ) {
-        let n = range.len();
+        let n = index.len();
         let mut codes = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, range.clone(), &mut codes);
-        let context = gather_context(rows, range.clone(), &mut scratch.ws);
+        gather_codes(rows, index, &mut codes);
+        let context = gather_context(rows, index, &mut scratch.ws);
         let mut s = self.summary(params, self.codes(n, &codes), context.view(), scratch);
         Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
         let mut out = std::mem::take(&mut scratch.out);
         out.resize(n, 0.0);
         let mut z = scratch.ws.take(n, self.flow.dim());
         let mut log_base = vec![0.0; n];
-        let mut streams: Vec<_> = range
-            .clone()
-            .map(|r| key.key.purpose("places").row(r as u64))
+        let mut streams: Vec<_> = index
+            .iter()
+            .map(|&r| key.key.purpose("places").row(r as u64))
             .collect();
         let [_, _, p_flow] = self.split(params);
         for _ in 0..key.draws.max(1) {
-            for (i, row) in range.clone().enumerate() {
+            for (i, &row) in index.iter().enumerate() {
                 log_base[i] = normal_scores(rows, row, z.row_mut(i), &mut || uniform(&mut streams[i]));
             }
             self.flow
@@ -184,13 +184,13 @@ impl<T: Real> Density<T> for RankFlow<T> {
         &self,
         params: &[T],
         rows: &MixedRows,
-        range: Range<usize>,
+        index: &[usize],
         key: ScoreKey,
         scratch: &mut MixedScratch<T>,
         out: &mut [f64],
     ) {
-        // Where no row of the range has an interval, one draw is exact and the others would repeat it.
-        let exact = range.clone().all(|r| !rows.has_intervals(r));
+        // Where none of the rows has an interval, one draw is exact and the others would repeat it.
+        let exact = index.iter().all(|&r| !rows.has_intervals(r));
         let key = ScoreKey {
             draws: if exact { 1 } else { key.draws.max(1) },
             ..key
@@ -200,11 +200,11 @@ impl<T: Real> Density<T> for RankFlow<T> {
             std::mem::take(&mut scratch.scratch),
         );
         tops.clear();
-        tops.resize(range.len(), f64::NEG_INFINITY);
+        tops.resize(index.len(), f64::NEG_INFINITY);
         sums.clear();
-        sums.resize(range.len(), 0.0);
+        sums.resize(index.len(), 0.0);
         // log-mean-exp, one draw at a time
-        self.ratios(params, rows, range.clone(), key, scratch, |i, l| {
+        self.ratios(params, rows, index, key, scratch, |i, l| {
             if l > tops[i] {
                 sums[i] = sums[i] * (tops[i] - l).exp() + 1.0;
                 tops[i] = l;
@@ -230,8 +230,8 @@ impl<T: Real> Density<T> for RankFlow<T> {
     ) -> f64 {
         let n = index.len();
         let mut codes = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, index.iter().copied(), &mut codes);
-        let context = gather_context(rows, index.iter().copied(), &mut scratch.ws);
+        gather_codes(rows, index, &mut codes);
+        let context = gather_context(rows, index, &mut scratch.ws);
         let view = self.codes(n, &codes);
         let h = self.summary(params, view, context.view(), scratch);
         let MixedScratch { tape, ws, out, .. } = scratch;
@@ -284,8 +284,7 @@ impl<T: Real> Density<T> for RankFlow<T> {
         key: Key,
         scratch: &mut MixedScratch<T>,
     ) -> MixedRows {
-        let n = given.context.nrows();
-        let context = gather_context(given, 0..n, &mut scratch.ws);
+        let context = given_context(given, &mut scratch.ws);
         let mut s = self.summary(params, given.codes.view(), context.view(), scratch);
         Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
         let [_, _, p_flow] = self.split(params);

@@ -78,36 +78,36 @@ impl<T: Real> MixedDensity<T> {
         self.discrete.as_ref().map_or(0, Density::<T>::num_params)
     }
 
-    /// Scores rows `range` and appends to `scores`.
+    /// Scores the rows `index` and appends to `scores`.
     pub fn score(
         &self,
         params: &[T],
         rows: &MixedRows,
-        range: Range<usize>,
+        index: &[usize],
         key: ScoreKey,
         scratch: &mut MixedScratch<T>,
         scores: &mut Scores,
     ) {
         let (p_discrete, p_continuous) = self.split(params);
-        let n = range.len();
+        let n = index.len();
         let mut log_prob = vec![0.0; n];
         if let Some(discrete) = &self.discrete {
-            discrete.log_prob(p_discrete, rows, range.clone(), key, scratch, &mut log_prob);
+            discrete.log_prob(p_discrete, rows, index, key, scratch, &mut log_prob);
         }
         log_prob
             .iter_mut()
-            .zip(&rows.log_measure[range.clone()])
-            .for_each(|(l, m)| *l += m);
+            .zip(index)
+            .for_each(|(l, &r)| *l += rows.log_measure[r]);
         let mut errors = vec![0.0; n];
         if let Some(flow) = &self.continuous {
-            let exact = range.clone().all(|r| !rows.has_intervals(r));
+            let exact = index.iter().all(|&r| !rows.has_intervals(r));
             let draws = if exact { 1 } else { key.draws.max(1) };
             let mut ratios = vec![Vec::with_capacity(draws); n];
             let visit = |i: usize, l: f64| ratios[i].push(l);
             flow.ratios(
                 p_continuous,
                 rows,
-                range.clone(),
+                index,
                 ScoreKey { draws, ..key },
                 scratch,
                 visit,
@@ -115,11 +115,7 @@ impl<T: Real> MixedDensity<T> {
             for (i, ratios) in ratios.iter().enumerate() {
                 let (log_mean, error) = log_mean(ratios);
                 log_prob[i] += log_mean;
-                errors[i] = if rows.has_intervals(range.start + i) {
-                    error
-                } else {
-                    0.0
-                };
+                errors[i] = if rows.has_intervals(index[i]) { error } else { 0.0 };
             }
         }
         scores.log_prob.extend(log_prob);
@@ -180,13 +176,13 @@ impl<T: Real> Density<T> for MixedDensity<T> {
         &self,
         params: &[T],
         rows: &MixedRows,
-        range: Range<usize>,
+        index: &[usize],
         key: ScoreKey,
         scratch: &mut MixedScratch<T>,
         out: &mut [f64],
     ) {
         let mut scores = Scores::default();
-        self.score(params, rows, range, key, scratch, &mut scores);
+        self.score(params, rows, index, key, scratch, &mut scores);
         out.copy_from_slice(&scores.log_prob);
     }
 

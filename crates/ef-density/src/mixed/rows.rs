@@ -1,7 +1,7 @@
 //! Rows as a mixed density reads them.
 
 use ef_tensor::{Real, SparseLinear, Tape, Workspace};
-use ndarray::{Array2, s};
+use ndarray::Array2;
 
 use crate::density::RowSet;
 use crate::law::{ColumnLaw, Place};
@@ -175,24 +175,25 @@ pub struct MixedScratch<T> {
 }
 
 /// Codes of the chosen rows, in one recycled vector; its shape is `(index.len(), variables)`.
-pub(crate) fn gather_codes(rows: &MixedRows, index: impl Iterator<Item = usize>, codes: &mut Vec<u32>) {
+pub(crate) fn gather_codes(rows: &MixedRows, index: &[usize], codes: &mut Vec<u32>) {
     codes.clear();
-    for i in index {
+    for &i in index {
         codes.extend(rows.codes.row(i));
     }
 }
 
 /// Context features of the chosen rows, as `T`.
-pub(crate) fn gather_context<T: Real>(
-    rows: &MixedRows,
-    index: impl ExactSizeIterator<Item = usize>,
-    ws: &mut Workspace<T>,
-) -> Array2<T> {
+pub(crate) fn gather_context<T: Real>(rows: &MixedRows, index: &[usize], ws: &mut Workspace<T>) -> Array2<T> {
     let mut to = ws.take(index.len(), rows.context.ncols());
-    for (r, i) in index.enumerate() {
-        for (to, &from) in to.slice_mut(s![r, ..]).iter_mut().zip(rows.context.row(i)) {
-            *to = T::of(f64::from(from));
-        }
+    for (mut to, &i) in to.rows_mut().into_iter().zip(index) {
+        to.zip_mut_with(&rows.context.row(i), |to, &from| *to = T::of(f64::from(from)));
     }
+    to
+}
+
+/// All context features, as `T`.
+pub(crate) fn given_context<T: Real>(given: &MixedRows, ws: &mut Workspace<T>) -> Array2<T> {
+    let mut to = ws.take(given.context.nrows(), given.context.ncols());
+    to.zip_mut_with(&given.context, |to, &from| *to = T::of(f64::from(from)));
     to
 }

@@ -73,13 +73,13 @@ impl<T: Real> Density<T> for Normal {
         &self,
         params: &[T],
         rows: &Rows,
-        range: Range<usize>,
+        index: &[usize],
         _key: ScoreKey,
         _scratch: &mut (),
         out: &mut [f64],
     ) {
         let (mean, log_scale) = params.split_at(self.dim);
-        for (i, out) in range.zip(out) {
+        for (&i, out) in index.iter().zip(out) {
             *out = 0.0;
             for ((x, m), s) in rows.0.row(i).iter().zip(mean).zip(log_scale) {
                 let z = ((T::of(*x) - *m) * (-*s).exp()).wide();
@@ -145,7 +145,7 @@ impl Density<f64> for Ramp {
         params.fill(0.0);
     }
 
-    fn log_prob(&self, p: &[f64], _: &Rows, _: Range<usize>, _: ScoreKey, _: &mut (), out: &mut [f64]) {
+    fn log_prob(&self, p: &[f64], _: &Rows, _: &[usize], _: ScoreKey, _: &mut (), out: &mut [f64]) {
         out.fill(-(p[0] - self.peak).abs());
     }
 
