@@ -215,9 +215,14 @@ impl SmoothLaw {
         self.map.transformer()
     }
 
-    /// Number of bins kept.
-    pub(crate) fn resolution(&self) -> usize {
-        self.bins()
+    /// Whether the numbers make a distribution function; a damaged file's may not.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.bins() > 0
+            && self.width > 0.0
+            && self.cdf.windows(2).all(|edges| edges[0] <= edges[1])
+            && self.cdf[0] >= 0.0
+            && self.cdf[self.bins()] <= 1.0
+            && (0.0..=1.0).contains(&self.upper_mass)
     }
 
     /// w of a number; the start of the body where the map gives none.

@@ -1,0 +1,162 @@
+//! Fitting the law of numbers: the grid, what is listed, atoms, bounds, and the map to smooth under.
+
+use std::sync::Arc;
+
+use super::{Bound, NumberLaw, Saved};
+use crate::law::sample::Sample;
+use crate::law::smooth::{SmoothFit, SmoothLaw};
+use crate::transform::{Asinh, Identity, Transformer};
+
+/// Fits a [`NumberLaw`]; a builder because a user's transformer may be refused with a reason.
+#[derive(Debug)]
+pub(crate) struct NumberLawBuilder {
+    pub(crate) transformer: Option<Arc<dyn Transformer>>,
+}
+
+impl NumberLawBuilder {
+    /// NaN and infinities count as missing.
+    pub(crate) fn fit(&self, values: &[f64]) -> Result<NumberLaw, String> {
+        let present: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let missing = (values.len() - present.len()) as u64;
+        // a column without any number still scores one: as if it had held a single 0
+        let nothing = present.is_empty();
+        let all = Sample::new(if nothing { vec![0.0] } else { present });
+        let rows = all.total();
+        let (mean, deviation) = moments(&all);
+        let distinct = all.values.len();
+        let listed = distinct <= usize::max(2, (rows as usize / 10).min(256));
+        let positions = if listed { Vec::new() } else { all.heavy() };
+        let (atoms, rest) = all.split(&positions);
+        let (points, rest) = if listed || rest.values.is_empty() {
+            (all.clone(), all.clone())
+        } else {
+            (atoms, rest)
+        };
+        let continuous = if points.values.len() == distinct {
+            0
+        } else {
+            rest.total()
+        };
+        let (floor, ceiling) = self.bounds(&all)?;
+        let fit = self.smooth(&rest, floor, ceiling)?;
+        let on_grid = all.grid.decimals().is_some();
+        let empirical = continuous > 0 && on_grid && fit.weight < 0.98;
+        let seen_of = |value: &f64| all.grid.index(*value);
+        let seen: Vec<i64> = if empirical {
+            rest.values.iter().filter_map(seen_of).collect()
+        } else {
+            Vec::new()
+        };
+        let saved = Saved {
+            grid: all.grid,
+            missing,
+            continuous,
+            points: if nothing { Vec::new() } else { points.values },
+            counts: if nothing { Vec::new() } else { points.counts },
+            smooth: fit.law,
+            weight: if empirical { fit.weight } else { 1.0 },
+            seen,
+            seen_counts: if empirical { rest.counts } else { Vec::new() },
+            floor,
+            ceiling,
+            mean,
+            deviation,
+            min: all.values[0],
+            max: all.values[distinct - 1],
+        };
+        NumberLaw::try_from(saved)
+    }
+
+    /// Support: the transformer's domain, and nothing below 0 where nothing was.
+    fn bounds(&self, all: &Sample) -> Result<(Option<Bound>, Option<Bound>), String> {
+        let (low, high) = self
+            .transformer
+            .as_ref()
+            .map_or((f64::NEG_INFINITY, f64::INFINITY), |map| map.domain());
+        let (min, max) = (all.values[0], all.values[all.values.len() - 1]);
+        if min <= low || max >= high {
+            return Err(format!(
+                "its domain is ({low}, {high}), the values reach from {min} to {max}; choose a map that covers them"
+            ));
+        }
+        let natural = (min >= 0.0 && low < 0.0).then_some(Bound {
+            at: 0.0,
+            closed: true,
+        });
+        let open = |at: f64| at.is_finite().then_some(Bound { at, closed: false });
+        Ok((natural.or(open(low)), open(high)))
+    }
+
+    fn smooth(
+        &self,
+        rest: &Sample,
+        floor: Option<Bound>,
+        ceiling: Option<Bound>,
+    ) -> Result<SmoothFit, String> {
+        let half_step = 0.5 * rest.grid.step();
+        let low = floor.map(|bound| {
+            if bound.closed {
+                bound.at - half_step
+            } else {
+                bound.at
+            }
+        });
+        let high = ceiling.map(|bound| bound.at);
+        if let Some(map) = &self.transformer {
+            // a natural bound half a step below 0 may leave the domain
+            let low = low.map(|low| low.max(map.domain().0));
+            return SmoothLaw::fit(rest, Arc::clone(map), low, high).ok_or_else(|| {
+                "it gives values that are not finite or not strictly monotone on this column; choose another map".to_owned()
+            });
+        }
+        let center = rest.quantile(0.5);
+        let spread = (rest.quantile(0.75) / 1.349 - rest.quantile(0.25) / 1.349).abs();
+        let (_, deviation) = moments(rest);
+        let usable = |scale: f64| scale.is_finite() && scale > 0.0;
+        let scale = [spread, deviation, center.abs(), 1.0]
+            .into_iter()
+            .find(|scale| usable(*scale))
+            .unwrap_or(1.0);
+        let mut maps: Vec<Arc<dyn Transformer>> =
+            vec![Arc::new(Identity), Arc::new(Asinh::new(center, scale))];
+        if floor.is_some() && usable(center) {
+            maps.push(Arc::new(Asinh::new(0.0, center)));
+        }
+        let fits = maps
+            .into_iter()
+            .filter_map(|map| SmoothLaw::fit(rest, map, low, high));
+        let best = fits.reduce(|a, b| if b.score > a.score { b } else { a });
+        best.or_else(|| {
+            // values that no scale tells apart, or spread over all of them
+            let lone = Sample::new(vec![center]);
+            let map = Arc::new(Asinh::new(
+                0.0,
+                if usable(center.abs()) { center.abs() } else { 1.0 },
+            ));
+            SmoothLaw::fit(&lone, map, None, None)
+                .or_else(|| SmoothLaw::fit(&lone, Arc::new(Asinh::new(0.0, 1.0)), None, None))
+        })
+        .ok_or_else(|| "the values cannot be put on any scale; transform the column first".to_owned())
+    }
+}
+
+/// Mean and standard deviation, finite for any finite values.
+fn moments(sample: &Sample) -> (f64, f64) {
+    let rows = sample.total() as f64;
+    let pairs = || {
+        sample
+            .values
+            .iter()
+            .zip(&sample.counts)
+            .map(|(value, count)| (*value, *count as f64 / rows))
+    };
+    let mean: f64 = pairs().map(|(value, share)| value * share).sum();
+    let size = pairs().map(|(value, _)| (value - mean).abs()).fold(0.0, f64::max);
+    if size <= 0.0 || !size.is_finite() {
+        return (mean.clamp(f64::MIN, f64::MAX), 0.0);
+    }
+    let variance: f64 = pairs()
+        .map(|(value, share)| share * ((value - mean) / size).powi(2))
+        .sum();
+    (mean, variance.sqrt() * size)
+}

@@ -1,0 +1,168 @@
+//! Masses and ranks of grid points.
+
+use super::{Bound, NumberLaw};
+use crate::law::sample::Grid;
+
+/// First and last grid point between the bounds, on a side that has one.
+pub(super) fn support(
+    grid: Grid,
+    floor: Option<Bound>,
+    ceiling: Option<Bound>,
+) -> (Option<i64>, Option<i64>) {
+    let inner = |bound: Bound, inwards: i64| {
+        grid.index(bound.at).map(|index| {
+            let distance = (grid.value(index) - bound.at) * inwards as f64;
+            let inside = distance > 0.0 || (distance == 0.0 && bound.closed);
+            if inside { index } else { index + inwards }
+        })
+    };
+    (
+        floor.and_then(|bound| inner(bound, 1)),
+        ceiling.and_then(|bound| inner(bound, -1)),
+    )
+}
+
+impl NumberLaw {
+    pub(super) fn on_grid(&self) -> bool {
+        self.saved.grid.decimals().is_some()
+    }
+
+    /// w half a step above a grid point; infinite at the ends of the support.
+    fn edge(&self, index: i64) -> f64 {
+        if self.first.is_some_and(|first| index < first) {
+            f64::NEG_INFINITY
+        } else if self.last.is_some_and(|last| index >= last) {
+            f64::INFINITY
+        } else {
+            self.saved.smooth.w(self.saved.grid.edge(index))
+        }
+    }
+
+    /// `ln` of the smooth mass of a grid point, nothing cut out.
+    pub(super) fn log_smooth_mass(&self, index: i64) -> f64 {
+        let mass = self
+            .saved
+            .smooth
+            .log_mass(self.edge(index.saturating_sub(1)), self.edge(index));
+        if mass == f64::NEG_INFINITY {
+            self.log_point_density(self.saved.grid.value(index))
+        } else {
+            mass
+        }
+    }
+
+    /// Mass of a grid point from the density there, where w cannot resolve a step.
+    pub(super) fn log_point_density(&self, x: f64) -> f64 {
+        let log = self.saved.smooth.log_density(x) + self.saved.grid.step().ln();
+        if log.is_nan() { f64::NEG_INFINITY } else { log }
+    }
+
+    /// Rank at a grid point's upper end under the smooth part, points cut out.
+    pub(super) fn smooth_upper(&self, mut index: i64) -> f64 {
+        let mut points = self.point_index.partition_point(|point| *point <= index);
+        // a point of its own has no extent: its rank is the one before it
+        while points > 0 && self.point_index[points - 1] == index {
+            index = index.saturating_sub(1);
+            points -= 1;
+        }
+        let cut = if self.on_grid() { self.cut[points] } else { 0.0 };
+        ((self.saved.smooth.cdf(self.edge(index)) - cut) / self.kept).clamp(0.0, 1.0)
+    }
+
+    /// Rank at a grid point's upper end in the continuous cell.
+    pub(in crate::law) fn upper(&self, index: i64) -> f64 {
+        let smooth = self.smooth_upper(index);
+        if self.saved.seen.is_empty() {
+            return smooth;
+        }
+        self.mix(self.saved.seen.partition_point(|seen| *seen <= index), smooth)
+    }
+
+    /// Rank where the smooth part has this rank and so many of the seen grid points lie at or below.
+    fn mix(&self, before: usize, smooth: f64) -> f64 {
+        let empirical = self.seen_rows[before] as f64 / self.saved.continuous as f64;
+        (1.0 - self.saved.weight) * empirical + self.saved.weight * smooth
+    }
+
+    /// `ln` of a grid point's mass within the continuous cell.
+    pub(super) fn log_cell_mass(&self, index: i64) -> f64 {
+        let smooth = self.log_smooth_mass(index) - self.kept.ln() + self.saved.weight.ln();
+        match self.saved.seen.binary_search(&index) {
+            Ok(at) => {
+                let empirical = self.saved.seen_counts[at] as f64 / self.saved.continuous as f64;
+                ((1.0 - self.saved.weight) * empirical + smooth.exp()).ln()
+            }
+            Err(_) => smooth,
+        }
+    }
+
+    /// The grid point that holds rank u: the first whose upper end reaches it.
+    pub(super) fn point_at(&self, u: f64) -> i64 {
+        const FAR: i64 = 1 << 53;
+        let seen = &self.saved.seen;
+        // between two seen points only the smooth part grows, so its rank there is known
+        let (from, smooth) = if seen.is_empty() {
+            (None, u)
+        } else {
+            let after = first_index(seen.len(), |i| self.mix(i + 1, self.smooth_upper(seen[i])) >= u);
+            if after < seen.len() && self.mix(after, self.smooth_upper(seen[after].saturating_sub(1))) < u {
+                return seen[after];
+            }
+            let empirical = self.mix(after, 0.0);
+            (
+                after.checked_sub(1).map(|i| seen[i]),
+                ((u - empirical) / self.saved.weight).clamp(0.0, 1.0),
+            )
+        };
+        let mut passed = from.map_or(0, |from| self.point_index.partition_point(|point| *point <= from));
+        let inverse = |passed: usize| {
+            let rank = (smooth * self.kept + self.cut[passed]).min(1.0 - f64::EPSILON / 2.0);
+            let x = self.saved.smooth.inverse(rank);
+            self.saved
+                .grid
+                .index(x)
+                .unwrap_or(if x < 0.0 { -FAR } else { FAR })
+        };
+        let mut high = inverse(passed);
+        while self.point_index.get(passed).is_some_and(|point| high >= *point) {
+            passed += 1;
+            high = inverse(passed);
+        }
+        let mut low = high - 1;
+        let mut reach = 1;
+        while self.upper(low) >= u && low > -FAR {
+            high = low;
+            low -= reach;
+            reach *= 2;
+        }
+        reach = 1;
+        while self.upper(high) < u && high < FAR {
+            low = high;
+            high += reach;
+            reach *= 2;
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.upper(middle) < u {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        high
+    }
+}
+
+/// The first of `0..len` that satisfies a predicate that stays true, or `len`.
+fn first_index(len: usize, reached: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, len);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if reached(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
