@@ -9,6 +9,11 @@ pub const MISSING_MARKERS: [&str; 8] = ["", "NA", "N/A", "NaN", "nan", "null", "
 
 /// Whether a cell's text is one of [`MISSING_MARKERS`]; gives the marker's position.
 pub(crate) fn missing_marker(text: &str) -> Option<usize> {
+    // most cells start with a letter or digit that no marker starts with
+    match text.as_bytes().first() {
+        Some(byte) if byte.is_ascii_graphic() && !matches!(byte, b'N' | b'n' | b'?') => return None,
+        _ => {}
+    }
     let text = text.trim();
     if text.len() > 4 {
         return None;
@@ -195,6 +200,16 @@ pub(crate) fn parse_number(text: &str) -> NumberText {
     } else {
         text.parse::<i64>().ok()
     };
+    // whole numbers that a float holds exactly need no second parse; 0 may be -0
+    if let Some(exact) = whole.filter(|whole| *whole != 0 && whole.unsigned_abs() < 1 << 53) {
+        return NumberText::Finite {
+            value: exact as f64,
+            whole,
+            decimals,
+            point,
+            exponent,
+        };
+    }
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() => NumberText::Finite {
             value,
