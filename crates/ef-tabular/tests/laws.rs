@@ -485,3 +485,24 @@ proptest! {
         law.rank_cells(20);
     }
 }
+
+#[test]
+fn a_damaged_law_is_refused_when_it_is_loaded() {
+    let values: Vec<f64> = (0..500).map(|i| f64::from(i) * 1.25).collect();
+    let law = serde_json::to_value(ColumnLaw::fit_numbers(&values, None).unwrap()).unwrap();
+    let damages: [fn(&mut serde_json::Value); 5] = [
+        |law| law["smooth"]["cdf"] = serde_json::json!([]),
+        |law| law["smooth"]["cdf"] = serde_json::json!([0.5, 0.2, 0.9]),
+        |law| law["smooth"]["width"] = serde_json::json!(-1.0),
+        |law| law["counts"] = serde_json::json!([1, 2, 3]),
+        |law| law["weight"] = serde_json::json!(7.0),
+    ];
+    for damage in damages {
+        let mut damaged = law.clone();
+        damage(&mut damaged);
+        let error = serde_json::from_value::<ColumnLaw>(damaged)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("damaged"), "{error}");
+    }
+}
