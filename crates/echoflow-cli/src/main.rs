@@ -1,3 +1,26 @@
-//! The `echoflow` program.
+//! The `echoflow` program: fit, sample, score and inspect models of tables.
+//!
+//! Results go to standard output or `-o`, messages to standard error. Exit codes: 0 done, 2 bad input or a failed
+//! read or write, 130 a fit stopped by Ctrl-C.
 
-fn main() {}
+mod args;
+mod commands;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    match commands::run(args.command) {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One sentence; the errors below it are already in it.
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

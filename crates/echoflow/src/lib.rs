@@ -1,1 +1,40 @@
-//! Learn the joint distribution of a table; sample it, score it, condition on it.
+#![doc = include_str!("../README.md")]
+//!
+//! # Map
+//!
+//! | item | holds |
+//! | --- | --- |
+//! | [`EchoFlow`], [`Builder`] | a fitted model; how to fit one |
+//! | [`Table`] | the table, in and out |
+//! | [`Progress`] | watching a fit, and stopping it |
+//! | [`Architecture`] | the sizes of a model, and their defaults |
+//! | [`demo`], [`plot`] | tables whose true density is known; pictures |
+//! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`] | the crates below |
+
+mod architecture;
+mod builder;
+mod columns;
+pub mod demo;
+mod error;
+mod file;
+mod model;
+mod parallel;
+pub mod plot;
+mod progress;
+
+pub use architecture::{Architecture, ModelKind};
+pub use builder::Builder;
+pub use ef_density::mixed::Scores;
+pub use ef_tabular::{Table, TableError};
+pub use ef_train::{History, StopReason, TrainConfig};
+pub use error::Error;
+pub use file::check_folder;
+pub use model::{EchoFlow, Part};
+pub use parallel::with_threads;
+pub use progress::{Progress, Silent, StageStart};
+
+pub use ef_bijectors as bijectors;
+pub use ef_density as density;
+pub use ef_tabular as tabular;
+pub use ef_tensor as tensor;
+pub use ef_train as train;

@@ -8,6 +8,7 @@ mod encoder;
 mod error;
 mod format;
 mod infer;
+mod join;
 pub mod law;
 mod schema;
 mod table;

@@ -31,6 +31,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+mod convert;
 mod draws;
 pub mod grid;
 pub mod high_low;

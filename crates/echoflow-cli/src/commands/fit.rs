@@ -1,0 +1,110 @@
+//! `echoflow fit`: a table in, a model out.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use echoflow::{EchoFlow, ModelKind, StopReason, Table};
+
+use crate::output::{check_writable, note, read_table};
+use crate::progress::{Bars, stop_flag};
+
+pub(super) struct Settings {
+    pub(super) model: ModelKind,
+    pub(super) context: Vec<String>,
+    pub(super) seed: u64,
+    pub(super) epochs: Option<usize>,
+    pub(super) max_minutes: Option<f64>,
+    pub(super) threads: usize,
+    pub(super) quiet: bool,
+}
+
+pub(super) fn run(table: &Path, output: &Path, settings: &Settings) -> Result<ExitCode> {
+    check_writable(output)?;
+    let table = read_table(table)?;
+    let model = fit(&table, settings)?;
+    let Some(stopped) = model
+        .histories()
+        .find(|(_, _, h)| h.stopped_by == StopReason::Cancelled)
+    else {
+        model.save(output)?;
+        if !settings.quiet {
+            note(&format!("wrote the model to {}", output.display()));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    if model.histories().all(|(_, _, h)| h.best_epoch == Some(0)) {
+        note("stopped before anything was learned; no model was written");
+        return Ok(ExitCode::from(130));
+    }
+    model.save(output)?;
+    let kept: Vec<String> = model
+        .histories()
+        .map(|(part, _, h)| match h.best_epoch {
+            Some(0) => format!("{} untrained", part.name()),
+            Some(epoch) => format!("{} of epoch {epoch}", part.name()),
+            None => format!("{} as they stood within the first epoch", part.name()),
+        })
+        .collect();
+    note(&format!(
+        "stopped while fitting {}; kept the best so far ({}) in {}; this fit cannot be reproduced",
+        stopped.0.name(),
+        kept.join(", "),
+        output.display()
+    ));
+    Ok(ExitCode::from(130))
+}
+
+/// Fits with a progress bar, and says how it went.
+pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
+    let started = Instant::now();
+    let mut builder = EchoFlow::builder()
+        .model(settings.model)
+        .context(settings.context.iter().cloned())
+        .seed(settings.seed)
+        .threads(settings.threads);
+    if let Some(epochs) = settings.epochs {
+        builder = builder.epochs(epochs);
+    }
+    if let Some(minutes) = settings.max_minutes {
+        let Some(time) = Duration::try_from_secs_f64(minutes * 60.0)
+            .ok()
+            .filter(|t| !t.is_zero())
+        else {
+            bail!("--max-minutes {minutes} is no time; give a positive number of minutes, such as 2.5");
+        };
+        builder = builder.max_time(time);
+    }
+    let mut bars = Bars::new(settings.quiet, stop_flag());
+    let model = builder.fit_with(table, &mut bars);
+    bars.finish();
+    let model = model?;
+    if !settings.quiet {
+        for (part, shift, history) in model.histories() {
+            let last = history.epochs.len();
+            let how = match history.stopped_by {
+                StopReason::EarlyStopping => "validation stopped improving",
+                StopReason::Clock => "the clock stopped it: not reproducible",
+                StopReason::Cancelled => "stopped by Ctrl-C",
+                _ => "all epochs done",
+            };
+            let best = history.best_epoch.map_or("-".to_owned(), |e| e.to_string());
+            let nll = history.best_nll + shift;
+            let skipped = match history.skipped_steps {
+                0 => String::new(),
+                n => format!("; {n} steps skipped because their loss was not finite"),
+            };
+            note(&format!(
+                "{:<8} {last} epochs ({how}), best {best}: validation NLL {nll:.4} nats{skipped}",
+                part.name()
+            ));
+        }
+        note(&format!(
+            "fitted {} rows in {:.1} s",
+            table.num_rows(),
+            started.elapsed().as_secs_f64()
+        ));
+    }
+    Ok(model)
+}

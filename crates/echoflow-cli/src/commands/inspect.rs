@@ -1,0 +1,163 @@
+//! `echoflow inspect`: what a model is.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use echoflow::EchoFlow;
+use echoflow::tabular::{ColumnLaw, Kind};
+
+pub(super) fn run(path: &Path) -> Result<ExitCode> {
+    let model = EchoFlow::load(path)?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    write(&model, &mut out)?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(model: &EchoFlow, out: &mut impl Write) -> Result<()> {
+    let architecture = model.architecture();
+    let (cells, numbers) = model.num_params();
+    writeln!(
+        out,
+        "echoflow {} model, seed {}",
+        env!("CARGO_PKG_VERSION"),
+        model.seed()
+    )?;
+    writeln!(out)?;
+    writeln!(out, "columns")?;
+    let width = model
+        .column_names()
+        .iter()
+        .map(|n| n.chars().count())
+        .max()
+        .unwrap_or(0);
+    let (context_names, context_laws) = model.context_columns();
+    for name in model.column_names() {
+        let found = model
+            .schema()
+            .index(name)
+            .map(|at| (&model.schema().columns[at], &model.laws()[at], false));
+        let given = || {
+            let at = context_names.iter().position(|n| n == name)?;
+            Some((&model.context_schema()?.columns[at], &context_laws[at], true))
+        };
+        if let Some((schema, law, context)) = found.or_else(given) {
+            let context = if context { ", context" } else { "" };
+            let (kind, law) = (kind(schema.kind), describe(law));
+            writeln!(out, "  {name:<width$}  {kind:<8}  {law}{context}")?;
+        }
+    }
+    writeln!(out)?;
+    writeln!(
+        out,
+        "model {}, {} parameters",
+        architecture.model,
+        cells + numbers
+    )?;
+    if cells > 0 {
+        writeln!(
+            out,
+            "  cells    {cells} parameters: masked softmax network, {} residual blocks of {} units, dropout {}",
+            architecture.cells_blocks, architecture.cells_hidden, architecture.cells_dropout
+        )?;
+    }
+    if numbers > 0 {
+        writeln!(
+            out,
+            "  numbers  {numbers} parameters: {} {} layers, {} residual blocks of {} units each",
+            architecture.layers, architecture.model, architecture.blocks, architecture.hidden
+        )?;
+    }
+    writeln!(out)?;
+    writeln!(out, "training (nats a row; best epoch marked)")?;
+    for (part, shift, history) in model.histories() {
+        writeln!(
+            out,
+            "  {}: {} rows trained on, {} validated on, batches of {}, stopped by {:?}",
+            part.name(),
+            history.train_rows,
+            history.validation_rows,
+            history.batch,
+            history.stopped_by
+        )?;
+        writeln!(out, "    epoch      train  validation")?;
+        let mark = |epoch: usize| {
+            if history.best_epoch == Some(epoch) {
+                " *"
+            } else {
+                ""
+            }
+        };
+        writeln!(
+            out,
+            "    {:>5} {:>10} {:>11.4}{}",
+            0,
+            "",
+            history.start_nll + shift,
+            mark(0)
+        )?;
+        for e in &history.epochs {
+            let (train, validation) = (e.train_nll + shift, e.validation_nll + shift);
+            writeln!(
+                out,
+                "    {:>5} {train:>10.4} {validation:>11.4}{}",
+                e.epoch,
+                mark(e.epoch)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Category => "category",
+        Kind::Integer => "integer",
+        Kind::Decimal => "decimal",
+        Kind::Boolean => "boolean",
+        _ => "other",
+    }
+}
+
+fn describe(law: &ColumnLaw) -> String {
+    let held = law.stored_training_values();
+    match law {
+        ColumnLaw::Category(law) => {
+            let mut text = format!("{} levels", law.levels().len());
+            if law.rare_cell().is_some() {
+                text += ", the rarest pooled";
+            }
+            if law.missing_cell().is_some() {
+                text += ", missing cells";
+            }
+            text
+        }
+        ColumnLaw::Number(law) => {
+            let (low, high) = law.range();
+            let mut text = format!("{low} to {high}");
+            match law.decimals() {
+                Some(0) => text += ", whole numbers",
+                Some(d) => text += &format!(", {d} decimals"),
+                None => text += ", no rounding step",
+            }
+            if law.is_continuous() {
+                let atoms = law.points().len();
+                if atoms > 0 {
+                    text += &format!(", {atoms} heavy values");
+                }
+            } else {
+                text += &format!(", {} values as cells", law.points().len());
+            }
+            if law.missing_cell().is_some() {
+                text += ", missing cells";
+            }
+            if held > 0 {
+                text += &format!("; holds {held} training values");
+            }
+            text
+        }
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,63 @@
+//! What each command does, one file each.
+
+mod demo;
+mod fit;
+mod inspect;
+mod quickstart;
+mod sample;
+mod score;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::args::Command;
+
+pub(crate) fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Quickstart { dir, seed, threads } => quickstart::run(&dir, seed, threads),
+        Command::Demo {
+            name,
+            rows,
+            seed,
+            output,
+        } => demo::run(name, rows, seed, &output),
+        Command::Fit {
+            table,
+            output,
+            model,
+            context,
+            seed,
+            epochs,
+            max_minutes,
+            threads,
+            quiet,
+        } => {
+            let settings = fit::Settings {
+                model,
+                context,
+                seed,
+                epochs,
+                max_minutes,
+                threads,
+                quiet,
+            };
+            fit::run(&table, &output, &settings)
+        }
+        Command::Sample {
+            model,
+            count,
+            seed,
+            output,
+            rows,
+            threads,
+        } => sample::run(&model, count, seed, &output, rows.as_deref(), threads),
+        Command::Score {
+            model,
+            table,
+            output,
+            threads,
+        } => score::run(&model, &table, &output, threads),
+        Command::Inspect { model } => inspect::run(&model),
+    }
+}

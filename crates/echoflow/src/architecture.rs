@@ -1,0 +1,140 @@
+//! The sizes of a model, and their one table of defaults.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ef_bijectors::{Activation, Bijector, BijectorError, FlowConfig, MlpConfig, ScaleClamp, maf, real_nvp};
+use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedDensity, RankFlow};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// Which flow models the numbers. Categories, atoms and missing cells are modelled exactly under each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ModelKind {
+    /// Masked autoregressive flow: the better density, and sampling at the price of one pass.
+    #[default]
+    Maf,
+    /// RealNVP: affine coupling layers.
+    Rnvp,
+}
+
+impl ModelKind {
+    /// The name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Maf => "maf",
+            Self::Rnvp => "rnvp",
+        }
+    }
+}
+
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for ModelKind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        [Self::Maf, Self::Rnvp]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| Error::UnknownModel(name.to_owned()))
+    }
+}
+
+/// The sizes of a model. [`Architecture::new`] has the defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Architecture {
+    /// The flow over numbers.
+    pub model: ModelKind,
+    /// Hidden units of the network over cells.
+    pub cells_hidden: usize,
+    /// Its residual blocks.
+    pub cells_blocks: usize,
+    /// Share of its units dropped while training.
+    pub cells_dropout: f64,
+    /// Transforms of the flow.
+    pub layers: usize,
+    /// Hidden units of each transform's network.
+    pub hidden: usize,
+    /// Its residual blocks.
+    pub blocks: usize,
+    /// Width of the summary of cells and context that every transform reads.
+    pub summary: usize,
+    /// Largest absolute log-scale of a transform.
+    pub log_scale_bound: f64,
+}
+
+impl Architecture {
+    /// The defaults for a kind of model.
+    pub fn new(model: ModelKind) -> Self {
+        Self {
+            model,
+            cells_hidden: 256,
+            cells_blocks: 2,
+            cells_dropout: 0.1,
+            layers: match model {
+                ModelKind::Maf => 6,
+                ModelKind::Rnvp => 10,
+            },
+            hidden: 128,
+            blocks: 1,
+            summary: 64,
+            log_scale_bound: ScaleClamp::default().bound,
+        }
+    }
+
+    fn flow_config(&self) -> FlowConfig {
+        FlowConfig {
+            layers: self.layers,
+            conditioner: self.net(self.hidden, self.blocks),
+            clamp: ScaleClamp {
+                bound: self.log_scale_bound,
+            },
+        }
+    }
+
+    fn net(&self, hidden: usize, blocks: usize) -> MlpConfig {
+        MlpConfig {
+            hidden,
+            blocks,
+            residual: true,
+            activation: Activation::Silu,
+        }
+    }
+
+    /// The density of this size over rows of `layout`.
+    pub(crate) fn density(&self, layout: &Layout) -> Result<MixedDensity<f32>, BijectorError> {
+        let discrete = (!layout.variables().is_empty())
+            .then(|| {
+                let net = self.net(self.cells_hidden, self.cells_blocks);
+                DiscreteMade::new(
+                    layout,
+                    &DiscreteConfig {
+                        net,
+                        dropout: self.cells_dropout,
+                    },
+                )
+            })
+            .transpose()?;
+        let make = |dim: usize, width: usize| -> Result<Box<dyn Bijector<f32>>, BijectorError> {
+            let config = self.flow_config();
+            Ok(match self.model {
+                ModelKind::Maf => Box::new(maf::<f32>(dim, width, &config)?),
+                ModelKind::Rnvp => Box::new(real_nvp::<f32>(dim, width, &config)?),
+            })
+        };
+        let continuous = (layout.continuous() > 0)
+            .then(|| RankFlow::new(layout, self.summary, make))
+            .transpose()?;
+        Ok(MixedDensity::new(discrete, continuous))
+    }
+}

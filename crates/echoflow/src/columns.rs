@@ -1,0 +1,234 @@
+//! Columns as a density reads them: the laws of `ef-tabular` as `ef-density` knows laws, tables as rows.
+
+use ef_density::mixed::{Layout, MixedRows};
+use ef_density::{ColumnLaw, Place};
+use ef_tabular::{DecodedColumn, EncodedColumn, EncoderOptions, Table, TableEncoder, Value};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// A category's cells are context features one by one up to this many; rarer ones share nothing.
+const MOST_CONTEXT_CELLS: usize = 256;
+
+/// The columns of a model: those it models and those it is conditioned on, each with its laws, and their order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Columns {
+    /// All names in the table's order.
+    pub(crate) names: Vec<String>,
+    /// The modelled columns.
+    pub(crate) modelled: TableEncoder,
+    /// The context columns, if any.
+    pub(crate) context: Option<TableEncoder>,
+}
+
+/// An `ef-tabular` law as `ef-density` knows laws.
+#[derive(Debug)]
+struct Law<'a>(&'a ef_tabular::ColumnLaw);
+
+impl<'a> ColumnLaw for Law<'a> {
+    type Value = Value<'a>;
+
+    fn cells(&self) -> usize {
+        self.0.cells()
+    }
+
+    fn is_continuous(&self) -> bool {
+        self.0.is_continuous()
+    }
+
+    fn cell_shares(&self) -> Vec<f64> {
+        self.0.cell_shares()
+    }
+
+    fn cell_features(&self, cell: u32) -> Vec<f64> {
+        self.0.cell_features(cell).into_iter().map(f64::from).collect()
+    }
+
+    fn place(&self, value: &Value<'a>) -> Place {
+        let place = self.0.place(*value);
+        Place {
+            cell: place.cell,
+            low: place.lo,
+            high: place.hi,
+            log_measure: place.log_measure,
+        }
+    }
+
+    fn draw_in_cell(&self, cell: u32, rank: f64) -> Value<'a> {
+        self.0.draw(cell, rank)
+    }
+
+    fn mass(&self, low: f64, high: f64) -> f64 {
+        match self.0 {
+            ef_tabular::ColumnLaw::Number(law) => law.mass(low, high),
+            _ => 0.0,
+        }
+    }
+}
+
+impl Columns {
+    /// Fits the laws of `table`, with `context` as the context columns. Returns notes for the user too.
+    pub(crate) fn fit(
+        table: &Table,
+        context: &[String],
+        options: &EncoderOptions,
+    ) -> Result<(Self, Vec<String>), Error> {
+        for (i, name) in context.iter().enumerate() {
+            table.column_index(name)?;
+            if context[..i].contains(name) {
+                return Err(Error::ContextTwice(name.clone()));
+            }
+        }
+        let names: Vec<String> = table.column_names().into_iter().map(str::to_owned).collect();
+        let (given, modelled): (Vec<&str>, Vec<&str>) = names
+            .iter()
+            .map(String::as_str)
+            .partition(|name| context.iter().any(|c| c == name));
+        if modelled.is_empty() {
+            return Err(Error::NothingToModel);
+        }
+        let fit = |columns: &[&str]| -> Result<TableEncoder, Error> {
+            let mut own = options.clone();
+            own.transformers
+                .retain(|name, _| columns.contains(&name.as_str()));
+            Ok(TableEncoder::fit(&table.select(columns)?, &own)?)
+        };
+        let unknown = options.transformers.keys().find(|name| !names.contains(name));
+        if let Some(name) = unknown {
+            table.column_index(name)?;
+        }
+        let modelled = fit(&modelled)?;
+        let context = if given.is_empty() {
+            None
+        } else {
+            Some(fit(&given)?)
+        };
+        let notes = modelled
+            .notes()
+            .iter()
+            .chain(context.iter().flat_map(|c| c.notes()))
+            .cloned()
+            .collect();
+        Ok((
+            Self {
+                names,
+                modelled,
+                context,
+            },
+            notes,
+        ))
+    }
+
+    pub(crate) fn context_names(&self) -> Vec<&str> {
+        let columns = self.context.iter().flat_map(|c| &c.schema().columns);
+        columns.map(|c| c.name.as_str()).collect()
+    }
+
+    fn context_dim(&self) -> usize {
+        self.context
+            .iter()
+            .flat_map(TableEncoder::laws)
+            .map(|l| l.num_features() + context_cells(l))
+            .sum()
+    }
+
+    /// How the laws lie in a density.
+    pub(crate) fn layout(&self) -> Layout {
+        let laws: Vec<Law<'_>> = self.modelled.laws().iter().map(Law).collect();
+        Layout::new(&laws, self.context_dim())
+    }
+
+    /// The rows of a table with all columns.
+    pub(crate) fn rows(&self, table: &Table, layout: &Layout) -> Result<MixedRows, Error> {
+        let encoded = self.modelled.encode(table)?;
+        let places: Vec<Vec<Place>> = encoded.columns.iter().map(places).collect();
+        Ok(layout.rows(places.iter().map(Vec::as_slice), self.context_features(table)?))
+    }
+
+    /// `(rows, context_dim)`: numbers by their features, categories and atoms by their cells.
+    pub(crate) fn context_features(&self, table: &Table) -> Result<Array2<f32>, Error> {
+        let mut features = Array2::zeros((table.num_rows(), self.context_dim()));
+        let Some(context) = &self.context else {
+            return Ok(features);
+        };
+        let encoded = context.encode(table)?;
+        let mut at = 0;
+        for (column, (law, encoded)) in context.laws().iter().zip(&encoded.columns).enumerate() {
+            let dense = context.features(table, &[column])?;
+            if dense.width > 0 {
+                for (mut to, from) in features
+                    .rows_mut()
+                    .into_iter()
+                    .zip(dense.values.chunks_exact(dense.width))
+                {
+                    to.iter_mut()
+                        .skip(at)
+                        .zip(from)
+                        .for_each(|(to, &from)| *to = from);
+                }
+            }
+            at += dense.width;
+            let cells = context_cells(law);
+            for (mut to, cell) in features.rows_mut().into_iter().zip(&encoded.cells) {
+                if let Some(cell) = cell.map(|c| c as usize).filter(|&c| c < cells) {
+                    to[at + cell] = 1.0;
+                }
+            }
+            at += cells;
+        }
+        Ok(features)
+    }
+
+    /// The table that drawn rows stand for; `given` holds the context columns of the same rows.
+    pub(crate) fn table(
+        &self,
+        rows: &[MixedRows],
+        layout: &Layout,
+        given: Option<&Table>,
+    ) -> Result<Table, Error> {
+        let laws = self.modelled.laws();
+        let total: usize = rows.iter().map(|r| r.log_measure.len()).sum();
+        let mut columns = vec![DecodedColumn::default(); laws.len()];
+        for (j, column) in columns.iter_mut().enumerate() {
+            column.cells.reserve(total);
+            column.ranks.reserve(total);
+            for part in rows {
+                for r in 0..part.log_measure.len() {
+                    let (cell, rank) = layout.cell_and_rank(part, r, j);
+                    column.cells.push(cell);
+                    column.ranks.push(rank);
+                }
+            }
+        }
+        let drawn = self.modelled.decode(&columns)?;
+        match (given, &self.context) {
+            (Some(given), Some(context)) => {
+                let given = context.schema().conform(given)?;
+                let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+                Ok(drawn.join(&given, &names)?)
+            }
+            _ => Ok(drawn),
+        }
+    }
+}
+
+/// How many one-hot context features a law gives.
+fn context_cells(law: &ef_tabular::ColumnLaw) -> usize {
+    if law.cells() > 1 {
+        law.cells().min(MOST_CONTEXT_CELLS)
+    } else {
+        0
+    }
+}
+
+fn places(column: &EncodedColumn) -> Vec<Place> {
+    (0..column.cells.len())
+        .map(|r| Place {
+            cell: column.cells[r],
+            low: column.lo[r],
+            high: column.hi[r],
+            log_measure: column.log_measure[r],
+        })
+        .collect()
+}

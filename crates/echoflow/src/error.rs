@@ -1,0 +1,90 @@
+//! What can go wrong, and what to do about it.
+
+use std::path::PathBuf;
+
+use ef_bijectors::BijectorError;
+use ef_tabular::TableError;
+use ef_train::TrainError;
+
+/// Everything fitting, sampling, scoring, saving and loading can refuse. Each message is one sentence that names the
+/// place and the way out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The table, or a file it comes from.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The training loop.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A network that cannot be built.
+    #[error(transparent)]
+    Bijector(#[from] BijectorError),
+    /// All columns are context: nothing is left to model.
+    #[error(
+        "every column is a context column, so nothing is left to learn; leave at least one column out of --context"
+    )]
+    NothingToModel,
+    /// A context column named twice.
+    #[error("the context column \"{0}\" is named twice; name it once")]
+    ContextTwice(String),
+    /// A name that is no model.
+    #[error("\"{0}\" is no model; choose maf or rnvp")]
+    UnknownModel(String),
+    /// Rows of context columns are needed to sample.
+    #[error(
+        "this model was fitted with the context columns {columns}; give a table with one row of them for each row to \
+         sample (--rows FILE, or sample_given)"
+    )]
+    ContextNeeded {
+        /// The columns, comma-separated.
+        columns: String,
+    },
+    /// A context was given to a model without one.
+    #[error(
+        "this model was fitted without context columns, so it takes no rows to condition on; leave --rows out"
+    )]
+    NoContext,
+    /// A model file that cannot be read at all.
+    #[error("cannot read the model {}: {error}; check the path", path.display())]
+    ReadModel {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: std::io::Error,
+    },
+    /// A model file that cannot be written.
+    #[error("cannot write the model {}: {error}; check that the folder exists, may be written and has room", path.display())]
+    WriteModel {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: std::io::Error,
+    },
+    /// A file that is no model, or a damaged one.
+    #[error("{} is not a whole echoflow model: {reason}; fit it again, or take it from where it was made", path.display())]
+    BadModel {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model file from the future.
+    #[error("{} was made by a newer echoflow ({what}); update this program to read it", path.display())]
+    NewerModel {
+        /// The file.
+        path: PathBuf,
+        /// What this version does not know.
+        what: String,
+    },
+    /// Threads that cannot be started.
+    #[error("cannot start {threads} threads: {reason}; ask for fewer")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
+}

@@ -1,0 +1,315 @@
+//! The model file: safetensors with one metadata key of sorted JSON.
+//!
+//! ```text
+//! metadata["echoflow"] = {"checksum": .., "format": 1, "sections": {
+//!     "columns":  {"kind": "columns/1", ..schema and laws; long lists of numbers moved to tensors..},
+//!     "density":  {"kind": "density.maf/1", ..sizes..},
+//!     "training": {"kind": "training/1", ..seed and history..}},
+//!     "version": ".."}
+//! tensors: the parameters by name (F32), and "columns/.." (F64 or U64)
+//! ```
+//!
+//! No time, path, host or thread count is in it: the same fit gives the same bytes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Number, Value, json};
+
+use crate::architecture::Architecture;
+use crate::columns::Columns;
+use crate::error::Error;
+use crate::model::{EchoFlow, Stage};
+
+const FORMAT: u64 = 1;
+const KEY: &str = "echoflow";
+/// Lists of at least this many numbers become tensors.
+const LONG: usize = 32;
+/// How a list that became a tensor stands in the JSON.
+const MOVED: &str = "$tensor";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Training {
+    seed: u64,
+    stages: Vec<Stage>,
+}
+
+/// A tensor's bytes before they are in a file.
+struct Tensor {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+pub(crate) fn save(model: &EchoFlow, path: &Path) -> Result<(), Error> {
+    let failed = |error: std::io::Error| Error::WriteModel {
+        path: path.to_owned(),
+        error,
+    };
+    let bytes = to_bytes(model).map_err(|reason| failed(std::io::Error::other(reason)))?;
+    let folder = path
+        .parent()
+        .filter(|f| !f.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".echoflow-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // as for any new file: the process's umask decides
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    file.write_all(&bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Whether files can be made in this folder.
+///
+/// # Errors
+/// What the system says if they cannot.
+pub fn check_folder(folder: &Path) -> std::io::Result<()> {
+    tempfile::Builder::new()
+        .prefix(".echoflow-")
+        .tempfile_in(folder)
+        .map(drop)
+}
+
+fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
+    let said = |e: serde_json::Error| e.to_string();
+    let mut tensors = BTreeMap::new();
+    for entry in model.parameters().entries() {
+        let values = &model.params[entry.offset..entry.offset + entry.len()];
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        tensors.insert(
+            entry.name.clone(),
+            Tensor {
+                dtype: Dtype::F32,
+                shape: entry.shape.clone(),
+                bytes,
+            },
+        );
+    }
+    let mut columns = section("columns/1", serde_json::to_value(&model.columns).map_err(said)?);
+    move_out(&mut columns, "columns", &mut tensors);
+    let kind = format!("density.{}/1", model.architecture.model);
+    let density = section(&kind, serde_json::to_value(&model.architecture).map_err(said)?);
+    let training = Training {
+        seed: model.seed,
+        stages: model.stages.clone(),
+    };
+    let training = section("training/1", serde_json::to_value(training).map_err(said)?);
+    let header = json!({
+        "checksum": format!("{:016x}", checksum(tensors.iter().map(|(n, t)| (n.as_str(), t.bytes.as_slice())))),
+        "format": FORMAT,
+        "sections": { "columns": columns, "density": density, "training": training },
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    let views: Vec<(&str, TensorView<'_>)> = tensors
+        .iter()
+        .map(|(name, t)| {
+            Ok((
+                name.as_str(),
+                TensorView::new(t.dtype, t.shape.clone(), &t.bytes)?,
+            ))
+        })
+        .collect::<Result<_, safetensors::SafeTensorError>>()
+        .map_err(|e| e.to_string())?;
+    serialize(views, Some(HashMap::from([(KEY.to_owned(), header.to_string())]))).map_err(|e| e.to_string())
+}
+
+pub(crate) fn load(path: &Path) -> Result<EchoFlow, Error> {
+    let bytes = std::fs::read(path).map_err(|error| Error::ReadModel {
+        path: path.to_owned(),
+        error,
+    })?;
+    from_bytes(&bytes, path)
+}
+
+/// Reads a model from the bytes of a file; `path` is for messages.
+fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
+    let bad = |reason: String| Error::BadModel {
+        path: path.to_owned(),
+        reason,
+    };
+    let newer = |what: String| Error::NewerModel {
+        path: path.to_owned(),
+        what,
+    };
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|_| bad("its header cannot be read".to_owned()))?;
+    let header = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
+    let header = header.ok_or_else(|| bad("it has no echoflow header".to_owned()))?;
+    let mut header: Value =
+        serde_json::from_str(header).map_err(|e| bad(format!("its header is damaged ({e})")))?;
+    match header["format"].as_u64() {
+        Some(FORMAT) => {}
+        Some(f) if f > FORMAT => return Err(newer(format!("file format {f}"))),
+        _ => return Err(bad("its format number is missing".to_owned())),
+    }
+    // The header is read first, so that a newer file is named as such even if its tensors are new too.
+    let mut sections = match header["sections"].take() {
+        Value::Object(sections) => sections,
+        _ => return Err(bad("it has no sections".to_owned())),
+    };
+    let mut take = |name: &str, known: &[&str]| -> Result<Value, Error> {
+        let mut value = sections
+            .remove(name)
+            .ok_or_else(|| bad(format!("the section \"{name}\" is missing")))?;
+        let kind = value.as_object_mut().and_then(|o| o.remove("kind"));
+        let kind = kind.as_ref().and_then(Value::as_str).unwrap_or_default();
+        if !known.contains(&kind) {
+            return Err(newer(format!("section \"{kind}\"")));
+        }
+        Ok(value)
+    };
+    let mut columns = take("columns", &["columns/1"])?;
+    let density = take("density", &["density.maf/1", "density.rnvp/1"])?;
+    let training = take("training", &["training/1"])?;
+    if let Some(name) = sections.keys().next() {
+        return Err(newer(format!("section \"{name}\"")));
+    }
+
+    let tensors =
+        SafeTensors::deserialize(bytes).map_err(|e| bad(format!("its tensors are damaged ({e})")))?;
+    let mut left: BTreeMap<String, TensorView<'_>> = tensors.tensors().into_iter().collect();
+    let found = checksum(left.iter().map(|(n, t)| (n.as_str(), t.data())));
+    if header["checksum"].as_str() != Some(&format!("{found:016x}")) {
+        return Err(bad(
+            "its checksum does not match, so some bytes have changed".to_owned()
+        ));
+    }
+    move_in(&mut columns, &mut left).map_err(bad)?;
+    let columns: Columns = parse("columns", columns).map_err(bad)?;
+    let architecture: Architecture = parse("density", density).map_err(bad)?;
+    let Training { seed, stages } = parse("training", training).map_err(bad)?;
+    EchoFlow::rebuild(columns, architecture, seed, stages, |layout, params| {
+        for entry in layout.entries() {
+            let name = &entry.name;
+            let tensor = left
+                .remove(name)
+                .ok_or_else(|| bad(format!("the tensor \"{name}\" is missing")))?;
+            if tensor.dtype() != Dtype::F32 || tensor.shape() != entry.shape {
+                let (have, want) = (tensor.shape(), &entry.shape);
+                return Err(bad(format!(
+                    "the tensor \"{name}\" has shape {have:?}, not {want:?}"
+                )));
+            }
+            let values = tensor
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            for (to, value) in params[entry.offset..].iter_mut().zip(values) {
+                if !value.is_finite() {
+                    return Err(bad(format!(
+                        "the tensor \"{name}\" holds a number that is not finite"
+                    )));
+                }
+                *to = value;
+            }
+        }
+        match left.keys().next() {
+            Some(name) => Err(bad(format!("it holds a tensor no part needs, \"{name}\""))),
+            None => Ok(()),
+        }
+    })
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(name: &str, value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|e| format!("the section \"{name}\" cannot be read ({e})"))
+}
+
+fn section(kind: &str, value: Value) -> Value {
+    let mut map = match value {
+        Value::Object(map) => map,
+        other => Map::from_iter([("value".to_owned(), other)]),
+    };
+    map.insert("kind".to_owned(), Value::String(kind.to_owned()));
+    Value::Object(map)
+}
+
+/// Replaces long lists of numbers by the names of tensors.
+fn move_out(value: &mut Value, path: &str, tensors: &mut BTreeMap<String, Tensor>) {
+    match value {
+        Value::Array(items) if items.len() >= LONG && items.iter().all(Value::is_number) => {
+            let shape = vec![items.len()];
+            let whole: Option<Vec<u64>> = items.iter().map(Value::as_u64).collect();
+            let (dtype, bytes) = match whole {
+                Some(whole) => (Dtype::U64, whole.iter().flat_map(|v| v.to_le_bytes()).collect()),
+                None if items.iter().all(Value::is_f64) => {
+                    let values = items.iter().filter_map(Value::as_f64);
+                    (Dtype::F64, values.flat_map(f64::to_le_bytes).collect())
+                }
+                // Signed or mixed whole numbers stay in the JSON, which keeps their type.
+                None => return,
+            };
+            tensors.insert(path.to_owned(), Tensor { dtype, shape, bytes });
+            *value = json!({ MOVED: path });
+        }
+        Value::Array(items) => {
+            items
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, v)| move_out(v, &format!("{path}/{i}"), tensors));
+        }
+        Value::Object(map) => map
+            .iter_mut()
+            .for_each(|(k, v)| move_out(v, &format!("{path}/{k}"), tensors)),
+        _ => {}
+    }
+}
+
+/// The reverse; takes each tensor it uses.
+fn move_in(value: &mut Value, tensors: &mut BTreeMap<String, TensorView<'_>>) -> Result<(), String> {
+    if let Some(name) = value.get(MOVED).and_then(Value::as_str) {
+        let tensor = tensors
+            .remove(name)
+            .ok_or_else(|| format!("the tensor \"{name}\" is missing"))?;
+        let words = tensor.data().chunks_exact(8).map(|b| {
+            let mut word = [0; 8];
+            word.copy_from_slice(b);
+            word
+        });
+        let items: Option<Vec<Value>> = match tensor.dtype() {
+            Dtype::U64 => Some(words.map(|w| Value::from(u64::from_le_bytes(w))).collect()),
+            Dtype::F64 => words
+                .map(|w| Number::from_f64(f64::from_le_bytes(w)).map(Value::Number))
+                .collect(),
+            _ => None,
+        };
+        *value = items
+            .map(Value::Array)
+            .ok_or_else(|| format!("the tensor \"{name}\" is no list of numbers"))?;
+        return Ok(());
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|v| move_in(v, tensors)),
+        Value::Object(map) => map.values_mut().try_for_each(|v| move_in(v, tensors)),
+        _ => Ok(()),
+    }
+}
+
+/// FNV-1a over names and bytes, in order: finds damage, proves nothing about who made the file.
+fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut eat = |bytes: &[u8]| {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            hash = (hash ^ u64::from_le_bytes(word))
+                .wrapping_mul(0x100_0000_01b3)
+                .rotate_left(17);
+        }
+    };
+    for (name, bytes) in tensors {
+        eat(name.as_bytes());
+        eat(bytes);
+    }
+    hash
+}

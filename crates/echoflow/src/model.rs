@@ -1,0 +1,274 @@
+//! A fitted model.
+
+use std::ops::Range;
+use std::path::Path;
+
+use ef_density::mixed::{Layout, MixedDensity, MixedRows, MixedScratch, Scores};
+use ef_density::{Density, Key, ScoreKey};
+use ef_tabular::{ColumnLaw, Schema, Table};
+use ef_tensor::params::ParamLayout;
+use ef_train::History;
+use ndarray::{Array2, s};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::Architecture;
+use crate::builder::Builder;
+use crate::columns::Columns;
+use crate::error::Error;
+use crate::file;
+use crate::parallel::{CHUNK, over_chunks};
+
+/// A part of a model that was trained by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Part {
+    /// The exact network over cells: categories, atoms, missing cells.
+    Cells,
+    /// The flow over numbers, given the cells.
+    Numbers,
+}
+
+impl Part {
+    /// What a person reads.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cells => "cells",
+            Self::Numbers => "numbers",
+        }
+    }
+}
+
+/// How one part was trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    pub(crate) part: Part,
+    /// Added to the history's losses to have them in the table's units.
+    pub(crate) shift: f64,
+    pub(crate) history: History,
+}
+
+/// A model of a table: the joint distribution of its columns (given the context columns, if it has any).
+///
+/// ```
+/// use echoflow::{EchoFlow, ModelKind, demo::Demo};
+/// use rand::SeedableRng;
+///
+/// let table = Demo::HighLow.generate(300, 1).to_table()?;
+/// let model = EchoFlow::builder().model(ModelKind::Maf).seed(7).epochs(2).fit(&table)?;
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+/// let synthetic = model.sample(50, &mut rng)?;
+/// assert_eq!(synthetic.column_names(), table.column_names());
+/// let scores = model.log_prob(&table)?; // nats per row, in the table's own units
+/// assert_eq!(scores.log_prob.len(), 300);
+/// # Ok::<(), echoflow::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct EchoFlow {
+    pub(crate) columns: Columns,
+    pub(crate) architecture: Architecture,
+    pub(crate) seed: u64,
+    pub(crate) stages: Vec<Stage>,
+    layout: Layout,
+    density: MixedDensity<f32>,
+    pub(crate) params: Vec<f32>,
+}
+
+impl EchoFlow {
+    /// Starts the settings of a fit.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn assemble(
+        columns: Columns,
+        architecture: Architecture,
+        seed: u64,
+        stages: Vec<Stage>,
+        layout: Layout,
+        density: MixedDensity<f32>,
+        params: Vec<f32>,
+    ) -> Self {
+        Self {
+            columns,
+            architecture,
+            seed,
+            stages,
+            layout,
+            density,
+            params,
+        }
+    }
+
+    /// Rebuilds a model from what a file holds; `fill` writes the parameters by layout.
+    pub(crate) fn rebuild(
+        columns: Columns,
+        architecture: Architecture,
+        seed: u64,
+        stages: Vec<Stage>,
+        fill: impl FnOnce(&ParamLayout, &mut [f32]) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let layout = columns.layout();
+        let density = architecture.density(&layout)?;
+        let mut params = vec![0.0; density.num_params()];
+        fill(&ParamLayout::of(|v| density.visit_params(v)), &mut params)?;
+        density.project(&mut params);
+        Ok(Self {
+            columns,
+            architecture,
+            seed,
+            stages,
+            layout,
+            density,
+            params,
+        })
+    }
+
+    /// Draws `rows` rows. The model must have no context columns.
+    ///
+    /// # Errors
+    /// If the model has context columns: then rows of them are needed, see [`sample_given`](Self::sample_given).
+    pub fn sample<R: Rng + ?Sized>(&self, rows: usize, rng: &mut R) -> Result<Table, Error> {
+        if self.columns.context.is_some() {
+            return Err(Error::ContextNeeded {
+                columns: self.columns.context_names().join(", "),
+            });
+        }
+        self.draw(Array2::zeros((rows, 0)), None, rng)
+    }
+
+    /// Draws one row for each row of `given`, a table with (at least) the context columns.
+    ///
+    /// # Errors
+    /// If the model has no context columns, or `given` lacks some.
+    pub fn sample_given<R: Rng + ?Sized>(&self, given: &Table, rng: &mut R) -> Result<Table, Error> {
+        if self.columns.context.is_none() {
+            return Err(Error::NoContext);
+        }
+        self.draw(self.columns.context_features(given)?, Some(given), rng)
+    }
+
+    fn draw<R: Rng + ?Sized>(
+        &self,
+        context: Array2<f32>,
+        given: Option<&Table>,
+        rng: &mut R,
+    ) -> Result<Table, Error> {
+        // One word is taken from the caller's generator; every row then has streams of its own.
+        let key = Key::new(rng.next_u64()).purpose("sample");
+        let rows = context.nrows();
+        let draw = |range: Range<usize>, scratch: &mut MixedScratch<f32>| {
+            let given = MixedRows::of_context(context.slice(s![range.clone(), ..]).to_owned());
+            self.density.sample(
+                &self.params,
+                &given,
+                range.start as u64..range.end as u64,
+                key,
+                scratch,
+            )
+        };
+        let drawn = over_chunks(rows, draw);
+        self.columns.table(&drawn, &self.layout, given)
+    }
+
+    /// The log-density of every row, nats, in the table's own units: a probability for categories, atoms, missing cells
+    /// and values on a rounding grid, a density for other numbers. Columns are found by name, in any order.
+    ///
+    /// Exact for rows whose numbers have densities; where a number lies on a rounding grid or its cell is missing or
+    /// heavy, an estimate over [`ScoreKey::DRAWS`] draws keyed by the row's number, with its standard error.
+    ///
+    /// # Errors
+    /// A missing column; text in a column of numbers.
+    pub fn log_prob(&self, table: &Table) -> Result<Scores, Error> {
+        let rows = self.columns.rows(table, &self.layout)?;
+        let key = ScoreKey::new(self.seed);
+        let parts = over_chunks(table.num_rows(), |range, scratch| {
+            let mut scores = Scores::default();
+            let index: Vec<usize> = range.collect();
+            // Auxiliary draws multiply the work, not the memory: they are taken one after the other.
+            for index in index.chunks(CHUNK) {
+                self.density
+                    .score(&self.params, &rows, index, key, scratch, &mut scores);
+            }
+            scores
+        });
+        let mut all = Scores::default();
+        for part in parts {
+            all.log_prob.extend(part.log_prob);
+            all.standard_error.extend(part.standard_error);
+        }
+        Ok(all)
+    }
+
+    /// Writes the model to a file: beside its final place, then renamed, so nothing is ever half-written.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        file::save(self, path.as_ref())
+    }
+
+    /// Reads a model. Every tensor is checked both ways; nothing in a file is ever run.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, no model, or made by a newer version.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        file::load(path.as_ref())
+    }
+
+    /// The modelled columns.
+    pub fn schema(&self) -> &Schema {
+        self.columns.modelled.schema()
+    }
+
+    /// The laws of the modelled columns, in order.
+    pub fn laws(&self) -> &[ColumnLaw] {
+        self.columns.modelled.laws()
+    }
+
+    /// The context columns with their laws.
+    pub fn context_columns(&self) -> (Vec<&str>, &[ColumnLaw]) {
+        (
+            self.columns.context_names(),
+            self.columns.context.as_ref().map_or(&[], |c| c.laws()),
+        )
+    }
+
+    /// All columns, in the table's order.
+    pub fn column_names(&self) -> &[String] {
+        &self.columns.names
+    }
+
+    /// The schema a table of context rows has to meet, if there is a context.
+    pub fn context_schema(&self) -> Option<&Schema> {
+        self.columns.context.as_ref().map(|c| c.schema())
+    }
+
+    /// Sizes.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The seed of the fit.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How each part was trained: the part, what to add to its losses to have nats in the table's units, and the
+    /// history. The parts' losses then add up to the whole row's.
+    pub fn histories(&self) -> impl Iterator<Item = (Part, f64, &History)> {
+        self.stages.iter().map(|s| (s.part, s.shift, &s.history))
+    }
+
+    /// Number of parameters of the network over cells and of the flow over numbers.
+    pub fn num_params(&self) -> (usize, usize) {
+        let (cells, numbers) = self.density.split(&self.params);
+        (cells.len(), numbers.len())
+    }
+
+    /// Names and shapes of all parameters.
+    pub fn parameters(&self) -> ParamLayout {
+        ParamLayout::of(|v| self.density.visit_params(v))
+    }
+}
