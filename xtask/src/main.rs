@@ -1,3 +1,56 @@
-//! The repository's own chores.
+//! The repository's own chores: `cargo xtask ci`, `deps`, `docs`, `e2e`.
 
-fn main() {}
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use xshell::Shell;
+
+mod ci;
+mod deps;
+mod e2e;
+
+/// Chores of the EchoFlow repository.
+#[derive(Parser, Debug)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand, Debug)]
+enum Chore {
+    /// Everything that must hold before a change lands: format, lints, tests, documentation, `deps`, each crate
+    /// alone, `e2e`.
+    Ci {
+        /// Leave out the tests, where they have run already.
+        #[arg(long)]
+        skip_tests: bool,
+    },
+    /// Hold the crate graph and the sources to the design.
+    Deps,
+    /// Build the documentation; a warning is an error.
+    Docs,
+    /// One real fit through the echoflow program, from a demo table to samples and scores.
+    E2e,
+}
+
+fn main() -> Result<()> {
+    let chore = Arguments::parse().chore;
+    let sh = Shell::new()?;
+    sh.change_dir(repository()?);
+    match chore {
+        Chore::Ci { skip_tests } => ci::run(&sh, skip_tests),
+        Chore::Deps => deps::run(&sh),
+        Chore::Docs => ci::docs(&sh),
+        Chore::E2e => e2e::run(&sh),
+    }
+}
+
+/// The top of the repository, from wherever the chore was started inside it.
+fn repository() -> Result<PathBuf> {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+        .context("start the chores as `cargo xtask ..`, which says where the repository is")?;
+    let top = PathBuf::from(manifest).parent().map(PathBuf::from);
+    top.context("the xtask crate lies directly below the top of the repository")
+}

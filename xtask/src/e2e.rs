@@ -1,0 +1,182 @@
+//! One real fit through the program: a demo table, split, fitted, sampled, scored, inspected.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use xshell::{Shell, cmd};
+
+const ROWS: usize = 3_000;
+const TRAIN_ROWS: usize = 2_500;
+const SAMPLED_ROWS: usize = 1_000;
+
+/// Runs the program from a table to scores and checks what comes out.
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    cmd!(sh, "cargo build -p echoflow-cli").run()?;
+    let target = target_directory(sh)?;
+    let program = Path::new(&target)
+        .join("debug")
+        .join(format!("echoflow{}", std::env::consts::EXE_SUFFIX));
+    let folder = Path::new(&target).join("e2e");
+    sh.remove_path(&folder)?;
+    let folder = sh.create_dir(folder)?;
+    let _inside = sh.push_dir(&folder);
+
+    let rows = ROWS.to_string();
+    cmd!(sh, "{program} demo loans -n {rows} --seed 7 -o loans.csv").run()?;
+    let table = sh.read_file("loans.csv")?;
+    let (train, test) = split(&table, TRAIN_ROWS)?;
+    ensure!(
+        row_count(&test) == ROWS - TRAIN_ROWS,
+        "the demo wrote {} rows, not {ROWS}",
+        row_count(&table)
+    );
+    sh.write_file("train.csv", &train)?;
+    sh.write_file("test.csv", &test)?;
+
+    for threads in ["1", "2"] {
+        cmd!(
+            sh,
+            "{program} fit train.csv -o {threads}.model --model maf --seed 1 --epochs 4 --threads {threads} --quiet"
+        )
+        .run()?;
+        let n = SAMPLED_ROWS.to_string();
+        cmd!(
+            sh,
+            "{program} sample {threads}.model -n {n} --seed 3 -o sample-{threads}.csv"
+        )
+        .run()?;
+        cmd!(
+            sh,
+            "{program} score {threads}.model test.csv -o scores-{threads}.csv"
+        )
+        .run()?;
+    }
+    for (one, two, what) in [
+        ("1.model", "2.model", "the models"),
+        ("sample-1.csv", "sample-2.csv", "the samples"),
+        ("scores-1.csv", "scores-2.csv", "the scores"),
+    ] {
+        ensure!(
+            sh.read_binary_file(one)? == sh.read_binary_file(two)?,
+            "{what} of 1 and 2 threads differ: the order of a sum or a random number depends on the thread count"
+        );
+    }
+
+    let sample = sh.read_file("sample-1.csv")?;
+    ensure!(
+        header(&sample) == header(&table),
+        "the sample's columns are '{}', the table's '{}'",
+        header(&sample),
+        header(&table)
+    );
+    ensure!(
+        row_count(&sample) == SAMPLED_ROWS,
+        "{} rows were sampled, not {SAMPLED_ROWS}",
+        row_count(&sample)
+    );
+
+    let scores = sh.read_file("scores-1.csv")?;
+    ensure!(
+        row_count(&scores) == row_count(&test),
+        "{} scores for {} rows",
+        row_count(&scores),
+        row_count(&test)
+    );
+    let mean = mean_of_column(&scores, "log_prob")?;
+    ensure!(mean.is_finite(), "the mean log_prob of the test rows is {mean}");
+
+    let inspected = cmd!(sh, "{program} inspect 1.model").read()?;
+    for column in header(&table).split(',') {
+        ensure!(
+            inspected.contains(column),
+            "`inspect` does not name the column '{column}'"
+        );
+    }
+    println!(
+        "fitted {TRAIN_ROWS} loans, sampled {SAMPLED_ROWS}; mean log_prob of the test rows {mean:.3} nats"
+    );
+    Ok(())
+}
+
+fn target_directory(sh: &Shell) -> Result<String> {
+    let metadata = cmd!(sh, "cargo metadata --format-version 1 --no-deps")
+        .quiet()
+        .read()?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    Ok(metadata["target_directory"]
+        .as_str()
+        .context("cargo metadata names no target directory")?
+        .to_owned())
+}
+
+fn header(csv: &str) -> &str {
+    csv.lines().next().unwrap_or("")
+}
+
+fn row_count(csv: &str) -> usize {
+    csv.lines().count().saturating_sub(1)
+}
+
+/// The first `rows` rows and the others, each under the header. The loans have no line break inside a cell.
+fn split(csv: &str, rows: usize) -> Result<(String, String)> {
+    let lines: Vec<&str> = csv.lines().collect();
+    let Some((header, body)) = lines.split_first() else {
+        bail!("the demo table is empty")
+    };
+    ensure!(
+        body.len() > rows,
+        "the demo table has {} rows; more than {rows} are needed",
+        body.len()
+    );
+    let (first, rest) = body.split_at(rows);
+    let table = |part: &[&str]| format!("{header}\n{}\n", part.join("\n"));
+    Ok((table(first), table(rest)))
+}
+
+/// The mean of a column of numbers; the column's cells hold no commas.
+fn mean_of_column(csv: &str, name: &str) -> Result<f64> {
+    let at = header(csv)
+        .split(',')
+        .position(|column| column == name)
+        .with_context(|| format!("there is no column '{name}' among '{}'", header(csv)))?;
+    let mut sum = 0.0;
+    for line in csv.lines().skip(1) {
+        let cell = line
+            .split(',')
+            .nth(at)
+            .with_context(|| format!("the line '{line}' has no '{name}'"))?;
+        let number: f64 = cell
+            .parse()
+            .with_context(|| format!("'{cell}' under '{name}' is not a number"))?;
+        sum += number;
+    }
+    Ok(sum / row_count(csv) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_split_under_one_header() {
+        let (train, test) = split("a,b\n1,2\n3,4\n5,6\n", 2).expect("three rows");
+        assert_eq!((train.as_str(), test.as_str()), ("a,b\n1,2\n3,4\n", "a,b\n5,6\n"));
+        assert!(split("a,b\n1,2\n", 2).is_err());
+        assert!(split("", 0).is_err());
+    }
+
+    #[test]
+    fn means_are_of_the_named_column() {
+        assert_eq!(
+            mean_of_column("x,log_prob\n9,-1\n9,-3\n", "log_prob").expect("numbers"),
+            -2.0
+        );
+        assert!(mean_of_column("x\n1\n", "log_prob").is_err());
+        assert!(mean_of_column("log_prob\nabc\n", "log_prob").is_err());
+        assert!(
+            !mean_of_column("log_prob\n-inf\n", "log_prob")
+                .expect("a number")
+                .is_finite()
+        );
+    }
+}
