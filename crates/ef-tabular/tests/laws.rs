@@ -251,6 +251,9 @@ fn ranks_invert() {
             if missing || cell > 0 || !law.is_continuous() {
                 continue;
             }
+            let ColumnLaw::Number(own) = &law else { continue };
+            let drawn = own.drawn_ranks();
+            assert!(drawn.0 < 1e-4 && drawn.1 > 1.0 - 1e-4, "{name}: {drawn:?}");
             for i in 0..20_000 {
                 let rank = if i < 200 {
                     10f64.powf(-0.08 * f64::from(i))
@@ -258,6 +261,8 @@ fn ranks_invert() {
                     rng.random()
                 };
                 let rank = if i % 2 == 0 { rank } else { 1.0 - rank }.clamp(1e-15, 1.0 - 1e-15);
+                // deeper ranks are drawn at the ends of those that are
+                let rank = rank.clamp(drawn.0, drawn.1);
                 let x = number(&law, 0, rank);
                 let place = law.place(Value::Number(x));
                 assert_eq!(place.cell, Some(0), "{name}: rank {rank} gave {x}");
