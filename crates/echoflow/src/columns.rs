@@ -107,7 +107,7 @@ impl Columns {
         let notes = modelled
             .notes()
             .iter()
-            .chain(context.iter().flat_map(|c| c.notes()))
+            .chain(context.iter().flat_map(TableEncoder::notes))
             .cloned()
             .collect();
         Ok((

@@ -154,9 +154,8 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         _ => return Err(bad("its format number is missing".to_owned())),
     }
     // The header is read first, so that a newer file is named as such even if its tensors are new too.
-    let mut sections = match header["sections"].take() {
-        Value::Object(sections) => sections,
-        _ => return Err(bad("it has no sections".to_owned())),
+    let Value::Object(mut sections) = header["sections"].take() else {
+        return Err(bad("it has no sections".to_owned()));
     };
     let mut take = |name: &str, known: &[&str]| -> Result<Value, Error> {
         let mut value = sections

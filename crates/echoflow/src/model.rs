@@ -242,7 +242,10 @@ impl EchoFlow {
 
     /// The schema a table of context rows has to meet, if there is a context.
     pub fn context_schema(&self) -> Option<&Schema> {
-        self.columns.context.as_ref().map(|c| c.schema())
+        self.columns
+            .context
+            .as_ref()
+            .map(ef_tabular::TableEncoder::schema)
     }
 
     /// Sizes.

@@ -1,34 +1,15 @@
 //! After the first step, a step allocates nothing.
-#![allow(unsafe_code)]
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::alloc::System;
 
 use common::{Normal, Rows};
 use ef_train::{Observer, StepReport, TrainConfig, fit};
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-/// The system's allocator, counting.
-struct Counting;
-
-// SAFETY: every call goes on to `System` unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are those `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: `ptr` came from `System` with this layout.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// The count after each step of one epoch.
 struct Counts {
@@ -42,7 +23,8 @@ impl Observer for Counts {
             self.after.clear();
             self.epoch = report.epoch;
         }
-        self.after.push(ALLOCATIONS.load(Ordering::Relaxed));
+        self.after
+            .push(COUNTING.stats().allocations + COUNTING.stats().reallocations);
     }
 }
 

@@ -44,6 +44,8 @@ pub struct NumberLaw {
     last: Option<i64>,
     /// Smooth mass that is not cut out.
     kept: f64,
+    /// Ranks of the range seen at fit.
+    drawn: (f64, f64),
     /// Probability of a missing cell where none was missing at fit.
     missing_unseen: f64,
     /// Probability of a number off the list.
@@ -138,6 +140,7 @@ impl TryFrom<Saved> for NumberLaw {
             first,
             last,
             kept: 1.0,
+            drawn: (0.0, 1.0),
             missing_unseen,
             new,
             log_seen,
@@ -147,6 +150,7 @@ impl TryFrom<Saved> for NumberLaw {
             law.cut.push(law.cut[i] + mass);
         }
         law.kept = (1.0 - law.cut[law.cut.len() - 1]).max(1e-12);
+        law.drawn = law.ranks_of_range();
         Ok(law)
     }
 }
@@ -288,9 +292,8 @@ impl NumberLaw {
     pub(super) fn draw(&self, cell: u32, rank: f64) -> Value<'static> {
         let first = usize::from(self.is_continuous());
         if self.is_continuous() && cell == 0 {
-            // keeps away from 0 and 1, where the tails are endless
-            let (low, high) = self.drawn_ranks();
-            let u = if rank.is_nan() { 0.5 } else { rank.clamp(low, high) };
+            let (low, high) = self.drawn;
+            let u = rank.max(low).min(high);
             let x = if self.on_grid() {
                 self.saved.grid.value(self.point_at(u))
             } else {
@@ -305,12 +308,21 @@ impl NumberLaw {
         point.map_or(Value::Missing, |x| Value::Number(*x))
     }
 
-    /// The ranks that values are drawn at: all but the far ends of the tails, where deeper ranks are drawn at these.
-    /// The share left out is at most 5 % of a tail's, itself about one value in the number of rows.
+    /// The ranks that values are drawn at: those of the range seen at fit. Values beyond it are scored, never drawn: a
+    /// model's ranks pile up in a tail a little more than the data's do, and one absurd value spoils a synthetic column.
     pub fn drawn_ranks(&self) -> (f64, f64) {
-        let (low, high) = self.saved.smooth.drawn();
-        let weight = if self.on_grid() { self.saved.weight } else { 1.0 };
-        (weight * low, 1.0 - weight * (1.0 - high))
+        self.drawn
+    }
+
+    fn ranks_of_range(&self) -> (f64, f64) {
+        let Self { saved, .. } = self;
+        match (saved.grid.index(saved.min), saved.grid.index(saved.max)) {
+            (Some(min), Some(max)) => (self.upper(min.saturating_sub(1)), self.upper(max)),
+            _ => {
+                let rank = |x: f64| saved.smooth.cdf(saved.smooth.w(x));
+                (rank(saved.min), rank(saved.max))
+            }
+        }
     }
 
     pub(super) fn stored_training_values(&self) -> usize {

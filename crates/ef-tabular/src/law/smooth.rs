@@ -15,10 +15,6 @@ use crate::transform::{Map, Transformer};
 /// Mass beyond the data on a side without a natural bound, at most: a new value is the largest of `n + 1` with
 /// probability `1 / (n + 1)`, which is what a side gets from about 2,000 rows on.
 const TAIL: f64 = 5e-4;
-/// Share of a tail that is scored but never drawn, its far end: a model's ranks pile up there a little more than the
-/// data's do, and one absurd value spoils a synthetic column. Three scales, 15 % of the range, are drawn.
-const NEVER_DRAWN: f64 = 0.05;
-
 /// What lies beyond the body on one side.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -263,22 +259,6 @@ impl SmoothLaw {
             self.cdf.push(edge.min(1.0 - upper_mass));
         }
         self.upper_mass = upper_mass;
-    }
-
-    /// The ranks between which values are drawn.
-    pub(crate) fn drawn(&self) -> (f64, f64) {
-        let cut = |end: End, mass: f64| {
-            let share = if matches!(end, End::Tail { .. }) {
-                NEVER_DRAWN * mass
-            } else {
-                0.0
-            };
-            share.max(f64::EPSILON / 2.0)
-        };
-        (
-            cut(self.lower, self.lower_mass()),
-            1.0 - cut(self.upper, self.upper_mass),
-        )
     }
 
     fn bins(&self) -> usize {
