@@ -182,7 +182,9 @@ fn network_gradients() {
             let mut params = vec![0.0; net.num_params()];
             net.init(1.0, &mut rng, &mut params);
             // Away from zero biases, where a unit with no active input would sit on ReLU's kink.
-            params.iter_mut().for_each(|p| *p += 0.2 * rng.random::<f64>() + 0.05);
+            params
+                .iter_mut()
+                .for_each(|p| *p += 0.2 * rng.random::<f64>() + 0.05);
             net.project(&mut params);
             let layout = ParamLayout::of(|v| net.visit_params(v));
             assert_eq!(layout.len(), params.len());
