@@ -28,7 +28,10 @@ impl Table {
     /// Other Arrow types, empty or doubled names, infinite numbers, whole numbers beyond 2^53.
     pub fn from_record_batch(batch: &RecordBatch) -> Result<Self, TableError> {
         let schema = batch.schema_ref();
-        check_names(schema.fields().iter().map(|field| field.name().as_str()), "table")?;
+        check_names(
+            schema.fields().iter().map(|field| field.name().as_str()),
+            "the table",
+        )?;
         let mut fields = Vec::with_capacity(batch.num_columns());
         let mut arrays = Vec::with_capacity(batch.num_columns());
         for (field, array) in schema.fields().iter().zip(batch.columns()) {

@@ -124,6 +124,7 @@ impl TableEncoder {
     pub fn fit(table: &Table, options: &EncoderOptions) -> Result<Self, TableError> {
         if table.num_rows() < 2 {
             return Err(TableError::TooFewRows {
+                source_name: table.source_name(),
                 rows: table.num_rows(),
             });
         }
@@ -219,6 +220,7 @@ impl TableEncoder {
         match columns.iter().find(|column| **column >= self.laws.len()) {
             None => Ok(()),
             Some(column) => Err(TableError::UnknownColumn {
+                source_name: "the table".to_owned(),
                 name: format!("number {column}"),
                 present: self
                     .schema

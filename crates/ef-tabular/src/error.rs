@@ -80,7 +80,8 @@ pub enum TableError {
     },
     /// A row with more or fewer fields than the header.
     #[error(
-        "{source_name}, line {line}: found {found} fields where the header has {expected}; quote a field that contains a comma, or mend the row"
+        "{source_name}, line {line}: the row has {}, the header {expected}; quote a field that contains a comma, or mend the row",
+        count(*found, "field")
     )]
     RaggedRow {
         /// File or stream.
@@ -95,7 +96,7 @@ pub enum TableError {
     /// Two columns of one name.
     #[error("{source_name}: two columns are named \"{name}\"; give every column a name of its own")]
     DuplicateColumn {
-        /// File, stream or "table".
+        /// File, stream or "the table".
         source_name: String,
         /// The name.
         name: String,
@@ -105,7 +106,7 @@ pub enum TableError {
         "{source_name}: column {position} of the header has no name; name it or leave it out (pandas: to_csv(index=False))"
     )]
     EmptyColumnName {
-        /// File, stream or "table".
+        /// File, stream or "the table".
         source_name: String,
         /// 1-based position in the header.
         position: usize,
@@ -159,16 +160,20 @@ pub enum TableError {
         value: i128,
     },
     /// A column that is not there.
-    #[error("there is no column \"{name}\"; the table has: {}", present.join(", "))]
+    #[error("{source_name} has no column \"{name}\"; its columns are: {}", present.join(", "))]
     UnknownColumn {
+        /// File, stream or "the table".
+        source_name: String,
         /// The name that was looked for.
         name: String,
         /// The names that are there.
         present: Vec<String>,
     },
     /// A column that is already there.
-    #[error("the table already has a column \"{name}\"; choose another name")]
+    #[error("{source_name} already has a column \"{name}\"; choose another name")]
     ColumnExists {
+        /// File, stream or "the table".
+        source_name: String,
         /// The name.
         name: String,
     },
@@ -193,8 +198,10 @@ pub enum TableError {
         data_type: String,
     },
     /// Too few rows to learn from.
-    #[error("the table has {rows} rows; fitting needs at least 2")]
+    #[error("{source_name} has {}; a fit needs at least 2, and hundreds to learn much", count(*rows, "row"))]
     TooFewRows {
+        /// File, stream or "the table".
+        source_name: String,
         /// Rows of the table.
         rows: usize,
     },
@@ -227,4 +234,8 @@ pub enum TableError {
     /// Arrow refused to build the table.
     #[error("the table could not be built: {0}")]
     Arrow(#[from] arrow_schema::ArrowError),
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

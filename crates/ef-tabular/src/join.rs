@@ -33,7 +33,7 @@ impl Table {
                 found: other.num_rows(),
             });
         }
-        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        let (mut fields, mut arrays, mut texts) = (Vec::new(), Vec::new(), BTreeMap::new());
         for &name in names {
             let (table, at) = match self.column_index(name) {
                 Ok(at) => (self, at),
@@ -41,7 +41,10 @@ impl Table {
             };
             fields.push(table.batch.schema_ref().field(at).clone());
             arrays.push(Arc::clone(table.batch.column(at)));
+            if let Some(written) = table.texts.get(name) {
+                texts.insert(name.to_owned(), written.clone());
+            }
         }
-        Self::assemble(fields, arrays, self.num_rows(), None, BTreeMap::new())
+        Self::assemble(fields, arrays, self.num_rows(), None, texts)
     }
 }

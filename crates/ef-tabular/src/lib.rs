@@ -13,6 +13,7 @@ pub mod law;
 mod schema;
 mod table;
 mod transform;
+mod whole_file;
 
 pub use encoder::{DecodedColumn, EncodedColumn, EncodedTable, EncoderOptions, Features, TableEncoder};
 pub use error::{Location, TableError};
@@ -21,3 +22,4 @@ pub use law::{CategoryLaw, ColumnLaw, NUMBER_FEATURES, NumberLaw, Place, RankCel
 pub use schema::{ColumnSchema, Kind, Schema};
 pub use table::{ColumnData, Table};
 pub use transform::{Asinh, Identity, Transformer, TransformerConstructor, register_transformer};
+pub use whole_file::{check_writable, write_atomically};

@@ -164,6 +164,7 @@ impl Table {
             .ok_or_else(|| {
                 let present = self.column_names().into_iter().map(str::to_owned).collect();
                 TableError::UnknownColumn {
+                    source_name: self.source_name(),
                     name: name.to_owned(),
                     present,
                 }
@@ -219,6 +220,7 @@ impl Table {
     pub fn with_column(&self, name: &str, values: &[f64]) -> Result<Self, TableError> {
         if self.column_index(name).is_ok() {
             return Err(TableError::ColumnExists {
+                source_name: self.source_name(),
                 name: name.to_owned(),
             });
         }
@@ -335,7 +337,7 @@ impl Table {
     pub(crate) fn source_name(&self) -> String {
         self.source
             .as_ref()
-            .map_or_else(|| "table".to_owned(), |source| source.name.clone())
+            .map_or_else(|| "the table".to_owned(), |source| source.name.clone())
     }
 
     /// Appends a cell as it is written in a file: the text that was read, if it is known.

@@ -25,10 +25,10 @@ fn every_error_names_its_place() {
         ("\u{feff}\n\n", "t.csv is empty"),
         (
             "a,b\n1,2\n3\n",
-            "t.csv, line 3: found 1 fields where the header has 2",
+            "t.csv, line 3: the row has 1 field, the header 2;",
         ),
-        ("a,b\r\n1,2,3\r\n", "t.csv, line 2: found 3 fields"),
-        ("a,b\n\"x\ny\",2\n\n\n1\n", "t.csv, line 6: found 1 fields"),
+        ("a,b\r\n1,2,3\r\n", "t.csv, line 2: the row has 3 fields"),
+        ("a,b\n\"x\ny\",2\n\n\n1\n", "t.csv, line 6: the row has 1 field"),
         ("a,b,a\n", "t.csv: two columns are named \"a\""),
         ("a,,b\n", "t.csv: column 2 of the header has no name"),
         ("a, \n", "t.csv: column 2 of the header has no name"),
@@ -168,7 +168,7 @@ fn columns_by_name() {
         Err(TableError::LengthMismatch { .. })
     ));
     let error = table.select(&["d"]).unwrap_err().to_string();
-    assert_eq!(error, "there is no column \"d\"; the table has: a, b, c");
+    assert_eq!(error, "t.csv has no column \"d\"; its columns are: a, b, c");
     assert_relative_eq!(table.numbers("c").unwrap().unwrap()[0], 2.5);
     assert_eq!(table.numbers("b").unwrap(), None);
 }
@@ -181,6 +181,18 @@ fn a_column_dropped_and_added_again_has_its_new_values() {
 }
 
 #[test]
+fn tables_side_by_side_keep_how_cells_were_written() {
+    let left = read("a,b\n1.0,NA\n1,2.50\n").unwrap();
+    let right = read("b,c,d\n7,1e3,TRUE\n8,1000,FALSE\n").unwrap();
+    let joined = left.join(&right, &["d", "c", "b", "a"]).unwrap();
+    assert_eq!(written(&joined), "d,c,b,a\nTRUE,1e3,NA,1.0\nFALSE,1000,2.50,1\n");
+    let error = left.join(&right, &["e"]).unwrap_err().to_string();
+    assert_eq!(error, "t.csv has no column \"e\"; its columns are: b, c, d");
+    let error = left.join(&right.slice(0, 1), &["a"]).unwrap_err().to_string();
+    assert_eq!(error, "column \"b\" has 1 values where 2 are needed");
+}
+
+#[test]
 fn files_are_written_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.csv");
@@ -189,14 +201,39 @@ fn files_are_written_whole_or_not_at_all() {
     table.write_csv(&path).unwrap();
     assert_eq!(Table::read_csv(&path).unwrap(), table);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    let error = table
-        .write_csv(folder.path().join("none/out.csv"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("cannot write") && error.contains("check that the folder exists"),
-        "{error}"
+    let nowhere = folder.path().join("none/out.csv");
+    assert_eq!(
+        table.write_csv(&nowhere).unwrap_err().to_string(),
+        format!(
+            "cannot write {}: No such file or directory (os error 2); check that the folder exists, may be written and \
+             has room",
+            nowhere.display()
+        )
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_devices_stay_what_they_are() {
+    use std::os::unix::fs::{FileTypeExt as _, symlink};
+
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("out.csv"), folder.path().join("link.csv"));
+    std::fs::write(&path, "old").unwrap();
+    symlink(&path, &link).unwrap();
+    read("a\n1\n").unwrap().write_csv(&link).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n1\n");
+    assert!(link.is_symlink());
+
+    // A link to a device, so that a failure of this test cannot harm the machine it runs on.
+    let full = folder.path().join("full.csv");
+    symlink("/dev/full", &full).unwrap();
+    let error = read("a\n1\n").unwrap().write_csv(&full).unwrap_err();
+    assert!(error.to_string().contains("No space left on device"), "{error}");
+    assert!(std::fs::metadata(&full).unwrap().file_type().is_char_device());
+    assert!(full.is_symlink());
+    ef_tabular::check_writable(&full).unwrap();
+    assert!(ef_tabular::check_writable(folder.path()).is_err());
 }
 
 fn schema(text: &str) -> Schema {
@@ -235,7 +272,7 @@ fn scoring_finds_columns_by_name_and_keeps_labels() {
 fn scoring_errors_name_line_column_and_text() {
     let known = schema("a,b\n1.5,true\n2.5,false\n");
     let cases = [
-        ("a\n1\n", "there is no column \"b\"; the table has: a"),
+        ("a\n1\n", "s.csv has no column \"b\"; its columns are: a"),
         (
             "b,a\ntrue,1\n\ntrue,oops\n",
             "s.csv, line 4, column \"a\": \"oops\" is not a number",

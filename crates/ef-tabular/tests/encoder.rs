@@ -145,7 +145,7 @@ fn features_are_small_and_mark_missing_cells() {
 fn fitting_refuses_what_it_cannot_learn_from() {
     for (text, rows) in [("a,b\n", 0), ("a,b\n1,2\n", 1)] {
         let error = TableEncoder::fit(&read(text), &EncoderOptions::default()).unwrap_err();
-        assert!(matches!(error, TableError::TooFewRows { rows: found } if found == rows));
+        assert!(matches!(error, TableError::TooFewRows { rows: found, .. } if found == rows));
     }
     let table = read(&mixed());
     let fit = |column: &str| {
@@ -157,7 +157,7 @@ fn fitting_refuses_what_it_cannot_learn_from() {
     assert!(
         fit("prize")
             .unwrap_err()
-            .starts_with("there is no column \"prize\"")
+            .starts_with("the table has no column \"prize\"")
     );
 }
 
