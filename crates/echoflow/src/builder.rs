@@ -9,7 +9,7 @@ use ef_tabular::Transformer;
 use ef_tabular::{EncoderOptions, Table};
 use ef_train::TrainConfig;
 
-use crate::architecture::{Architecture, ModelKind};
+use crate::architecture::{Architecture, ModelKind, default_training};
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::model::{EchoFlow, Part, Stage};
@@ -21,7 +21,8 @@ pub struct Builder {
     architecture: Architecture,
     context: Vec<String>,
     seed: u64,
-    train: TrainConfig,
+    cells: TrainConfig,
+    numbers: TrainConfig,
     max_time: Option<Duration>,
     encoder: EncoderOptions,
 }
@@ -32,7 +33,8 @@ impl Default for Builder {
             architecture: Architecture::new(ModelKind::default()),
             context: Vec::new(),
             seed: 0,
-            train: TrainConfig::default(),
+            cells: default_training(Part::Cells),
+            numbers: default_training(Part::Numbers),
             max_time: None,
             encoder: EncoderOptions::default(),
         }
@@ -70,14 +72,16 @@ impl Builder {
     /// Most epochs of each stage; validation usually stops earlier.
     #[must_use]
     pub fn epochs(mut self, epochs: usize) -> Self {
-        self.train = self.train.epochs(epochs);
+        self.cells = self.cells.epochs(epochs);
+        self.numbers = self.numbers.epochs(epochs);
         self
     }
 
     /// Threads, 0 (default) for all the machine has. Any number gives the same model, byte for byte.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
-        self.train = self.train.threads(threads);
+        self.cells = self.cells.threads(threads);
+        self.numbers = self.numbers.threads(threads);
         self
     }
 
@@ -89,10 +93,13 @@ impl Builder {
         self
     }
 
-    /// All settings of the training loop. Its seed, and its time limit, are overruled by the builder's.
+    /// All settings of a part's training loop. Seed and time limit are overruled by the builder's.
     #[must_use]
-    pub fn train(mut self, config: TrainConfig) -> Self {
-        self.train = config;
+    pub fn train(mut self, part: Part, config: TrainConfig) -> Self {
+        match part {
+            Part::Cells => self.cells = config,
+            Part::Numbers => self.numbers = config,
+        }
         self
     }
 
@@ -137,7 +144,11 @@ impl Builder {
             let left = self
                 .max_time
                 .map(|max| max.saturating_sub(started.elapsed()) / (count + 1 - stage) as u32);
-            let mut config = self.train.clone().seed(self.seed);
+            let mut config = match part {
+                Part::Cells => self.cells.clone(),
+                Part::Numbers => self.numbers.clone(),
+            }
+            .seed(self.seed);
             config.max_time = left;
             let shift = if stage == count { measure } else { 0.0 };
             let mut observer = StageObserver {
