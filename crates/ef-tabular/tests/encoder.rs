@@ -157,7 +157,7 @@ fn fitting_refuses_what_it_cannot_learn_from() {
     assert!(
         fit("prize")
             .unwrap_err()
-            .starts_with("the table has no column \"prize\"")
+            .starts_with("t.csv has no column \"prize\"")
     );
 }
 
