@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // One sentence; the errors below it are already in it.
-            eprintln!("error: {error}");
+            output::note(&format!("error: {error}"));
             ExitCode::from(2)
         }
     }

@@ -3,10 +3,11 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, anyhow, bail};
+use echoflow::tabular;
 use echoflow::{Table, TableError};
 
-pub(crate) fn is_dash(path: &Path) -> bool {
+fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
@@ -22,50 +23,73 @@ pub(crate) fn read_table(path: &Path) -> Result<Table> {
 /// Writes a table; `-` is standard output.
 pub(crate) fn write_table(table: &Table, path: &Path) -> Result<()> {
     if is_dash(path) {
-        let mut out = BufWriter::new(io::stdout().lock());
-        table.to_csv_writer(&mut out)?;
-        out.flush().context("cannot write to standard output")?;
+        to_stdout(|out| {
+            table.to_csv_writer(out).map_err(|error| match error {
+                TableError::Stream { error, .. } => error,
+                other => io::Error::other(other),
+            })
+        })
     } else {
         table.write_csv(path)?;
-        note(&format!("wrote {} rows to {}", table.num_rows(), path.display()));
+        note(&format!(
+            "wrote {} to {}",
+            count(table.num_rows(), "row"),
+            path.display()
+        ));
+        Ok(())
     }
-    Ok(())
 }
 
-/// Fails now, and not after minutes of work, if `path` cannot be written.
-pub(crate) fn check_writable(path: &Path) -> Result<()> {
+/// Writes to standard output.
+pub(crate) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = write(&mut out).and_then(|()| out.flush());
+    // what is still in the buffer would fail once more
+    drop(out.into_parts());
+    written.map_err(|error| {
+        let text = format!("cannot write to standard output: {error}; make room, or send it elsewhere");
+        anyhow::Error::new(error).context(text)
+    })
+}
+
+/// Fails now, and not after minutes of work, if a table cannot be written to `path`.
+pub(crate) fn check_table_output(path: &Path) -> Result<()> {
     if is_dash(path) {
-        bail!("a model cannot be written to standard output; name a file with -o");
+        return Ok(());
     }
     if path.is_dir() {
         bail!("{} is a folder; name a file in it with -o", path.display());
     }
-    let folder = path
-        .parent()
-        .filter(|f| !f.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    echoflow::check_folder(folder).map_err(|error| {
-        anyhow::anyhow!(
+    tabular::check_writable(path).map_err(|error| {
+        anyhow!(
             "cannot write {}: {error}; check that the folder exists and may be written",
             path.display()
         )
     })
 }
 
-/// A line on standard error, for a person.
+/// The same for a model, which is no text for a terminal.
+pub(crate) fn check_model_output(path: &Path) -> Result<()> {
+    if is_dash(path) {
+        bail!("a model cannot be written to standard output; name a file with -o, such as -o model.echoflow");
+    }
+    check_table_output(path)
+}
+
+/// A line on standard error, for a person; where nobody can read it, nothing.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// `1 row`, `2 rows`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Whether the reader of our output went away, as `head` does: no error of ours.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let io = cause
-            .downcast_ref::<io::Error>()
-            .or(match cause.downcast_ref::<TableError>() {
-                Some(TableError::Stream { error, .. }) => Some(error),
-                _ => None,
-            });
-        io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -90,7 +90,7 @@ pub(crate) fn stop_flag() -> Arc<AtomicBool> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this step; press Ctrl-C again to end at once");
+        note("\nstopping after this step; press Ctrl-C again to end at once");
     });
     stop
 }

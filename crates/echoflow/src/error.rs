@@ -42,7 +42,7 @@ pub enum Error {
     },
     /// A context was given to a model without one.
     #[error(
-        "this model was fitted without context columns, so it takes no rows to condition on; leave --rows out"
+        "this model was fitted without context columns, so it takes no rows to condition on; ask for a number of rows instead (-n, or sample)"
     )]
     NoContext,
     /// A model file that cannot be read at all.
@@ -64,7 +64,7 @@ pub enum Error {
         error: std::io::Error,
     },
     /// A file that is no model, or a damaged one.
-    #[error("{} is not a whole echoflow model: {reason}; fit it again, or take it from where it was made", path.display())]
+    #[error("{} is not a whole echoflow model: {reason}; copy it again from where it was made, or fit it again", path.display())]
     BadModel {
         /// The file.
         path: PathBuf,

@@ -46,39 +46,14 @@ struct Tensor {
 }
 
 pub(crate) fn save(model: &EchoFlow, path: &Path) -> Result<(), Error> {
-    let failed = |error: std::io::Error| Error::WriteModel {
+    let write = |out: &mut dyn Write| {
+        let bytes = to_bytes(model).map_err(std::io::Error::other)?;
+        out.write_all(&bytes)
+    };
+    ef_tabular::write_atomically(path, write).map_err(|error| Error::WriteModel {
         path: path.to_owned(),
         error,
-    };
-    let bytes = to_bytes(model).map_err(|reason| failed(std::io::Error::other(reason)))?;
-    let folder = path
-        .parent()
-        .filter(|f| !f.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".echoflow-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // as for any new file: the process's umask decides
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(&bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-/// Whether files can be made in this folder.
-///
-/// # Errors
-/// What the system says if they cannot.
-pub fn check_folder(folder: &Path) -> std::io::Result<()> {
-    tempfile::Builder::new()
-        .prefix(".echoflow-")
-        .tempfile_in(folder)
-        .map(drop)
+    })
 }
 
 fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
@@ -105,11 +80,10 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
         stages: model.stages.clone(),
     };
     let training = section("training/1", serde_json::to_value(training).map_err(said)?);
-    let header = json!({
-        "checksum": format!("{:016x}", checksum(tensors.iter().map(|(n, t)| (n.as_str(), t.bytes.as_slice())))),
+    let mut header = json!({
         "format": FORMAT,
         "sections": { "columns": columns, "density": density, "training": training },
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": model.version,
     });
     let views: Vec<(&str, TensorView<'_>)> = tensors
         .iter()
@@ -121,6 +95,7 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
         })
         .collect::<Result<_, safetensors::SafeTensorError>>()
         .map_err(|e| e.to_string())?;
+    header["checksum"] = checksum(&header, views.iter().map(|(n, t)| (*n, t))).into();
     serialize(views, Some(HashMap::from([(KEY.to_owned(), header.to_string())]))).map_err(|e| e.to_string())
 }
 
@@ -153,6 +128,9 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         Some(f) if f > FORMAT => return Err(newer(format!("file format {f}"))),
         _ => return Err(bad("its format number is missing".to_owned())),
     }
+    let version = header["version"].as_str().unwrap_or_default().to_owned();
+    let signed = header.as_object_mut().and_then(|h| h.remove("checksum"));
+    let whole = header.clone();
     // The header is read first, so that a newer file is named as such even if its tensors are new too.
     let Value::Object(mut sections) = header["sections"].take() else {
         return Err(bad("it has no sections".to_owned()));
@@ -178,8 +156,7 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
     let tensors =
         SafeTensors::deserialize(bytes).map_err(|e| bad(format!("its tensors are damaged ({e})")))?;
     let mut left: BTreeMap<String, TensorView<'_>> = tensors.tensors().into_iter().collect();
-    let found = checksum(left.iter().map(|(n, t)| (n.as_str(), t.data())));
-    if header["checksum"].as_str() != Some(&format!("{found:016x}")) {
+    if signed != Some(checksum(&whole, left.iter().map(|(n, t)| (n.as_str(), t))).into()) {
         return Err(bad(
             "its checksum does not match, so some bytes have changed".to_owned()
         ));
@@ -188,7 +165,7 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
     let columns: Columns = parse("columns", columns).map_err(bad)?;
     let architecture: Architecture = parse("density", density).map_err(bad)?;
     let Training { seed, stages } = parse("training", training).map_err(bad)?;
-    EchoFlow::rebuild(columns, architecture, seed, stages, |layout, params| {
+    EchoFlow::rebuild(columns, architecture, version, seed, stages, |layout, params| {
         for entry in layout.entries() {
             let name = &entry.name;
             let tensor = left
@@ -294,8 +271,9 @@ fn move_in(value: &mut Value, tensors: &mut BTreeMap<String, TensorView<'_>>) ->
     }
 }
 
-/// FNV-1a over names and bytes, in order: finds damage, proves nothing about who made the file.
-fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> u64 {
+/// FNV-1a over the header (without the checksum) and every tensor's name, type, shape and bytes, in the order of names:
+/// finds damage anywhere in the file, proves nothing about who made it.
+fn checksum<'a>(header: &Value, tensors: impl IntoIterator<Item = (&'a str, &'a TensorView<'a>)>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut eat = |bytes: &[u8]| {
         for chunk in bytes.chunks(8) {
@@ -306,9 +284,10 @@ fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> u64 {
                 .rotate_left(17);
         }
     };
-    for (name, bytes) in tensors {
-        eat(name.as_bytes());
-        eat(bytes);
+    eat(header.to_string().as_bytes());
+    for (name, tensor) in tensors {
+        eat(format!("{name} {:?} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
+        eat(tensor.data());
     }
-    hash
+    format!("{hash:016x}")
 }

@@ -28,7 +28,6 @@ pub use ef_density::mixed::Scores;
 pub use ef_tabular::{Table, TableError};
 pub use ef_train::{History, StopReason, TrainConfig};
 pub use error::Error;
-pub use file::check_folder;
 pub use model::{EchoFlow, Part};
 pub use parallel::with_threads;
 pub use progress::{Progress, Silent, StageStart};

@@ -68,6 +68,7 @@ pub(crate) struct Stage {
 pub struct EchoFlow {
     pub(crate) columns: Columns,
     pub(crate) architecture: Architecture,
+    pub(crate) version: String,
     pub(crate) seed: u64,
     pub(crate) stages: Vec<Stage>,
     layout: Layout,
@@ -93,6 +94,7 @@ impl EchoFlow {
         Self {
             columns,
             architecture,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             seed,
             stages,
             layout,
@@ -105,6 +107,7 @@ impl EchoFlow {
     pub(crate) fn rebuild(
         columns: Columns,
         architecture: Architecture,
+        version: String,
         seed: u64,
         stages: Vec<Stage>,
         fill: impl FnOnce(&ParamLayout, &mut [f32]) -> Result<(), Error>,
@@ -117,6 +120,7 @@ impl EchoFlow {
         Ok(Self {
             columns,
             architecture,
+            version,
             seed,
             stages,
             layout,
@@ -138,7 +142,7 @@ impl EchoFlow {
         self.draw(Array2::zeros((rows, 0)), None, rng)
     }
 
-    /// Draws one row for each row of `given`, a table with (at least) the context columns.
+    /// Draws one row for each row of `given`, a table with (at least) the context columns, which come back as they are.
     ///
     /// # Errors
     /// If the model has no context columns, or `given` lacks some.
@@ -251,6 +255,11 @@ impl EchoFlow {
     /// Sizes.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
+    }
+
+    /// The version of echoflow that fitted it.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// The seed of the fit.

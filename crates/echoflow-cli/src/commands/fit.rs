@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use echoflow::{EchoFlow, ModelKind, StopReason, Table};
 
-use crate::output::{check_writable, note, read_table};
+use crate::output::{check_model_output, count, note, read_table};
 use crate::progress::{Bars, stop_flag};
 
 pub(super) struct Settings {
@@ -15,13 +15,13 @@ pub(super) struct Settings {
     pub(super) context: Vec<String>,
     pub(super) seed: u64,
     pub(super) epochs: Option<usize>,
-    pub(super) max_minutes: Option<f64>,
+    pub(super) max_minutes: Option<Duration>,
     pub(super) threads: usize,
     pub(super) quiet: bool,
 }
 
 pub(super) fn run(table: &Path, output: &Path, settings: &Settings) -> Result<ExitCode> {
-    check_writable(output)?;
+    check_model_output(output)?;
     let table = read_table(table)?;
     let model = fit(&table, settings)?;
     let Some(stopped) = model
@@ -61,19 +61,13 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
     let started = Instant::now();
     let mut builder = EchoFlow::builder()
         .model(settings.model)
-        .context(settings.context.iter().cloned())
+        .context(context(table, &settings.context))
         .seed(settings.seed)
         .threads(settings.threads);
     if let Some(epochs) = settings.epochs {
         builder = builder.epochs(epochs);
     }
-    if let Some(minutes) = settings.max_minutes {
-        let Some(time) = Duration::try_from_secs_f64(minutes * 60.0)
-            .ok()
-            .filter(|t| !t.is_zero())
-        else {
-            bail!("--max-minutes {minutes} is no time; give a positive number of minutes, such as 2.5");
-        };
+    if let Some(time) = settings.max_minutes {
         builder = builder.max_time(time);
     }
     let mut bars = Bars::new(settings.quiet, stop_flag());
@@ -83,28 +77,55 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
     if !settings.quiet {
         for (part, shift, history) in model.histories() {
             let last = history.epochs.len();
-            let how = match history.stopped_by {
-                StopReason::EarlyStopping => "validation stopped improving",
-                StopReason::Clock => "the clock stopped it: not reproducible",
-                StopReason::Cancelled => "stopped by Ctrl-C",
-                _ => "all epochs done",
-            };
+            let how = how_it_ended(history.stopped_by);
             let best = history.best_epoch.map_or("-".to_owned(), |e| e.to_string());
             let nll = history.best_nll + shift;
             let skipped = match history.skipped_steps {
                 0 => String::new(),
-                n => format!("; {n} steps skipped because their loss was not finite"),
+                n => format!("; {} skipped because the loss was not finite", count(n, "step")),
             };
             note(&format!(
-                "{:<8} {last} epochs ({how}), best {best}: validation NLL {nll:.4} nats{skipped}",
-                part.name()
+                "{:<8} {} ({how}), best {best}: validation NLL {nll:.4} nats{skipped}",
+                part.name(),
+                count(last, "epoch")
             ));
         }
         note(&format!(
-            "fitted {} rows in {:.1} s",
-            table.num_rows(),
+            "fitted {} in {:.1} s",
+            count(table.num_rows(), "row"),
             started.elapsed().as_secs_f64()
         ));
     }
     Ok(model)
+}
+
+/// Why a stage ended, in words.
+pub(super) fn how_it_ended(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::EarlyStopping => "validation stopped improving",
+        StopReason::Clock => "the clock stopped it: not reproducible",
+        StopReason::Cancelled => "stopped by Ctrl-C: not reproducible",
+        _ => "all epochs done",
+    }
+}
+
+/// The columns that `--context` names: each use of it is one column, if there is such a one, or several, comma-separated.
+fn context(table: &Table, given: &[String]) -> Vec<String> {
+    let names = |text: &String| -> Vec<String> {
+        if table.column_index(text).is_ok() {
+            return vec![text.clone()];
+        }
+        let parts = text.split(',');
+        parts
+            .map(|part| {
+                if table.column_index(part).is_ok() {
+                    part
+                } else {
+                    part.trim()
+                }
+            })
+            .map(str::to_owned)
+            .collect()
+    };
+    given.iter().flat_map(names).collect()
 }

@@ -1,6 +1,6 @@
 //! `echoflow inspect`: what a model is.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,23 +8,19 @@ use anyhow::Result;
 use echoflow::EchoFlow;
 use echoflow::tabular::{ColumnLaw, Kind};
 
+use super::fit::how_it_ended;
+use crate::output::{count, to_stdout};
+
 pub(super) fn run(path: &Path) -> Result<ExitCode> {
     let model = EchoFlow::load(path)?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    write(&model, &mut out)?;
-    out.flush()?;
+    to_stdout(|out| write(&model, out))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(model: &EchoFlow, out: &mut impl Write) -> Result<()> {
+fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
     let architecture = model.architecture();
     let (cells, numbers) = model.num_params();
-    writeln!(
-        out,
-        "echoflow {} model, seed {}",
-        env!("CARGO_PKG_VERSION"),
-        model.seed()
-    )?;
+    writeln!(out, "echoflow {} model, seed {}", model.version(), model.seed())?;
     writeln!(out)?;
     writeln!(out, "columns")?;
     let width = model
@@ -59,28 +55,38 @@ fn write(model: &EchoFlow, out: &mut impl Write) -> Result<()> {
     if cells > 0 {
         writeln!(
             out,
-            "  cells    {cells} parameters: masked softmax network, {} residual blocks of {} units, dropout {}",
-            architecture.cells_blocks, architecture.cells_hidden, architecture.cells_dropout
+            "  cells    {cells} parameters: masked softmax network, {} of {} units, dropout {}",
+            count(architecture.cells_blocks, "residual block"),
+            architecture.cells_hidden,
+            architecture.cells_dropout
         )?;
     }
     if numbers > 0 {
         writeln!(
             out,
-            "  numbers  {numbers} parameters: {} {} layers, {} residual blocks of {} units each",
-            architecture.layers, architecture.model, architecture.blocks, architecture.hidden
+            "  numbers  {numbers} parameters: {} {} layers, {} of {} units each",
+            architecture.layers,
+            architecture.model,
+            count(architecture.blocks, "residual block"),
+            architecture.hidden
         )?;
     }
+    let kernels = echoflow::tensor::simd::level().name();
+    writeln!(
+        out,
+        "  kernels  {kernels} on this machine; the same bytes come from the same kernels"
+    )?;
     writeln!(out)?;
     writeln!(out, "training (nats a row; best epoch marked)")?;
     for (part, shift, history) in model.histories() {
         writeln!(
             out,
-            "  {}: {} rows trained on, {} validated on, batches of {}, stopped by {:?}",
+            "  {}: {} trained on, {} validated on, batches of {}; {}",
             part.name(),
-            history.train_rows,
+            count(history.train_rows, "row"),
             history.validation_rows,
             history.batch,
-            history.stopped_by
+            how_it_ended(history.stopped_by)
         )?;
         writeln!(out, "    epoch      train  validation")?;
         let mark = |epoch: usize| {
@@ -125,7 +131,7 @@ fn describe(law: &ColumnLaw) -> String {
     let held = law.stored_training_values();
     match law {
         ColumnLaw::Category(law) => {
-            let mut text = format!("{} levels", law.levels().len());
+            let mut text = count(law.levels().len(), "level");
             if law.rare_cell().is_some() {
                 text += ", the rarest pooled";
             }
@@ -139,13 +145,13 @@ fn describe(law: &ColumnLaw) -> String {
             let mut text = format!("{low} to {high}");
             match law.decimals() {
                 Some(0) => text += ", whole numbers",
-                Some(d) => text += &format!(", {d} decimals"),
+                Some(d) => text += &format!(", {}", count(d.into(), "decimal")),
                 None => text += ", no rounding step",
             }
             if law.is_continuous() {
                 let atoms = law.points().len();
                 if atoms > 0 {
-                    text += &format!(", {atoms} heavy values");
+                    text += &format!(", {}", count(atoms, "heavy value"));
                 }
             } else {
                 text += &format!(", {} values as cells", law.points().len());
@@ -154,7 +160,7 @@ fn describe(law: &ColumnLaw) -> String {
                 text += ", missing cells";
             }
             if held > 0 {
-                text += &format!("; holds {held} training values");
+                text += &format!("; holds {}", count(held, "training value"));
             }
             text
         }

@@ -3,24 +3,25 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use echoflow::demo::Demo;
 use echoflow::plot::{Panel, scatter_svg};
+use echoflow::tabular::write_atomically;
 use echoflow::{ModelKind, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::fit::{Settings, fit};
 use super::score::summary;
-use crate::output::note;
+use crate::output::{note, to_stdout};
 
 /// Rows fitted on, and rows held out.
 const ROWS: (usize, usize) = (8_000, 2_000);
 
 pub(super) fn run(dir: &Path, seed: u64, threads: usize) -> Result<ExitCode> {
-    std::fs::create_dir_all(dir).with_context(|| {
-        format!(
-            "cannot make the folder {}; name another with --dir",
+    std::fs::create_dir_all(dir).map_err(|error| {
+        anyhow!(
+            "cannot make the folder {}: {error}; name another with --dir",
             dir.display()
         )
     })?;
@@ -54,8 +55,6 @@ pub(super) fn run(dir: &Path, seed: u64, threads: usize) -> Result<ExitCode> {
     let truth =
         Demo::Spiral.log_density(&Demo::Spiral.generate_range(ROWS.0 as u64..(ROWS.0 + ROWS.1) as u64, seed));
     let truth = truth.iter().sum::<f64>() / ROWS.1 as f64;
-    println!("held-out {}; the truth has {truth:.4}", summary(&scores));
-
     let (real, drawn) = (points(&table)?, points(&synthetic)?);
     let svg = scatter_svg(
         &Panel {
@@ -70,11 +69,21 @@ pub(super) fn run(dir: &Path, seed: u64, threads: usize) -> Result<ExitCode> {
         "y",
     );
     let picture = dir.join("spiral.svg");
-    std::fs::write(&picture, svg).with_context(|| format!("cannot write {}", picture.display()))?;
-    println!(
-        "wrote spiral.csv, spiral.echoflow, synthetic.csv and spiral.svg to {}",
-        dir.display()
-    );
+    write_atomically(&picture, |out| out.write_all(svg.as_bytes())).map_err(|error| {
+        anyhow!(
+            "cannot write {}: {error}; make room, or name another folder with --dir",
+            picture.display()
+        )
+    })?;
+    note("4. scored the held-out rows and drew real beside synthetic");
+    to_stdout(|out| {
+        writeln!(out, "held-out {}; the truth has {truth:.4}", summary(&scores))?;
+        writeln!(
+            out,
+            "wrote spiral.csv, spiral.echoflow, synthetic.csv and spiral.svg to {}",
+            dir.display()
+        )
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

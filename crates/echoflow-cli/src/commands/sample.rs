@@ -8,7 +8,7 @@ use echoflow::{EchoFlow, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::output::{read_table, write_table};
+use crate::output::{check_table_output, count as counted, read_table, write_table};
 
 pub(super) fn run(
     model: &Path,
@@ -18,19 +18,26 @@ pub(super) fn run(
     given: Option<&Path>,
     threads: usize,
 ) -> Result<ExitCode> {
+    check_table_output(output)?;
     let model = EchoFlow::load(model)?;
     let given = given.map(read_table).transpose()?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let table = match (&given, count) {
         (Some(given), count) => {
             if let Some(count) = count.filter(|&c| c != given.num_rows()) {
-                let rows = given.num_rows();
-                bail!("-n {count} but --rows has {rows} rows, and one row is drawn for each; leave -n out");
+                let rows = counted(given.num_rows(), "row");
+                bail!(
+                    "-n {count} does not fit --rows, whose table has {rows}; one row is drawn for each of them, so leave -n out"
+                );
             }
             with_threads(threads, || model.sample_given(given, &mut rng))??
         }
         (None, Some(count)) => with_threads(threads, || model.sample(count, &mut rng))??,
-        (None, None) => bail!("say how many rows to draw with -n"),
+        // without a context, sampling no rows would do nothing at all: ask; with one, the error asks for --rows
+        (None, None) if model.context_schema().is_none() => {
+            bail!("say how many rows to draw with -n, such as -n 1000")
+        }
+        (None, None) => model.sample(0, &mut rng)?,
     };
     write_table(&table, output)?;
     Ok(ExitCode::SUCCESS)
