@@ -1,0 +1,119 @@
+//! A training step of a mixed density allocates nothing of ours: one packing buffer a matrix product, nothing else.
+
+use std::alloc::System;
+
+use ef_bijectors::{Bijector, BijectorError, FlowConfig, MlpConfig, maf, real_nvp};
+use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedScratch, RankFlow};
+use ef_density::{ColumnLaw, Density, Key, Place, StepKey};
+use ndarray::Array2;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Two cells, or ranks.
+#[derive(Debug)]
+struct Column {
+    continuous: bool,
+}
+
+impl ColumnLaw for Column {
+    type Value = f64;
+    fn cells(&self) -> usize {
+        if self.continuous { 1 } else { 2 }
+    }
+    fn is_continuous(&self) -> bool {
+        self.continuous
+    }
+    fn cell_shares(&self) -> Vec<f64> {
+        vec![1.0 / self.cells() as f64; self.cells()]
+    }
+    fn cell_features(&self, _: u32) -> Vec<f64> {
+        Vec::new()
+    }
+    fn place(&self, &x: &f64) -> Place {
+        let cell = if self.continuous { 0 } else { u32::from(x > 0.5) };
+        Place {
+            cell: Some(cell),
+            low: x * 0.9,
+            high: x * 0.9 + 0.1,
+            log_measure: 0.0,
+        }
+    }
+    fn draw_in_cell(&self, _: u32, rank: f64) -> f64 {
+        rank
+    }
+    fn mass(&self, low: f64, high: f64) -> f64 {
+        high - low
+    }
+}
+
+/// Allocations of a step after the first; the least of a few counts, because the test harness allocates too.
+fn allocations<D: Density<f32, Rows = ef_density::mixed::MixedRows, Scratch = MixedScratch<f32>>>(
+    density: &D,
+    rows: &ef_density::mixed::MixedRows,
+) -> usize {
+    let mut params = vec![0.0; density.num_params()];
+    density.init(&mut Key::new(1).row(0), &mut params);
+    let (mut grads, mut scratch) = (params.clone(), MixedScratch::default());
+    let index: Vec<usize> = (0..32).collect();
+    let mut step = |step: u64| {
+        let before = COUNTING.stats().allocations + COUNTING.stats().reallocations;
+        let key = StepKey {
+            key: Key::new(1),
+            step,
+            row: 0,
+        };
+        density.nll_backward(&params, rows, &index, key, &mut scratch, &mut grads);
+        COUNTING.stats().allocations + COUNTING.stats().reallocations - before
+    };
+    step(0);
+    (1..6).map(step).min().unwrap()
+}
+
+/// One test, so that no other allocates meanwhile.
+#[test]
+fn a_step_allocates_one_packing_buffer_a_product() {
+    let laws: Vec<Column> = [true, false, true, false, true]
+        .map(|continuous| Column { continuous })
+        .into();
+    let layout = Layout::new(&laws, 2);
+    let values: Vec<f64> = (0..32).map(|r| f64::from(r) / 32.0).collect();
+    let places: Vec<Vec<Place>> = laws
+        .iter()
+        .map(|l| values.iter().map(|x| l.place(x)).collect())
+        .collect();
+    let rows = layout.rows(places.iter().map(Vec::as_slice), Array2::ones((32, 2)));
+    let net = MlpConfig {
+        hidden: 12,
+        blocks: 2,
+        ..MlpConfig::default()
+    };
+    let hidden_and_output = 2 * net.blocks + 1;
+
+    let cells = DiscreteMade::new(&layout, &DiscreteConfig { net, dropout: 0.2 }).unwrap();
+    // The context layer has no gradient of its input; every other layer has one product forward and two backward.
+    assert_eq!(allocations(&cells, &rows), 2 + 3 * hidden_and_output);
+
+    let config = FlowConfig {
+        layers: 3,
+        conditioner: net,
+        ..FlowConfig::default()
+    };
+    for coupling in [false, true] {
+        let make = |dim, width| -> Result<Box<dyn Bijector<f32>>, BijectorError> {
+            Ok(if coupling {
+                Box::new(real_nvp(dim, width, &config)?)
+            } else {
+                Box::new(maf(dim, width, &config)?)
+            })
+        };
+        let flow = RankFlow::new(&layout, 8, make).unwrap();
+        let conditioner = 3 * (1 + 1 + hidden_and_output);
+        assert_eq!(
+            allocations(&flow, &rows),
+            2 + config.layers * conditioner,
+            "coupling {coupling}"
+        );
+    }
+}
