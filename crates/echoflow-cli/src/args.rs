@@ -36,6 +36,9 @@ pub(crate) enum Command {
         /// The same seed gives the same files
         #[arg(long, default_value = "0", value_parser = seed, allow_negative_numbers = true)]
         seed: u64,
+        /// Most epochs, for a shorter tour and a poorer picture
+        #[arg(long, value_parser = epochs, allow_negative_numbers = true)]
+        epochs: Option<usize>,
         /// Threads (0: all); any number gives the same files
         #[arg(long, default_value = "0", value_parser = threads, allow_negative_numbers = true)]
         threads: usize,

@@ -33,8 +33,8 @@ pub enum Error {
     UnknownModel(String),
     /// Rows of context columns are needed to sample.
     #[error(
-        "this model was fitted with the context columns {columns}; give a table with one row of them for each row to \
-         sample (--rows FILE, or sample_given)"
+        "this model is conditioned on: {columns}; to sample it, give a table of these columns with one row for each row to \
+         draw (--rows FILE, or sample_given)"
     )]
     ContextNeeded {
         /// The columns, comma-separated.

@@ -15,7 +15,12 @@ use crate::args::Command;
 
 pub(crate) fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Quickstart { dir, seed, threads } => quickstart::run(&dir, seed, threads),
+        Command::Quickstart {
+            dir,
+            seed,
+            epochs,
+            threads,
+        } => quickstart::run(&dir, seed, epochs, threads),
         Command::Demo {
             name,
             rows,

@@ -18,7 +18,7 @@ use crate::output::{note, to_stdout};
 /// Rows fitted on, and rows held out.
 const ROWS: (usize, usize) = (8_000, 2_000);
 
-pub(super) fn run(dir: &Path, seed: u64, threads: usize) -> Result<ExitCode> {
+pub(super) fn run(dir: &Path, seed: u64, epochs: Option<usize>, threads: usize) -> Result<ExitCode> {
     std::fs::create_dir_all(dir).map_err(|error| {
         anyhow!(
             "cannot make the folder {}: {error}; name another with --dir",
@@ -37,7 +37,7 @@ pub(super) fn run(dir: &Path, seed: u64, threads: usize) -> Result<ExitCode> {
         model: ModelKind::Maf,
         context: Vec::new(),
         seed,
-        epochs: None,
+        epochs,
         max_minutes: None,
         threads,
         quiet: false,
