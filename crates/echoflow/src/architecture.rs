@@ -9,7 +9,7 @@ use ef_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::model::Part;
+use crate::stage::Part;
 
 /// Which flow models the numbers. Categories, atoms and missing cells are modelled exactly under each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

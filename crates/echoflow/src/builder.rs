@@ -12,8 +12,9 @@ use ef_train::TrainConfig;
 use crate::architecture::{Architecture, ModelKind, default_training};
 use crate::columns::Columns;
 use crate::error::Error;
-use crate::model::{EchoFlow, Part, Stage};
+use crate::model::EchoFlow;
 use crate::progress::{Progress, Silent, StageObserver};
+use crate::stage::{Part, Stage};
 
 /// Settings of a fit; made by [`EchoFlow::builder`].
 #[derive(Debug, Clone)]
@@ -25,6 +26,13 @@ pub struct Builder {
     numbers: TrainConfig,
     max_time: Option<Duration>,
     encoder: EncoderOptions,
+}
+
+impl EchoFlow {
+    /// Starts the settings of a fit.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
 }
 
 impl Default for Builder {

@@ -22,7 +22,8 @@ use serde_json::{Map, Number, Value, json};
 use crate::architecture::Architecture;
 use crate::columns::Columns;
 use crate::error::Error;
-use crate::model::{EchoFlow, Stage};
+use crate::model::EchoFlow;
+use crate::stage::Stage;
 
 const FORMAT: u64 = 1;
 const KEY: &str = "echoflow";
@@ -45,7 +46,25 @@ struct Tensor {
     bytes: Vec<u8>,
 }
 
-pub(crate) fn save(model: &EchoFlow, path: &Path) -> Result<(), Error> {
+impl EchoFlow {
+    /// Writes the model to a file: beside its final place, then renamed, so nothing is ever half-written.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        save(self, path.as_ref())
+    }
+
+    /// Reads a model. Every tensor is checked both ways; nothing in a file is ever run.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, no model, or made by a newer version.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        load(path.as_ref())
+    }
+}
+
+fn save(model: &EchoFlow, path: &Path) -> Result<(), Error> {
     let write = |out: &mut dyn Write| {
         let bytes = to_bytes(model).map_err(std::io::Error::other)?;
         out.write_all(&bytes)
@@ -99,7 +118,7 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
     serialize(views, Some(HashMap::from([(KEY.to_owned(), header.to_string())]))).map_err(|e| e.to_string())
 }
 
-pub(crate) fn load(path: &Path) -> Result<EchoFlow, Error> {
+fn load(path: &Path) -> Result<EchoFlow, Error> {
     let bytes = std::fs::read(path).map_err(|error| Error::ReadModel {
         path: path.to_owned(),
         error,

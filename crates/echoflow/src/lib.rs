@@ -21,6 +21,7 @@ mod model;
 mod parallel;
 pub mod plot;
 mod progress;
+mod stage;
 
 pub use architecture::{Architecture, ModelKind};
 pub use builder::Builder;
@@ -28,9 +29,10 @@ pub use ef_density::mixed::Scores;
 pub use ef_tabular::{Table, TableError};
 pub use ef_train::{History, StopReason, TrainConfig};
 pub use error::Error;
-pub use model::{EchoFlow, Part};
+pub use model::EchoFlow;
 pub use parallel::with_threads;
 pub use progress::{Progress, Silent, StageStart};
+pub use stage::Part;
 
 pub use ef_bijectors as bijectors;
 pub use ef_density as density;

@@ -1,7 +1,6 @@
 //! A fitted model.
 
 use std::ops::Range;
-use std::path::Path;
 
 use ef_density::mixed::{Layout, MixedDensity, MixedRows, MixedScratch, Scores};
 use ef_density::{Density, Key, ScoreKey};
@@ -10,44 +9,12 @@ use ef_tensor::params::ParamLayout;
 use ef_train::History;
 use ndarray::{Array2, s};
 use rand::Rng;
-use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
-use crate::builder::Builder;
 use crate::columns::Columns;
 use crate::error::Error;
-use crate::file;
 use crate::parallel::{CHUNK, over_chunks};
-
-/// A part of a model that was trained by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Part {
-    /// The exact network over cells: categories, atoms, missing cells.
-    Cells,
-    /// The flow over numbers, given the cells.
-    Numbers,
-}
-
-impl Part {
-    /// What a person reads.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cells => "cells",
-            Self::Numbers => "numbers",
-        }
-    }
-}
-
-/// How one part was trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Stage {
-    pub(crate) part: Part,
-    /// Added to the history's losses to have them in the table's units.
-    pub(crate) shift: f64,
-    pub(crate) history: History,
-}
+use crate::stage::{Part, Stage};
 
 /// A model of a table: the joint distribution of its columns (given the context columns, if it has any).
 ///
@@ -77,11 +44,6 @@ pub struct EchoFlow {
 }
 
 impl EchoFlow {
-    /// Starts the settings of a fit.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     pub(crate) fn assemble(
         columns: Columns,
         architecture: Architecture,
@@ -203,22 +165,6 @@ impl EchoFlow {
             all.standard_error.extend(part.standard_error);
         }
         Ok(all)
-    }
-
-    /// Writes the model to a file: beside its final place, then renamed, so nothing is ever half-written.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        file::save(self, path.as_ref())
-    }
-
-    /// Reads a model. Every tensor is checked both ways; nothing in a file is ever run.
-    ///
-    /// # Errors
-    /// A file that is missing, damaged, no model, or made by a newer version.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
-        file::load(path.as_ref())
     }
 
     /// The modelled columns.

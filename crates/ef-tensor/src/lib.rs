@@ -8,13 +8,14 @@
 //! | [`gemm`](gemm()) | the one door to matrix products, on strided views |
 //! | [`simd`], [`vmath`] | run-time choice of instruction set; vector `exp`, `tanh`, `sigmoid`, `softplus` |
 //! | [`Linear`], [`SparseLinear`] | affine layers, dense, masked (block-triangular) or gathered |
-//! | [`Mlp`] | hidden layers, plain or residual, masked or not, also one degree at a time |
+//! | [`Mlp`], [`Incremental`] | hidden layers, plain or residual, masked or not; one degree at a time |
 //! | [`Tape`], [`Workspace`] | where a forward pass leaves what its backward needs; recycled scratch memory |
 //! | [`params`], [`shards`] | names and shapes inside a flat parameter vector; fixed splits of rows |
 
 mod activation;
 mod error;
 mod gemm;
+mod incremental;
 mod linear;
 mod mlp;
 pub mod params;
@@ -28,8 +29,9 @@ pub mod vmath;
 pub use activation::Activation;
 pub use error::TensorError;
 pub use gemm::gemm;
+pub use incremental::Incremental;
 pub use linear::Linear;
-pub use mlp::{DropoutMask, Incremental, Mlp, MlpConfig};
+pub use mlp::{DropoutMask, Mlp, MlpConfig};
 pub use params::{ParamVisitor, Scope};
 pub use real::Real;
 pub use sparse::SparseLinear;
