@@ -14,7 +14,7 @@ use crate::columns::Columns;
 use crate::error::Error;
 use crate::model::EchoFlow;
 use crate::progress::{Progress, Silent, StageObserver};
-use crate::stage::{Part, Stage};
+use crate::stage::{Part, Stage, Training};
 
 /// Settings of a fit; made by [`EchoFlow::builder`].
 #[derive(Debug, Clone)]
@@ -179,8 +179,7 @@ impl Builder {
         Ok(EchoFlow::assemble(
             columns,
             self.architecture.clone(),
-            self.seed,
-            stages,
+            Training::here(self.seed, stages),
             layout,
             density,
             params,

@@ -4,8 +4,7 @@
 //! metadata["echoflow"] = {"checksum": .., "format": 1, "sections": {
 //!     "columns":  {"kind": "columns/1", ..schema and laws; long lists of numbers moved to tensors..},
 //!     "density":  {"kind": "density.maf/1", ..sizes..},
-//!     "training": {"kind": "training/1", ..seed and history..}},
-//!     "version": ".."}
+//!     "training": {"kind": "training/1", ..version, kernels, seed and history..}}}
 //! tensors: the parameters by name (F32), and "columns/.." (F64 or U64)
 //! ```
 //!
@@ -16,14 +15,14 @@ use std::io::Write;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
 
 use crate::architecture::Architecture;
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::model::EchoFlow;
-use crate::stage::Stage;
+use crate::stage::Training;
 
 const FORMAT: u64 = 1;
 const KEY: &str = "echoflow";
@@ -31,13 +30,6 @@ const KEY: &str = "echoflow";
 const LONG: usize = 32;
 /// How a list that became a tensor stands in the JSON.
 const MOVED: &str = "$tensor";
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Training {
-    seed: u64,
-    stages: Vec<Stage>,
-}
 
 /// A tensor's bytes before they are in a file.
 struct Tensor {
@@ -94,15 +86,10 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
     move_out(&mut columns, "columns", &mut tensors);
     let kind = format!("density.{}/1", model.architecture.model);
     let density = section(&kind, serde_json::to_value(&model.architecture).map_err(said)?);
-    let training = Training {
-        seed: model.seed,
-        stages: model.stages.clone(),
-    };
-    let training = section("training/1", serde_json::to_value(training).map_err(said)?);
+    let training = section("training/1", serde_json::to_value(&model.training).map_err(said)?);
     let mut header = json!({
         "format": FORMAT,
         "sections": { "columns": columns, "density": density, "training": training },
-        "version": model.version,
     });
     let views: Vec<(&str, TensorView<'_>)> = tensors
         .iter()
@@ -147,7 +134,6 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         Some(f) if f > FORMAT => return Err(newer(format!("file format {f}"))),
         _ => return Err(bad("its format number is missing".to_owned())),
     }
-    let version = header["version"].as_str().unwrap_or_default().to_owned();
     let signed = header.as_object_mut().and_then(|h| h.remove("checksum"));
     let whole = header.clone();
     // The header is read first, so that a newer file is named as such even if its tensors are new too.
@@ -183,8 +169,8 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
     move_in(&mut columns, &mut left).map_err(bad)?;
     let columns: Columns = parse("columns", columns).map_err(bad)?;
     let architecture: Architecture = parse("density", density).map_err(bad)?;
-    let Training { seed, stages } = parse("training", training).map_err(bad)?;
-    EchoFlow::rebuild(columns, architecture, version, seed, stages, |layout, params| {
+    let training: Training = parse("training", training).map_err(bad)?;
+    EchoFlow::rebuild(columns, architecture, training, |layout, params| {
         for entry in layout.entries() {
             let name = &entry.name;
             let tensor = left

@@ -14,7 +14,7 @@ use crate::architecture::Architecture;
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::parallel::{CHUNK, over_chunks};
-use crate::stage::{Part, Stage};
+use crate::stage::{Part, Training};
 
 /// A model of a table: the joint distribution of its columns (given the context columns, if it has any).
 ///
@@ -35,9 +35,7 @@ use crate::stage::{Part, Stage};
 pub struct EchoFlow {
     pub(crate) columns: Columns,
     pub(crate) architecture: Architecture,
-    pub(crate) version: String,
-    pub(crate) seed: u64,
-    pub(crate) stages: Vec<Stage>,
+    pub(crate) training: Training,
     layout: Layout,
     density: MixedDensity<f32>,
     pub(crate) params: Vec<f32>,
@@ -47,8 +45,7 @@ impl EchoFlow {
     pub(crate) fn assemble(
         columns: Columns,
         architecture: Architecture,
-        seed: u64,
-        stages: Vec<Stage>,
+        training: Training,
         layout: Layout,
         density: MixedDensity<f32>,
         params: Vec<f32>,
@@ -56,9 +53,7 @@ impl EchoFlow {
         Self {
             columns,
             architecture,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            seed,
-            stages,
+            training,
             layout,
             density,
             params,
@@ -69,9 +64,7 @@ impl EchoFlow {
     pub(crate) fn rebuild(
         columns: Columns,
         architecture: Architecture,
-        version: String,
-        seed: u64,
-        stages: Vec<Stage>,
+        training: Training,
         fill: impl FnOnce(&ParamLayout, &mut [f32]) -> Result<(), Error>,
     ) -> Result<Self, Error> {
         let layout = columns.layout();
@@ -82,9 +75,7 @@ impl EchoFlow {
         Ok(Self {
             columns,
             architecture,
-            version,
-            seed,
-            stages,
+            training,
             layout,
             density,
             params,
@@ -148,7 +139,7 @@ impl EchoFlow {
     /// A missing column; text in a column of numbers.
     pub fn log_prob(&self, table: &Table) -> Result<Scores, Error> {
         let rows = self.columns.rows(table, &self.layout)?;
-        let key = ScoreKey::new(self.seed);
+        let key = ScoreKey::new(self.training.seed);
         let parts = over_chunks(table.num_rows(), |range, scratch| {
             let mut scores = Scores::default();
             let index: Vec<usize> = range.collect();
@@ -205,18 +196,23 @@ impl EchoFlow {
 
     /// The version of echoflow that fitted it.
     pub fn version(&self) -> &str {
-        &self.version
+        &self.training.version
+    }
+
+    /// The instruction set its kernels ran on when it was fitted, such as `avx512`.
+    pub fn kernels(&self) -> &str {
+        &self.training.kernels
     }
 
     /// The seed of the fit.
     pub fn seed(&self) -> u64 {
-        self.seed
+        self.training.seed
     }
 
     /// How each part was trained: the part, what to add to its losses to have nats in the table's units, and the
     /// history. The parts' losses then add up to the whole row's.
     pub fn histories(&self) -> impl Iterator<Item = (Part, f64, &History)> {
-        self.stages.iter().map(|s| (s.part, s.shift, &s.history))
+        self.training.stages.iter().map(|s| (s.part, s.shift, &s.history))
     }
 
     /// Number of parameters of the network over cells and of the flow over numbers.

@@ -32,3 +32,28 @@ pub(crate) struct Stage {
     pub(crate) shift: f64,
     pub(crate) history: History,
 }
+
+/// How a model came to be: what its bytes depend on beside data and sizes, and how training went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Training {
+    /// The version of echoflow that fitted it.
+    pub(crate) version: String,
+    /// The instruction set its kernels ran on: the last bits of a fit depend on it.
+    pub(crate) kernels: String,
+    pub(crate) seed: u64,
+    pub(crate) stages: Vec<Stage>,
+}
+
+impl Training {
+    /// The story of a fit that this program has just run on this machine.
+    pub(crate) fn here(seed: u64, stages: Vec<Stage>) -> Self {
+        let kernels = ef_tensor::simd::level().name().to_owned();
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            kernels,
+            seed,
+            stages,
+        }
+    }
+}

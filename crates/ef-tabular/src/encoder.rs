@@ -363,6 +363,15 @@ fn encode_array(column: usize, law: &ColumnLaw, array: &dyn Array) -> EncodedCol
     encoded
 }
 
+/// `x` to this many significant digits; 17 are all it has.
+fn rounded(x: f64, digits: u8) -> f64 {
+    if (1..17).contains(&digits) {
+        format!("{:.*e}", usize::from(digits) - 1, x).parse().unwrap_or(x)
+    } else {
+        x
+    }
+}
+
 fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> ArrayRef {
     let values = drawn.cells.iter().enumerate().map(|(row, cell)| {
         let rank = drawn.ranks.get(row).copied().unwrap_or(0.5);
@@ -398,7 +407,15 @@ fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> ArrayRef
             Arc::new(whole.collect::<Int64Array>())
         }
         Kind::Decimal => {
-            let decimals = values.map(|value| Some(number(value)).filter(|x| !x.is_nan()));
+            let digits = match law {
+                ColumnLaw::Number(law) => law.significant_digits().unwrap_or(17),
+                ColumnLaw::Category(_) => 17,
+            };
+            let decimals = values.map(|value| {
+                Some(number(value))
+                    .filter(|x| !x.is_nan())
+                    .map(|x| rounded(x, digits))
+            });
             Arc::new(decimals.collect::<Float64Array>())
         }
     }

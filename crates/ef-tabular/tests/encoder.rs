@@ -244,3 +244,36 @@ fn drawing_whole_tables_by_shares_reproduces_them() {
         assert_relative_eq!(mean(&drawn), mean(&table), epsilon = 0.02 * (max - min));
     }
 }
+
+/// Numbers without a rounding grid come back with as many significant digits as they had, inside their range.
+#[test]
+fn significant_digits_are_kept() {
+    let text: String = (0..500)
+        .map(|i| format!("{:.8e}\n", (f64::from(i) * 0.7).sin() * 1e-3 + 2e-3))
+        .collect();
+    let plain: String = text
+        .lines()
+        .map(|l| format!("{}\n", l.parse::<f64>().unwrap()))
+        .collect();
+    let table = Table::from_csv_reader(format!("x\n{plain}").as_bytes(), "digits").unwrap();
+    let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
+    let ranks: Vec<f64> = (0..1000).map(|i| (f64::from(i) + 0.5) / 1000.0).collect();
+    let drawn = encoder
+        .decode(&[DecodedColumn {
+            cells: vec![0; 1000],
+            ranks,
+        }])
+        .unwrap();
+    let (low, high) = (1e-3, 3e-3);
+    for x in drawn.numbers("x").unwrap().unwrap() {
+        let digits = format!("{x:e}")
+            .split('e')
+            .next()
+            .unwrap()
+            .bytes()
+            .filter(u8::is_ascii_digit)
+            .count();
+        assert!(digits <= 9, "{x}");
+        assert!((low..=high).contains(&x), "{x}");
+    }
+}

@@ -3,7 +3,7 @@
 //! [`dispatched!`](crate::dispatched) compiles one plain, autovectorised kernel once per [`Level`] and picks the
 //! best the processor has. Kernels take a `const FMA: bool` because `mul_add` without the instruction is a slow
 //! library call. Tests force each level with [`with_level`]; results of different levels differ in the last bits,
-//! so a model names the level it was trained with.
+//! so a model file names the level it was fitted with.
 
 use std::cell::Cell;
 use std::sync::OnceLock;

@@ -71,10 +71,10 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
             architecture.hidden
         )?;
     }
-    let kernels = echoflow::tensor::simd::level().name();
     writeln!(
         out,
-        "  kernels  {kernels} on this machine; the same bytes come from the same kernels"
+        "  kernels  fitted with {}; the same bytes come from the same kernels",
+        model.kernels()
     )?;
     writeln!(out)?;
     writeln!(out, "training (nats a row; best epoch marked)")?;

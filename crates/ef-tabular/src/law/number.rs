@@ -77,6 +77,8 @@ pub(super) struct Saved {
     deviation: f64,
     min: f64,
     max: f64,
+    /// Most significant digits of any value: drawn numbers without a grid are written with as many.
+    digits: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -175,6 +177,11 @@ impl NumberLaw {
     /// Listed values, or atoms beside the continuous cell, ascending.
     pub fn points(&self) -> &[f64] {
         &self.saved.points
+    }
+
+    /// Most significant digits of any training value; `None` on a rounding grid, which says where digits end.
+    pub fn significant_digits(&self) -> Option<u8> {
+        (!self.on_grid()).then_some(self.saved.digits)
     }
 
     /// Smallest and largest training value.

@@ -63,6 +63,12 @@ impl NumberLawBuilder {
             deviation,
             min: all.values[0],
             max: all.values[distinct - 1],
+            digits: all
+                .values
+                .iter()
+                .map(|x| significant_digits(*x))
+                .max()
+                .unwrap_or(17),
         };
         NumberLaw::try_from(saved)
     }
@@ -159,4 +165,11 @@ fn moments(sample: &Sample) -> (f64, f64) {
         .map(|(value, share)| share * ((value - mean) / size).powi(2))
         .sum();
     (mean, variance.sqrt() * size)
+}
+
+/// Significant digits of the shortest text that gives this number back.
+fn significant_digits(x: f64) -> u8 {
+    let text = format!("{x:e}");
+    let mantissa = text.split('e').next().unwrap_or_default();
+    mantissa.bytes().filter(u8::is_ascii_digit).count().min(17) as u8
 }
