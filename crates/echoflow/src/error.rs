@@ -20,6 +20,16 @@ pub enum Error {
     /// A network that cannot be built.
     #[error(transparent)]
     Bijector(#[from] BijectorError),
+    /// A size of a model outside its range.
+    #[error("the model's `{setting}` is {value}, but must be {expected}")]
+    Size {
+        /// The field of [`Architecture`](crate::Architecture).
+        setting: &'static str,
+        /// What it was set to.
+        value: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// All columns are context: nothing is left to model.
     #[error(
         "every column is a context column, so nothing is left to learn; leave at least one column out of --context"
