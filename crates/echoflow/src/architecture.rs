@@ -104,6 +104,48 @@ impl Architecture {
         }
     }
 
+    /// Refuses sizes no network can have, and such as no machine could hold.
+    ///
+    /// # Errors
+    /// The first setting out of range.
+    pub fn validate(&self) -> Result<(), Error> {
+        const WIDEST: usize = 65_536;
+        const DEEPEST: usize = 1_000;
+        let (dropout, bound) = (self.cells_dropout, self.log_scale_bound);
+        let size = |setting, size: usize, least: usize, most: usize, expected| {
+            (setting, size as f64, (least..=most).contains(&size), expected)
+        };
+        let (wide, deep) = ("a number from 1 to 65,536", "a number from 1 to 1,000");
+        let checks = [
+            size("cells_hidden", self.cells_hidden, 1, WIDEST, wide),
+            size("hidden", self.hidden, 1, WIDEST, wide),
+            size("summary", self.summary, 0, WIDEST, "at most 65,536"),
+            size("layers", self.layers, 1, DEEPEST, deep),
+            size("cells_blocks", self.cells_blocks, 0, DEEPEST, "at most 1,000"),
+            size("blocks", self.blocks, 0, DEEPEST, "at most 1,000"),
+            (
+                "cells_dropout",
+                dropout,
+                (0.0..1.0).contains(&dropout),
+                "at least 0 and below 1",
+            ),
+            (
+                "log_scale_bound",
+                bound,
+                bound.is_finite() && bound > 0.0,
+                "a number above 0",
+            ),
+        ];
+        match checks.into_iter().find(|(_, _, ok, _)| !ok) {
+            None => Ok(()),
+            Some((setting, value, _, expected)) => Err(Error::Size {
+                setting,
+                value,
+                expected,
+            }),
+        }
+    }
+
     fn flow_config(&self) -> FlowConfig {
         FlowConfig {
             layers: self.layers,

@@ -132,7 +132,7 @@ impl Builder {
     /// As [`fit`](Self::fit).
     pub fn fit_with(&self, table: &Table, progress: &mut dyn Progress) -> Result<EchoFlow, Error> {
         let started = Instant::now();
-        check_sizes(&self.architecture)?;
+        self.architecture.validate()?;
         let (columns, notes) = Columns::fit(table, &self.context, &self.encoder)?;
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
@@ -185,37 +185,6 @@ impl Builder {
             density,
             params,
         ))
-    }
-}
-
-/// Refuses sizes that build a network which learns nothing, or only fails while it learns.
-fn check_sizes(sizes: &Architecture) -> Result<(), Error> {
-    let (dropout, bound) = (sizes.cells_dropout, sizes.log_scale_bound);
-    let one = |setting, size: usize| (setting, size as f64, size >= 1, "at least 1");
-    let checks = [
-        one("cells_hidden", sizes.cells_hidden),
-        one("hidden", sizes.hidden),
-        one("layers", sizes.layers),
-        (
-            "cells_dropout",
-            dropout,
-            (0.0..1.0).contains(&dropout),
-            "at least 0 and below 1",
-        ),
-        (
-            "log_scale_bound",
-            bound,
-            bound.is_finite() && bound > 0.0,
-            "a number above 0",
-        ),
-    ];
-    match checks.into_iter().find(|(_, _, ok, _)| !ok) {
-        None => Ok(()),
-        Some((setting, value, _, expected)) => Err(Error::Size {
-            setting,
-            value,
-            expected,
-        }),
     }
 }
 

@@ -170,7 +170,13 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
     let columns: Columns = parse("columns", columns).map_err(bad)?;
     let architecture: Architecture = parse("density", density).map_err(bad)?;
     let training: Training = parse("training", training).map_err(bad)?;
-    EchoFlow::rebuild(columns, architecture, training, |layout, params| {
+    let count = left
+        .values()
+        .filter(|t| t.dtype() == Dtype::F32)
+        .map(|t| t.data().len() / 4)
+        .sum();
+    architecture.validate().map_err(|e| bad(e.to_string()))?;
+    let model = EchoFlow::rebuild(columns, architecture, training, count, |layout, params| {
         for entry in layout.entries() {
             let name = &entry.name;
             let tensor = left
@@ -199,7 +205,8 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
             Some(name) => Err(bad(format!("it holds a tensor no part needs, \"{name}\""))),
             None => Ok(()),
         }
-    })
+    })?;
+    model.ok_or_else(|| bad("its sizes and its number of parameters do not fit together".to_owned()))
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(name: &str, value: Value) -> Result<T, String> {

@@ -60,26 +60,31 @@ impl EchoFlow {
         }
     }
 
-    /// Rebuilds a model from what a file holds; `fill` writes the parameters by layout.
+    /// Rebuilds a model from what a file holds: `count` parameters, which `fill` writes by layout. `None` if the sizes
+    /// ask for another number, before memory is taken for them; they must be valid.
     pub(crate) fn rebuild(
         columns: Columns,
         architecture: Architecture,
         training: Training,
+        count: usize,
         fill: impl FnOnce(&ParamLayout, &mut [f32]) -> Result<(), Error>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Option<Self>, Error> {
         let layout = columns.layout();
         let density = architecture.density(&layout)?;
-        let mut params = vec![0.0; density.num_params()];
+        if density.num_params() != count {
+            return Ok(None);
+        }
+        let mut params = vec![0.0; count];
         fill(&ParamLayout::of(|v| density.visit_params(v)), &mut params)?;
         density.project(&mut params);
-        Ok(Self {
+        Ok(Some(Self {
             columns,
             architecture,
             training,
             layout,
             density,
             params,
-        })
+        }))
     }
 
     /// Draws `rows` rows. The model must have no context columns.

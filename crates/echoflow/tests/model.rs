@@ -387,12 +387,18 @@ fn settings_that_cannot_be_are_refused_in_a_sentence() {
     );
     assert!(refused(builder().threads(1_000_000)).contains("at most 1024"));
     let changes: [(fn(&mut Architecture), &str); 5] = [
-        (|sizes| sizes.hidden = 0, "`hidden` is 0, but must be at least 1"),
+        (
+            |sizes| sizes.hidden = 0,
+            "`hidden` is 0, but must be a number from 1 to 65,536",
+        ),
         (
             |sizes| sizes.cells_hidden = 0,
-            "`cells_hidden` is 0, but must be at least 1",
+            "`cells_hidden` is 0, but must be a number from 1 to 65,536",
         ),
-        (|sizes| sizes.layers = 0, "`layers` is 0, but must be at least 1"),
+        (
+            |sizes| sizes.layers = 0,
+            "`layers` is 0, but must be a number from 1 to 1,000",
+        ),
         (
             |sizes| sizes.log_scale_bound = f64::NAN,
             "`log_scale_bound` is NaN, but must be a number above 0",
