@@ -128,7 +128,7 @@ pub(crate) enum Command {
 }
 
 /// Most rows made at once: all of them are held in memory.
-const MOST_ROWS: usize = 100_000_000;
+const MOST_ROWS: usize = 10_000_000;
 
 fn rows(text: &str) -> Result<usize, String> {
     match text.parse() {

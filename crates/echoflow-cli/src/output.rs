@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 use echoflow::tabular;
-use echoflow::{Table, TableError};
+use echoflow::{EchoFlow, Table, TableError};
 
 fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
@@ -17,6 +17,20 @@ pub(crate) fn read_table(path: &Path) -> Result<Table> {
         Ok(Table::from_csv_reader(io::stdin().lock(), "standard input")?)
     } else {
         Ok(Table::read_csv(path)?)
+    }
+}
+
+/// Reads a table for a model: the model's categories are text, whatever they look like in this file.
+pub(crate) fn read_table_for(model: &EchoFlow, path: &Path) -> Result<Table> {
+    let schema = model.full_schema();
+    if is_dash(path) {
+        Ok(Table::from_csv_reader_like(
+            io::stdin().lock(),
+            "standard input",
+            &schema,
+        )?)
+    } else {
+        Ok(Table::read_csv_like(path, &schema)?)
     }
 }
 

@@ -403,7 +403,7 @@ fn settings_out_of_range_are_refused_before_any_file_is_read() {
         ),
         (
             "sample m -n 99999999999",
-            "invalid value '99999999999' for '--count <ROWS>': at most 100000000 rows can be made at once; make several \
+            "invalid value '99999999999' for '--count <ROWS>': at most 10000000 rows can be made at once; make several \
              files with different seeds",
         ),
         (

@@ -119,7 +119,7 @@ impl Architecture {
         let checks = [
             size("cells_hidden", self.cells_hidden, 1, WIDEST, wide),
             size("hidden", self.hidden, 1, WIDEST, wide),
-            size("summary", self.summary, 0, WIDEST, "at most 65,536"),
+            size("summary", self.summary, 1, WIDEST, wide),
             size("layers", self.layers, 1, DEEPEST, deep),
             size("cells_blocks", self.cells_blocks, 0, DEEPEST, "at most 1,000"),
             size("blocks", self.blocks, 0, DEEPEST, "at most 1,000"),

@@ -7,7 +7,7 @@ use ef_density::Key;
 use ef_density::mixed::MixedRows;
 use ef_tabular::Transformer;
 use ef_tabular::{EncoderOptions, Table};
-use ef_train::TrainConfig;
+use ef_train::{TrainConfig, TrainError};
 
 use crate::architecture::{Architecture, ModelKind, default_training};
 use crate::columns::Columns;
@@ -133,6 +133,8 @@ impl Builder {
     pub fn fit_with(&self, table: &Table, progress: &mut dyn Progress) -> Result<EchoFlow, Error> {
         let started = Instant::now();
         self.architecture.validate()?;
+        self.cells.validate()?;
+        self.numbers.validate()?;
         let (columns, notes) = Columns::fit(table, &self.context, &self.encoder)?;
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
@@ -207,6 +209,12 @@ impl<D: Density<f32, Rows = MixedRows>> PartDensity for D {
         config: &TrainConfig,
         observer: &mut StageObserver<'_>,
     ) -> Result<ef_train::History, Error> {
-        Ok(ef_train::fit(self, params, rows, config, observer)?)
+        ef_train::fit(self, params, rows, config, observer).map_err(|error| match error {
+            TrainError::NonFinite { epoch, .. } => Error::Diverged {
+                part: observer.part.name(),
+                epoch,
+            },
+            error => error.into(),
+        })
     }
 }

@@ -1,14 +1,14 @@
 //! Columns as a density reads them: the laws of `ef-tabular` as `ef-density` knows laws, tables as rows.
 
 use ef_density::mixed::{Layout, MixedRows};
-use ef_density::{ColumnLaw, Place};
+use ef_density::{ColumnLaw, Key, Place, uniform};
 use ef_tabular::{DecodedColumn, EncodedColumn, EncoderOptions, Table, TableEncoder, Value};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// A category's cells are context features one by one up to this many; rarer ones share nothing.
+/// A category's cells are context features one by one up to this many, the most frequent first.
 const MOST_CONTEXT_CELLS: usize = 256;
 
 /// The columns of a model: those it models and those it is conditioned on, each with its laws, and their order.
@@ -120,6 +120,21 @@ impl Columns {
         ))
     }
 
+    /// Whether names, schemas and laws fit together; those of a damaged file may not.
+    pub(crate) fn is_whole(&self) -> bool {
+        let encoders = || {
+            [Some(&self.modelled), self.context.as_ref()]
+                .into_iter()
+                .flatten()
+        };
+        let held: Vec<&String> = encoders()
+            .flat_map(|e| e.schema().columns.iter().map(|c| &c.name))
+            .collect();
+        encoders().all(|e| e.schema().columns.len() == e.laws().len())
+            && held.len() == self.names.len()
+            && self.names.iter().all(|name| held.contains(&name))
+    }
+
     pub(crate) fn context_names(&self) -> Vec<&str> {
         let columns = self.context.iter().flat_map(|c| &c.schema().columns);
         columns.map(|c| c.name.as_str()).collect()
@@ -169,23 +184,24 @@ impl Columns {
                 }
             }
             at += dense.width;
-            let cells = context_cells(law);
             for (mut to, cell) in features.rows_mut().into_iter().zip(&encoded.cells) {
-                if let Some(cell) = cell.map(|c| c as usize).filter(|&c| c < cells) {
-                    to[at + cell] = 1.0;
+                if let Some(feature) = cell.and_then(|cell| context_feature(law, cell)) {
+                    to[at + feature] = 1.0;
                 }
             }
-            at += cells;
+            at += context_cells(law);
         }
         Ok(features)
     }
 
-    /// The table that drawn rows stand for; `given` holds the context columns of the same rows.
+    /// The table that drawn rows stand for; `given` holds the context columns of the same rows. Where a cell pools many
+    /// values, which of them a row gets is drawn from the row's stream of `key`.
     pub(crate) fn table(
         &self,
         rows: &[MixedRows],
         layout: &Layout,
         given: Option<&Table>,
+        key: Key,
     ) -> Result<Table, Error> {
         let laws = self.modelled.laws();
         let total: usize = rows.iter().map(|r| r.log_measure.len()).sum();
@@ -193,11 +209,19 @@ impl Columns {
         for (j, column) in columns.iter_mut().enumerate() {
             column.cells.reserve(total);
             column.ranks.reserve(total);
+            let positions = key.purpose("position").index(j as u64);
+            let mut row = 0;
             for part in rows {
                 for r in 0..part.log_measure.len() {
                     let (cell, rank) = layout.cell_and_rank(part, r, j);
                     column.cells.push(cell);
-                    column.ranks.push(rank);
+                    column.ranks.push(match &laws[j] {
+                        ef_tabular::ColumnLaw::Category(law) if law.rare_cell() == Some(cell) => {
+                            uniform(&mut positions.row(row))
+                        }
+                        _ => rank,
+                    });
+                    row += 1;
                 }
             }
         }
@@ -211,12 +235,29 @@ impl Columns {
     }
 }
 
-/// How many one-hot context features a law gives.
+/// How many one-hot context features a law gives: its most frequent cells one each, missing cells one, and all other
+/// cells one between them.
 fn context_cells(law: &ef_tabular::ColumnLaw) -> usize {
-    if law.cells() > 1 {
-        law.cells().min(MOST_CONTEXT_CELLS)
-    } else {
-        0
+    match law.cells() {
+        1 => 0,
+        cells if cells <= MOST_CONTEXT_CELLS => cells,
+        _ => MOST_CONTEXT_CELLS + 2,
+    }
+}
+
+/// The one-hot feature of a cell.
+fn context_feature(law: &ef_tabular::ColumnLaw, cell: u32) -> Option<usize> {
+    let missing = match law {
+        ef_tabular::ColumnLaw::Category(law) => law.missing_cell(),
+        ef_tabular::ColumnLaw::Number(law) => law.missing_cell(),
+        _ => None,
+    };
+    match context_cells(law) {
+        0 => None,
+        all if all <= MOST_CONTEXT_CELLS => Some(cell as usize),
+        _ if missing == Some(cell) => Some(MOST_CONTEXT_CELLS),
+        _ if (cell as usize) < MOST_CONTEXT_CELLS => Some(cell as usize),
+        _ => Some(MOST_CONTEXT_CELLS + 1),
     }
 }
 

@@ -30,6 +30,17 @@ pub enum Error {
         /// What it may be.
         expected: &'static str,
     },
+    /// Training lost its way.
+    #[error(
+        "training the {part} diverged in epoch {epoch}: its losses were no numbers; try another seed or model, or, from \
+         the library, a lower learning rate"
+    )]
+    Diverged {
+        /// Which part.
+        part: &'static str,
+        /// The epoch in which it was given up.
+        epoch: usize,
+    },
     /// All columns are context: nothing is left to model.
     #[error(
         "every column is a context column, so nothing is left to learn; leave at least one column out of --context"

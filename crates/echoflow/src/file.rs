@@ -168,6 +168,9 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
     }
     move_in(&mut columns, &mut left).map_err(bad)?;
     let columns: Columns = parse("columns", columns).map_err(bad)?;
+    if !columns.is_whole() {
+        return Err(bad("its columns and their laws do not fit together".to_owned()));
+    }
     let architecture: Architecture = parse("density", density).map_err(bad)?;
     let training: Training = parse("training", training).map_err(bad)?;
     let count = left

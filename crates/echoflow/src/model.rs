@@ -131,7 +131,7 @@ impl EchoFlow {
             )
         };
         let drawn = over_chunks(rows, draw);
-        self.columns.table(&drawn, &self.layout, given)
+        self.columns.table(&drawn, &self.layout, given, key)
     }
 
     /// The log-density of every row, nats, in the table's own units: a probability for categories, atoms, missing cells
@@ -192,6 +192,20 @@ impl EchoFlow {
             .context
             .as_ref()
             .map(ef_tabular::TableEncoder::schema)
+    }
+
+    /// All columns, modelled and context, in the table's order: what a table to score looks like.
+    pub fn full_schema(&self) -> Schema {
+        let held = self
+            .context_schema()
+            .into_iter()
+            .chain([self.schema()])
+            .flat_map(|s| &s.columns);
+        let held: Vec<_> = held.collect();
+        let find = |name: &String| held.iter().find(|c| c.name == *name).map(|c| (*c).clone());
+        Schema {
+            columns: self.columns.names.iter().filter_map(find).collect(),
+        }
     }
 
     /// Sizes.

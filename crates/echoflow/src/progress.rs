@@ -17,8 +17,8 @@ pub struct StageStart {
 
 /// Watches a fit. Every method does nothing by default. An observer cannot change the result but by stopping.
 ///
-/// Losses are nats a row of the stage's own columns; the last stage's include the context-free part of the density, so
-/// that the stages' losses add up to the whole row's, in the table's own units.
+/// Losses are nats a row of the stage's own columns; the last stage's include the mean of the context-free part of the
+/// density over all rows, so that the stages' losses add up to about the whole row's, in the table's own units.
 pub trait Progress: Send {
     /// Something the user should know about a column, said once.
     fn on_note(&mut self, note: &str) {

@@ -487,3 +487,51 @@ fn scores_compare_within_a_tolerance() {
     assert_relative_eq!(mean, -1.5);
     assert_relative_eq!(error, 0.15);
 }
+
+/// Labels too rare for a cell of their own come back by their counts, not as one of them.
+#[test]
+fn pooled_labels_are_drawn_by_their_counts() {
+    let mut text = "label,x\n".to_owned();
+    for i in 0..3000 {
+        let _ = writeln!(text, "name {i},{}", i % 7);
+    }
+    let model = fit(&read(&text), ModelKind::Maf, &[]);
+    let drawn = model.sample(2000, &mut rng(1)).unwrap();
+    let labels: std::collections::HashSet<String> = (0..2000)
+        .map(|row| format!("{:?}", drawn.value(row, 0)))
+        .collect();
+    // 2,000 draws from 3,000 equal labels hit about 1,460 different ones.
+    assert!(labels.len() > 1200, "{} labels", labels.len());
+}
+
+/// A context column of very many labels still tells a missing cell from the others.
+#[test]
+fn a_wide_context_keeps_missing_cells_apart() {
+    let mut text = "city,x\n".to_owned();
+    for i in 0..3000 {
+        let (city, x) = if i % 3 == 0 {
+            (String::new(), 100.0)
+        } else {
+            (format!("c{}", i % 400), 0.0)
+        };
+        let _ = writeln!(text, "{city},{:.3}", x + noise(i));
+    }
+    let builder = EchoFlow::builder()
+        .architecture(small(ModelKind::Maf))
+        .context(["city"])
+        .seed(3)
+        .epochs(30);
+    let model = builder.threads(1).fit(&read(&text)).unwrap();
+    let mean = |city: &str| {
+        let rows: String = (0..200).map(|_| format!("{city},\n")).collect();
+        let drawn = model
+            .sample_given(
+                &read(&format!("city,k\n{rows}")).select(&["city"]).unwrap(),
+                &mut rng(1),
+            )
+            .unwrap();
+        drawn.numbers("x").unwrap().unwrap().iter().sum::<f64>() / 200.0
+    };
+    let (missing, rare) = (mean(""), mean("c399"));
+    assert!(missing > 70.0 && rare < 30.0, "missing {missing}, rare {rare}");
+}

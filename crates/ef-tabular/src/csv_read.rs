@@ -29,7 +29,7 @@ impl Table {
     /// UTF-8; a quote that is never closed; an infinite number in a column of numbers. Each names line and column.
     pub fn read_csv(path: impl AsRef<Path>) -> Result<Self, TableError> {
         let (bytes, name) = read_file(path.as_ref())?;
-        parse(bytes, &name, None)
+        parse(bytes, &name, Known::Nothing)
     }
 
     /// Reads a CSV file whose columns are known, for scoring: a column that `schema` holds as categories keeps its texts
@@ -39,7 +39,32 @@ impl Table {
     /// As [`Table::read_csv`] and [`Schema::conform`].
     pub fn read_csv_as(path: impl AsRef<Path>, schema: &Schema) -> Result<Self, TableError> {
         let (bytes, name) = read_file(path.as_ref())?;
-        schema.conform(&parse(bytes, &name, Some(schema))?)
+        schema.conform(&parse(bytes, &name, Known::Only(schema))?)
+    }
+
+    /// Reads a table whose columns of this schema's categories are text, whatever they look like; all columns are kept.
+    ///
+    /// # Errors
+    /// As [`Table::read_csv`].
+    pub fn read_csv_like(path: impl AsRef<Path>, schema: &Schema) -> Result<Self, TableError> {
+        let (bytes, name) = read_file(path.as_ref())?;
+        parse(bytes, &name, Known::AndOthers(schema))
+    }
+
+    /// [`Table::read_csv_like`] from any reader.
+    ///
+    /// # Errors
+    /// As [`Table::read_csv`].
+    pub fn from_csv_reader_like(
+        reader: impl Read,
+        source_name: &str,
+        schema: &Schema,
+    ) -> Result<Self, TableError> {
+        parse(
+            read_all(reader, source_name)?,
+            source_name,
+            Known::AndOthers(schema),
+        )
     }
 
     /// [`Table::read_csv`] from any reader; `source_name` is what errors call it.
@@ -47,7 +72,7 @@ impl Table {
     /// # Errors
     /// As [`Table::read_csv`].
     pub fn from_csv_reader(reader: impl Read, source_name: &str) -> Result<Self, TableError> {
-        parse(read_all(reader, source_name)?, source_name, None)
+        parse(read_all(reader, source_name)?, source_name, Known::Nothing)
     }
 
     /// [`Table::read_csv_as`] from any reader.
@@ -59,7 +84,11 @@ impl Table {
         source_name: &str,
         schema: &Schema,
     ) -> Result<Self, TableError> {
-        schema.conform(&parse(read_all(reader, source_name)?, source_name, Some(schema))?)
+        schema.conform(&parse(
+            read_all(reader, source_name)?,
+            source_name,
+            Known::Only(schema),
+        )?)
     }
 }
 
@@ -90,7 +119,18 @@ struct Split {
     lines: Option<Vec<u64>>,
 }
 
-fn parse(bytes: Vec<u8>, source_name: &str, known: Option<&Schema>) -> Result<Table, TableError> {
+/// Which columns are read, and how.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    /// All, by what they look like.
+    Nothing,
+    /// Those of the schema alone, its categories as text.
+    Only(&'a Schema),
+    /// All, the schema's categories as text.
+    AndOthers(&'a Schema),
+}
+
+fn parse(bytes: Vec<u8>, source_name: &str, known: Known<'_>) -> Result<Table, TableError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = memchr::memchr_iter(b'\n', valid).count() as u64 + 1;
@@ -108,8 +148,11 @@ fn parse(bytes: Vec<u8>, source_name: &str, known: Option<&Schema>) -> Result<Ta
     });
     let (mut fields, mut arrays, mut kept) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (name, texts) in split.names.iter().zip(split.columns) {
-        let expected = known.and_then(|schema| schema.column(name));
-        if known.is_some() && expected.is_none() {
+        let expected = match known {
+            Known::Nothing => None,
+            Known::Only(schema) | Known::AndOthers(schema) => schema.column(name),
+        };
+        if matches!(known, Known::Only(_)) && expected.is_none() {
             continue;
         }
         let as_text = expected.is_some_and(|column| column.kind == Kind::Category);

@@ -276,7 +276,10 @@ impl TableEncoder {
                 )));
             }
             fields.push(field_of(schema));
-            arrays.push(decode_column(schema.kind, law, drawn));
+            let array = decode_column(schema.kind, law, drawn);
+            arrays.push(
+                array.ok_or_else(|| refuse("its text exceeds 2 GB; draw fewer rows at a time".to_owned()))?,
+            );
         }
         Table::assemble(fields, arrays, rows, None, BTreeMap::new())
     }
@@ -372,12 +375,12 @@ fn rounded(x: f64, digits: u8) -> f64 {
     }
 }
 
-fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> ArrayRef {
+fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> Option<ArrayRef> {
     let values = drawn.cells.iter().enumerate().map(|(row, cell)| {
         let rank = drawn.ranks.get(row).copied().unwrap_or(0.5);
         law.draw(*cell, rank)
     });
-    match kind {
+    let array: ArrayRef = match kind {
         Kind::Category => {
             let texts = values.map(|value| {
                 if let Value::Text(text) = value {
@@ -386,6 +389,11 @@ fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> ArrayRef
                     None
                 }
             });
+            // an Arrow text array counts its bytes in 31 bits
+            let bytes: usize = texts.clone().flatten().map(str::len).sum();
+            if bytes > i32::MAX as usize {
+                return None;
+            }
             Arc::new(texts.collect::<StringArray>())
         }
         Kind::Boolean => {
@@ -418,5 +426,6 @@ fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> ArrayRef
             });
             Arc::new(decimals.collect::<Float64Array>())
         }
-    }
+    };
+    Some(array)
 }

@@ -142,7 +142,7 @@ fn as_texts(table: &Table, position: usize) -> ArrayRef {
         array.is_valid(row).then(|| {
             text.clear();
             table.write_cell(row, position, &own, &mut text);
-            text.trim().to_owned()
+            text.clone()
         })
     });
     Arc::new(texts.collect::<StringArray>())

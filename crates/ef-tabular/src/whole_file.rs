@@ -84,8 +84,9 @@ fn beside(target: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // as for any new file: the process's umask decides
-        builder.permissions(fs::Permissions::from_mode(0o666));
+        // of a file that is replaced, its own; as for any new file, the process's umask decides
+        let mode = fs::metadata(target).map_or(0o666, |found| found.permissions().mode() & 0o777);
+        builder.permissions(fs::Permissions::from_mode(mode));
     }
     // A person asked for `target`: the name of the file beside it, which tempfile adds, would only puzzle them.
     builder

@@ -90,6 +90,9 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
                 count(last, "epoch")
             ));
         }
+        if model.histories().all(|(_, _, h)| h.best_epoch == Some(0)) {
+            note("nothing was learned: the model draws its columns independently; give it more time or rows");
+        }
         note(&format!(
             "fitted {} in {:.1} s",
             count(table.num_rows(), "row"),

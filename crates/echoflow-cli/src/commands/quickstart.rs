@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use echoflow::demo::Demo;
 use echoflow::plot::{Panel, scatter_svg};
 use echoflow::tabular::write_atomically;
-use echoflow::{ModelKind, Table, with_threads};
+use echoflow::{ModelKind, StopReason, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -44,6 +44,13 @@ pub(super) fn run(dir: &Path, seed: u64, epochs: Option<usize>, threads: usize) 
     };
     note("2. fitting a masked autoregressive flow");
     let model = fit(&table, &settings)?;
+    if model
+        .histories()
+        .any(|(_, _, h)| h.stopped_by == StopReason::Cancelled)
+    {
+        note("stopped; no model was written");
+        return Ok(ExitCode::from(130));
+    }
     model.save(dir.join("spiral.echoflow"))?;
 
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

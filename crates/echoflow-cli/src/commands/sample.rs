@@ -8,7 +8,7 @@ use echoflow::{EchoFlow, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::output::{check_table_output, count as counted, read_table, write_table};
+use crate::output::{check_table_output, count as counted, read_table_for, write_table};
 
 pub(super) fn run(
     model: &Path,
@@ -20,7 +20,7 @@ pub(super) fn run(
 ) -> Result<ExitCode> {
     check_table_output(output)?;
     let model = EchoFlow::load(model)?;
-    let given = given.map(read_table).transpose()?;
+    let given = given.map(|path| read_table_for(&model, path)).transpose()?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let table = match (&given, count) {
         (Some(given), count) => {

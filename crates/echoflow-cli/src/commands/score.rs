@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use echoflow::{EchoFlow, Scores, with_threads};
 
-use crate::output::{check_table_output, count, note, read_table, write_table};
+use crate::output::{check_table_output, count, note, read_table_for, write_table};
 
 /// Where the scores go.
 const COLUMN: &str = "log_prob";
@@ -15,7 +15,7 @@ pub(super) fn run(model: &Path, table: &Path, output: &Path, threads: usize) -> 
     check_table_output(output)?;
     let model = EchoFlow::load(model)?;
     let path = table;
-    let table = read_table(path)?;
+    let table = read_table_for(&model, path)?;
     if table.column_index(COLUMN).is_ok() {
         bail!(
             "{} already has a column \"{COLUMN}\", where the scores would go; rename it or take it out first",

@@ -180,6 +180,29 @@ impl<T: Real> Density<T> for RankFlow<T> {
         self.flow.bijector().project(&mut params[at..]);
     }
 
+    fn init_from_data(&self, params: &mut [T], rows: &MixedRows, index: &[usize]) {
+        let mut scratch = MixedScratch::default();
+        let mut codes = Vec::new();
+        gather_codes(rows, index, &mut codes);
+        let context = gather_context(rows, index, &mut scratch.ws);
+        let mut s = self.summary(
+            params,
+            self.codes(index.len(), &codes),
+            context.view(),
+            &mut scratch,
+        );
+        Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
+        let mut z = scratch.ws.take(index.len(), self.flow.dim());
+        for (i, &row) in index.iter().enumerate() {
+            // Any place inside a row's intervals will do for a start; the middle needs no key.
+            normal_scores(rows, row, z.row_mut(i), &mut || 0.5);
+        }
+        let at = self.cells.num_params() + self.context.num_params();
+        self.flow
+            .bijector()
+            .init_from_data(&mut params[at..], z.view(), s.view(), &mut scratch.ws);
+    }
+
     fn log_prob(
         &self,
         params: &[T],

@@ -132,7 +132,13 @@ fn log_mean(l: &[f64]) -> (f64, f64) {
     }
     let mean = l.iter().map(|l| (l - top).exp()).sum::<f64>() / n;
     let variance = l.iter().map(|l| ((l - top).exp() - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    (top + mean.ln(), (variance / n).sqrt() / mean)
+    // One draw says nothing of its error.
+    let error = if l.len() > 1 {
+        (variance / n).sqrt() / mean
+    } else {
+        f64::INFINITY
+    };
+    (top + mean.ln(), error)
 }
 
 impl<T: Real> Density<T> for MixedDensity<T> {
@@ -169,6 +175,13 @@ impl<T: Real> Density<T> for MixedDensity<T> {
         }
         if let Some(flow) = &self.continuous {
             flow.project(b);
+        }
+    }
+
+    fn init_from_data(&self, params: &mut [T], rows: &MixedRows, index: &[usize]) {
+        let at = self.discrete_params();
+        if let Some(flow) = &self.continuous {
+            flow.init_from_data(&mut params[at..], rows, index);
         }
     }
 

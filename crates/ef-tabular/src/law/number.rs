@@ -299,13 +299,20 @@ impl NumberLaw {
     pub(super) fn draw(&self, cell: u32, rank: f64) -> Value<'static> {
         let first = usize::from(self.is_continuous());
         if self.is_continuous() && cell == 0 {
-            let (low, high) = self.drawn;
-            let u = rank.max(low).min(high);
+            let u = self.folded(rank);
             let x = if self.on_grid() {
-                self.saved.grid.value(self.point_at(u))
+                // the first point of the range ends just above the range's lowest rank
+                self.saved
+                    .grid
+                    .value(self.point_at(u.max(self.drawn.0.next_up())))
             } else {
-                let x = self.saved.smooth.inverse(u);
-                x.max(self.saved.floor.map_or(f64::MIN, |bound| bound.at))
+                let x = self.saved.smooth.inverse(u).clamp(self.saved.min, self.saved.max);
+                match self.point_of(x) {
+                    None => x,
+                    // an atom is another cell's: its neighbour inside the range
+                    Some(_) if x > self.saved.min => x.next_down(),
+                    Some(_) => x.next_up(),
+                }
             };
             return Value::Number(x);
         }
@@ -315,10 +322,26 @@ impl NumberLaw {
         point.map_or(Value::Missing, |x| Value::Number(*x))
     }
 
-    /// The ranks that values are drawn at: those of the range seen at fit. Values beyond it are scored, never drawn: a
-    /// model's ranks pile up in a tail a little more than the data's do, and one absurd value spoils a synthetic column.
+    /// The ranks that values are drawn at: those of the range seen at fit. Values beyond it are scored, never drawn
+    /// (ranks beyond are reflected): a model's ranks pile up in a tail a little more than the data's do, and one absurd
+    /// value spoils a synthetic column.
     pub fn drawn_ranks(&self) -> (f64, f64) {
         self.drawn
+    }
+
+    /// A rank beyond those drawn, reflected at the end it passed: no atoms pile up at the extremes seen.
+    fn folded(&self, rank: f64) -> f64 {
+        let (low, high) = self.drawn;
+        let folded = if rank < low {
+            2.0 * low - rank
+        } else if rank > high {
+            2.0 * high - rank
+        } else if rank.is_nan() {
+            0.5
+        } else {
+            rank
+        };
+        folded.clamp(low, high)
     }
 
     fn ranks_of_range(&self) -> (f64, f64) {
