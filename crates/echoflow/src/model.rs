@@ -13,7 +13,7 @@ use rand::Rng;
 use crate::architecture::Architecture;
 use crate::columns::Columns;
 use crate::error::Error;
-use crate::parallel::{CHUNK, over_chunks};
+use crate::parallel::over_chunks;
 use crate::stage::{Part, Training};
 
 /// A model of a table: the joint distribution of its columns (given the context columns, if it has any).
@@ -148,11 +148,8 @@ impl EchoFlow {
         let parts = over_chunks(table.num_rows(), |range, scratch| {
             let mut scores = Scores::default();
             let index: Vec<usize> = range.collect();
-            // Auxiliary draws multiply the work, not the memory: they are taken one after the other.
-            for index in index.chunks(CHUNK) {
-                self.density
-                    .score(&self.params, &rows, index, key, scratch, &mut scores);
-            }
+            self.density
+                .score(&self.params, &rows, &index, key, scratch, &mut scores);
             scores
         });
         let mut all = Scores::default();

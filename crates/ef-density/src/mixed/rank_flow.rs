@@ -91,7 +91,7 @@ impl<T: Real> RankFlow<T> {
 
     /// Scores the rows `index` with `draws` keyed draws each: `visit(i, log ratio)` is called once a draw for each
     /// position of the index.
-    pub(crate) fn ratios(
+    fn ratios(
         &self,
         params: &[T],
         rows: &MixedRows,
@@ -131,6 +131,51 @@ impl<T: Real> RankFlow<T> {
         scratch.codes = codes;
         scratch.out = out;
     }
+
+    /// The log-mean ratio of the rows `index` over `key.draws` keyed draws, and its standard error: calls
+    /// `visit(i, log_mean, standard_error)` for each position of the index. Rows without intervals are exact, error 0.
+    pub(crate) fn estimate(
+        &self,
+        params: &[T],
+        rows: &MixedRows,
+        index: &[usize],
+        key: ScoreKey,
+        scratch: &mut MixedScratch<T>,
+        mut visit: impl FnMut(usize, f64, f64),
+    ) {
+        // Where none of the rows has an interval, one draw is exact and the others would repeat it.
+        let exact = index.iter().all(|&r| !rows.has_intervals(r));
+        let draws = if exact { 1 } else { key.draws.max(1) };
+        let mut ratios = vec![Vec::with_capacity(draws); index.len()];
+        let push = |i: usize, ratio: f64| ratios[i].push(ratio);
+        self.ratios(params, rows, index, ScoreKey { draws, ..key }, scratch, push);
+        for (i, ratios) in ratios.iter().enumerate() {
+            let (log_mean, error) = log_mean(ratios);
+            visit(
+                i,
+                log_mean,
+                if rows.has_intervals(index[i]) { error } else { 0.0 },
+            );
+        }
+    }
+}
+
+/// `log mean exp(l)` and its standard error by the delta method, `sd(w) / (mean(w) sqrt n)`.
+fn log_mean(l: &[f64]) -> (f64, f64) {
+    let n = l.len() as f64;
+    let top = l.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if !top.is_finite() {
+        return (top, 0.0);
+    }
+    let mean = l.iter().map(|l| (l - top).exp()).sum::<f64>() / n;
+    let variance = l.iter().map(|l| ((l - top).exp() - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    // One draw says nothing of its error.
+    let error = if l.len() > 1 {
+        (variance / n).sqrt() / mean
+    } else {
+        f64::INFINITY
+    };
+    (top + mean.ln(), error)
 }
 
 /// Writes the normal scores of one place per column, drawn by `v`, and returns `sum log phi(z)`.
@@ -212,34 +257,9 @@ impl<T: Real> Density<T> for RankFlow<T> {
         scratch: &mut MixedScratch<T>,
         out: &mut [f64],
     ) {
-        // Where none of the rows has an interval, one draw is exact and the others would repeat it.
-        let exact = index.iter().all(|&r| !rows.has_intervals(r));
-        let key = ScoreKey {
-            draws: if exact { 1 } else { key.draws.max(1) },
-            ..key
-        };
-        let (mut tops, mut sums) = (
-            std::mem::take(&mut scratch.sums),
-            std::mem::take(&mut scratch.scratch),
-        );
-        tops.clear();
-        tops.resize(index.len(), f64::NEG_INFINITY);
-        sums.clear();
-        sums.resize(index.len(), 0.0);
-        // log-mean-exp, one draw at a time
-        self.ratios(params, rows, index, key, scratch, |i, l| {
-            if l > tops[i] {
-                sums[i] = sums[i] * (tops[i] - l).exp() + 1.0;
-                tops[i] = l;
-            } else {
-                sums[i] += (l - tops[i]).exp();
-            }
+        self.estimate(params, rows, index, key, scratch, |i, log_mean, _| {
+            out[i] = log_mean;
         });
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = tops[i] + (sums[i] / key.draws as f64).ln();
-        }
-        scratch.sums = tops;
-        scratch.scratch = sums;
     }
 
     fn nll_backward(

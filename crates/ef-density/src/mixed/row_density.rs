@@ -100,45 +100,14 @@ impl<T: Real> MixedDensity<T> {
             .for_each(|(l, &r)| *l += rows.log_measure[r]);
         let mut errors = vec![0.0; n];
         if let Some(flow) = &self.continuous {
-            let exact = index.iter().all(|&r| !rows.has_intervals(r));
-            let draws = if exact { 1 } else { key.draws.max(1) };
-            let mut ratios = vec![Vec::with_capacity(draws); n];
-            let visit = |i: usize, l: f64| ratios[i].push(l);
-            flow.ratios(
-                p_continuous,
-                rows,
-                index,
-                ScoreKey { draws, ..key },
-                scratch,
-                visit,
-            );
-            for (i, ratios) in ratios.iter().enumerate() {
-                let (log_mean, error) = log_mean(ratios);
+            flow.estimate(p_continuous, rows, index, key, scratch, |i, log_mean, error| {
                 log_prob[i] += log_mean;
-                errors[i] = if rows.has_intervals(index[i]) { error } else { 0.0 };
-            }
+                errors[i] = error;
+            });
         }
         scores.log_prob.extend(log_prob);
         scores.standard_error.extend(errors);
     }
-}
-
-/// `log mean exp(l)` and its standard error by the delta method, `sd(w) / (mean(w) sqrt n)`.
-fn log_mean(l: &[f64]) -> (f64, f64) {
-    let n = l.len() as f64;
-    let top = l.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if !top.is_finite() {
-        return (top, 0.0);
-    }
-    let mean = l.iter().map(|l| (l - top).exp()).sum::<f64>() / n;
-    let variance = l.iter().map(|l| ((l - top).exp() - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    // One draw says nothing of its error.
-    let error = if l.len() > 1 {
-        (variance / n).sqrt() / mean
-    } else {
-        f64::INFINITY
-    };
-    (top + mean.ln(), error)
 }
 
 impl<T: Real> Density<T> for MixedDensity<T> {

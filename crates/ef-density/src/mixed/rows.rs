@@ -169,9 +169,6 @@ pub struct MixedScratch<T> {
     pub(crate) codes: Vec<u32>,
     /// Log-densities of a batch.
     pub(crate) out: Vec<f64>,
-    /// Sums over auxiliary draws.
-    pub(crate) sums: Vec<f64>,
-    pub(crate) scratch: Vec<f64>,
 }
 
 /// Codes of the chosen rows, in one recycled vector; its shape is `(index.len(), variables)`.
