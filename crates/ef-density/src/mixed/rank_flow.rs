@@ -84,6 +84,19 @@ impl<T: Real> RankFlow<T> {
         h
     }
 
+    /// The summary `s` itself.
+    fn activated_summary(
+        &self,
+        params: &[T],
+        codes: ArrayView2<'_, u32>,
+        context: ArrayView2<'_, T>,
+        scratch: &mut MixedScratch<T>,
+    ) -> Array2<T> {
+        let mut s = self.summary(params, codes, context, scratch);
+        Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
+        s
+    }
+
     fn codes<'a>(&self, rows: usize, codes: &'a [u32]) -> ArrayView2<'a, u32> {
         ArrayView2::from_shape((rows, self.cells.variables()), codes)
             .expect("gathered with this many variables")
@@ -104,8 +117,7 @@ impl<T: Real> RankFlow<T> {
         let mut codes = std::mem::take(&mut scratch.codes);
         gather_codes(rows, index, &mut codes);
         let context = gather_context(rows, index, &mut scratch.ws);
-        let mut s = self.summary(params, self.codes(n, &codes), context.view(), scratch);
-        Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
+        let s = self.activated_summary(params, self.codes(n, &codes), context.view(), scratch);
         let mut out = std::mem::take(&mut scratch.out);
         out.resize(n, 0.0);
         let mut z = scratch.ws.take(n, self.flow.dim());
@@ -230,13 +242,12 @@ impl<T: Real> Density<T> for RankFlow<T> {
         let mut codes = Vec::new();
         gather_codes(rows, index, &mut codes);
         let context = gather_context(rows, index, &mut scratch.ws);
-        let mut s = self.summary(
+        let s = self.activated_summary(
             params,
             self.codes(index.len(), &codes),
             context.view(),
             &mut scratch,
         );
-        Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
         let mut z = scratch.ws.take(index.len(), self.flow.dim());
         for (i, &row) in index.iter().enumerate() {
             // Any place inside a row's intervals will do for a start; the middle needs no key.
@@ -328,8 +339,7 @@ impl<T: Real> Density<T> for RankFlow<T> {
         scratch: &mut MixedScratch<T>,
     ) -> MixedRows {
         let context = given_context(given, &mut scratch.ws);
-        let mut s = self.summary(params, given.codes.view(), context.view(), scratch);
-        Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
+        let s = self.activated_summary(params, given.codes.view(), context.view(), scratch);
         let [_, _, p_flow] = self.split(params);
         let z = self
             .flow
