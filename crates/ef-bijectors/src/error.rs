@@ -41,6 +41,16 @@ pub enum BijectorError {
     /// A bijector of no columns, or a chain of no parts.
     #[error("{0} needs at least one column")]
     Empty(&'static str),
+    /// A number outside its range.
+    #[error("{what} is {value}, but must be {expected}")]
+    Setting {
+        /// Which number.
+        what: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// A masked network that cannot be built.
     #[error(transparent)]
     Tensor(#[from] TensorError),

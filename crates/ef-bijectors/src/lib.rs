@@ -19,7 +19,9 @@ mod chain;
 mod conditioner;
 mod coupling;
 mod error;
+mod monotone;
 mod permute;
+mod planar;
 mod scale;
 
 pub use affine::{ActNorm, ElementwiseAffine};
@@ -29,7 +31,9 @@ pub use chain::Chain;
 pub use conditioner::Conditioner;
 pub use coupling::{AffineCoupling, real_nvp};
 pub use error::BijectorError;
+pub use monotone::{Jet, LeakyRelu, Monotone, MonotoneEquation, Root, Tanh};
 pub use permute::Permute;
+pub use planar::{Planar, planar_chain};
 pub use scale::ScaleClamp;
 
 pub use ef_tensor as tensor;

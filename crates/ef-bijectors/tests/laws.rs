@@ -1,8 +1,8 @@
 //! One table of bijectors through all laws.
 
 use ef_bijectors::{
-    ActNorm, Activation, AffineCoupling, Bijector, Chain, ElementwiseAffine, FlowConfig, MaskedAffine,
-    MlpConfig, Permute, Real, ScaleClamp, maf, real_nvp,
+    ActNorm, Activation, AffineCoupling, Bijector, Chain, ElementwiseAffine, FlowConfig, LeakyRelu,
+    MaskedAffine, MlpConfig, Permute, Planar, Real, ScaleClamp, Tanh, maf, planar_chain, real_nvp,
 };
 use ef_check::{CheckConfig, assert_bijector, assert_f32_agrees};
 use rand::SeedableRng;
@@ -70,7 +70,33 @@ fn table<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn Bijector<T
         Box::new(ElementwiseAffine::new(dim).unwrap()),
     ];
     all.push(("mixed chain".into(), Box::new(Chain::new(mixed).unwrap()), false));
+    all.extend(residual_flows(dim, context));
     all
+}
+
+/// Planar layers and their kin.
+fn residual_flows<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn Bijector<T>>, bool)> {
+    let leaky = LeakyRelu::new(0.2).unwrap();
+    let rows: Vec<(&str, Box<dyn Bijector<T>>, bool)> = vec![
+        (
+            "planar, tanh",
+            Box::new(Planar::new(dim, context, Tanh).unwrap()),
+            false,
+        ),
+        (
+            "planar, leaky",
+            Box::new(Planar::new(dim, context, leaky).unwrap()),
+            false,
+        ),
+        (
+            "planar chain",
+            Box::new(planar_chain(dim, context, 4, Tanh).unwrap()),
+            false,
+        ),
+    ];
+    rows.into_iter()
+        .map(|(name, b, autoregressive)| (name.into(), b, autoregressive))
+        .collect()
 }
 
 fn prove(dim: usize, context: usize) {

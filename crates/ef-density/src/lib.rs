@@ -6,7 +6,8 @@ mod flow;
 mod key;
 mod law;
 pub mod mixed;
-pub mod normal;
+
+pub use ef_tensor::normal;
 
 pub use density::{Density, RowSet};
 pub use flow::{Flow, FlowRows, FlowScratch};
