@@ -6,8 +6,9 @@ mod flow;
 mod key;
 mod law;
 pub mod mixed;
-pub mod normal;
 mod order_ensemble;
+
+pub use ef_tensor::normal;
 
 pub use density::{Density, RowSet};
 pub use flow::{Flow, FlowRows, FlowScratch};
