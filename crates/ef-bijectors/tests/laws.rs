@@ -1,8 +1,9 @@
 //! One table of bijectors through all laws.
 
 use ef_bijectors::{
-    ActNorm, Activation, AffineCoupling, Bijector, Chain, ElementwiseAffine, FlowConfig, LeakyRelu,
-    MaskedAffine, MlpConfig, Permute, Planar, Real, ScaleClamp, Tanh, maf, planar_chain, real_nvp,
+    ActNorm, Activation, AffineCoupling, Bijector, Chain, ElementwiseAffine, Ends, FlowConfig, Inverted,
+    LeakyRelu, LuLinear, MaskedAffine, MlpConfig, Permute, Planar, Radial, Real, ScaleClamp, Sylvester, Tanh,
+    UnitMap, maf, planar_chain, real_nvp,
 };
 use ef_check::{CheckConfig, assert_bijector, assert_f32_agrees};
 use rand::SeedableRng;
@@ -74,9 +75,36 @@ fn table<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn Bijector<T
     all
 }
 
-/// Planar layers and their kin.
+/// Planar flows and their kin, linear maps, inverses, maps of the unit interval.
 fn residual_flows<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn Bijector<T>>, bool)> {
     let leaky = LeakyRelu::new(0.2).unwrap();
+    let m = dim.div_ceil(2);
+    let order = Permute::random(dim, &mut ChaCha8Rng::seed_from_u64(7)).unwrap();
+    let flow = FlowConfig {
+        layers: 2,
+        conditioner: net(Activation::Tanh, true),
+        clamp: ScaleClamp { bound: 1.0 },
+    };
+    let masked = || MaskedAffine::new(dim, context, flow.conditioner, flow.clamp).unwrap();
+    let inverted = |inner: Box<dyn Bijector<T>>| Box::new(Inverted::new(inner));
+    let to_unit = |ends| Box::new(UnitMap::to_unit(dim, ends).unwrap());
+    let from_unit = |ends| Box::new(UnitMap::from_unit(dim, ends).unwrap());
+    // Any data reach these through the line.
+    let line: Vec<Box<dyn Bijector<T>>> = vec![to_unit(Ends::Logistic), from_unit(Ends::Normal)];
+    let unit: Vec<Box<dyn Bijector<T>>> = vec![
+        to_unit(Ends::Logistic),
+        from_unit(Ends::Normal),
+        to_unit(Ends::Normal),
+    ];
+    let back: Vec<Box<dyn Bijector<T>>> = vec![to_unit(Ends::Logistic), inverted(to_unit(Ends::Normal))];
+    let all: Vec<Box<dyn Bijector<T>>> = vec![
+        Box::new(LuLinear::new(dim).unwrap()),
+        Box::new(Planar::new(dim, context, Tanh).unwrap()),
+        Box::new(Radial::new(dim, context).unwrap()),
+        inverted(Box::new(masked())),
+        Box::new(Sylvester::householder(dim, m, m, context, Tanh).unwrap()),
+        inverted(Box::new(LuLinear::new(dim).unwrap())),
+    ];
     let rows: Vec<(&str, Box<dyn Bijector<T>>, bool)> = vec![
         (
             "planar, tanh",
@@ -93,6 +121,54 @@ fn residual_flows<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn B
             Box::new(planar_chain(dim, context, 4, Tanh).unwrap()),
             false,
         ),
+        ("radial", Box::new(Radial::new(dim, context).unwrap()), false),
+        (
+            "sylvester, householder",
+            Box::new(Sylvester::householder(dim, m, m, context, Tanh).unwrap()),
+            false,
+        ),
+        (
+            "sylvester, all columns, one reflection, leaky",
+            Box::new(Sylvester::householder(dim, dim, 1, context, leaky).unwrap()),
+            false,
+        ),
+        (
+            "sylvester, triangular",
+            Box::new(Sylvester::triangular(dim, false, context, Tanh).unwrap()),
+            false,
+        ),
+        (
+            "sylvester, reversed",
+            Box::new(Sylvester::triangular(dim, true, context, Tanh).unwrap()),
+            false,
+        ),
+        ("lu", Box::new(LuLinear::new(dim).unwrap()), false),
+        ("lu, permuted", Box::new(LuLinear::with_permutation(order)), false),
+        (
+            "inverted affine",
+            inverted(Box::new(ElementwiseAffine::new(dim).unwrap())),
+            true,
+        ),
+        ("iaf", inverted(Box::new(masked())), true),
+        (
+            "inverted maf",
+            inverted(Box::new(maf(dim, context, &flow).unwrap())),
+            false,
+        ),
+        (
+            "inverted planar",
+            inverted(Box::new(Planar::new(dim, context, Tanh).unwrap())),
+            false,
+        ),
+        ("to unit, logistic", to_unit(Ends::Logistic), true),
+        ("logistic to normal", Box::new(Chain::new(line).unwrap()), true),
+        ("to unit, normal", Box::new(Chain::new(unit).unwrap()), true),
+        (
+            "through the unit interval",
+            Box::new(Chain::new(back).unwrap()),
+            true,
+        ),
+        ("chain of all", Box::new(Chain::new(all).unwrap()), false),
     ];
     rows.into_iter()
         .map(|(name, b, autoregressive)| (name.into(), b, autoregressive))
