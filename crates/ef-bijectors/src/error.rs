@@ -41,6 +41,9 @@ pub enum BijectorError {
     /// A bijector of no columns, or a chain of no parts.
     #[error("{0} needs at least one column")]
     Empty(&'static str),
+    /// Bins, floors or a box that make no spline.
+    #[error("a spline needs {0}")]
+    Spline(&'static str),
     /// A masked network that cannot be built.
     #[error(transparent)]
     Tensor(#[from] TensorError),

@@ -21,16 +21,27 @@ mod coupling;
 mod error;
 mod permute;
 mod scale;
+mod transformer;
 
 pub use affine::{ActNorm, ElementwiseAffine};
-pub use autoregressive::{MaskedAffine, maf};
+pub use autoregressive::{
+    Autoregressive, Reordered, any_order_autoregressive, autoregressive_flow, iaf, maf,
+    neural_spline_autoregressive,
+};
 pub use bijector::Bijector;
 pub use chain::Chain;
-pub use conditioner::Conditioner;
-pub use coupling::{AffineCoupling, real_nvp};
+pub use conditioner::{Conditioner, Degrees};
+pub use coupling::{
+    Coupling, alternating_mask, any_order_coupling, coupling_flow, half_mask, neural_spline_coupling, nice,
+    random_mask, real_nvp,
+};
 pub use error::BijectorError;
 pub use permute::Permute;
 pub use scale::ScaleClamp;
+pub use transformer::{
+    Additive, Affine, Gated, PiecewiseLinear, PiecewiseQuadratic, RationalQuadratic, SplineFloors,
+    Standardize, Transformer,
+};
 
 pub use ef_tensor as tensor;
 pub use ef_tensor::{Activation, MlpConfig, ParamVisitor, Real, Tape, Workspace, ndarray};

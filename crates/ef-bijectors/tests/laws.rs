@@ -1,8 +1,10 @@
 //! One table of bijectors through all laws.
 
 use ef_bijectors::{
-    ActNorm, Activation, AffineCoupling, Bijector, Chain, ElementwiseAffine, FlowConfig, MaskedAffine,
-    MlpConfig, Permute, Real, ScaleClamp, maf, real_nvp,
+    ActNorm, Activation, Additive, Affine, Autoregressive, Bijector, Chain, Coupling, Degrees,
+    ElementwiseAffine, FlowConfig, Gated, MlpConfig, Permute, RationalQuadratic, Real, ScaleClamp,
+    Standardize, Transformer, any_order_autoregressive, any_order_coupling, autoregressive_flow, half_mask,
+    iaf, maf, neural_spline_autoregressive, neural_spline_coupling, nice, real_nvp,
 };
 use ef_check::{CheckConfig, assert_bijector, assert_f32_agrees};
 use rand::SeedableRng;
@@ -19,11 +21,13 @@ fn net(activation: Activation, residual: bool) -> MlpConfig {
     }
 }
 
-/// Every bijector of the crate, at a dimension and a context width; `true` where it is autoregressive.
-fn table<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn Bijector<T>>, bool)> {
+/// Bijectors by name; `true` where autoregressive.
+type Rows<T> = Vec<(String, Box<dyn Bijector<T>>, bool)>;
+
+/// Every bijector of the crate, at a dimension and a context width.
+fn table<T: Real>(dim: usize, context: usize) -> Rows<T> {
     let mut rng = ChaCha8Rng::seed_from_u64(dim as u64);
-    let clamp = ScaleClamp::default();
-    let mut all: Vec<(String, Box<dyn Bijector<T>>, bool)> = vec![
+    let mut all: Rows<T> = vec![
         ("reverse".into(), Box::new(Permute::reverse(dim).unwrap()), false),
         (
             "random order".into(),
@@ -35,42 +39,126 @@ fn table<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn Bijector<T
             Box::new(ElementwiseAffine::new(dim).unwrap()),
             true,
         ),
+        (
+            "diagonal scaling".into(),
+            Box::new(ElementwiseAffine::scaling(dim).unwrap()),
+            true,
+        ),
         ("actnorm".into(), Box::new(ActNorm::new(dim).unwrap()), true),
     ];
     for activation in ACTIVATIONS {
         for residual in [false, true] {
             let config = net(activation, residual);
             let tag = format!("{activation:?}, residual {residual}");
-            let layer = MaskedAffine::new(dim, context, config, clamp).unwrap();
-            all.push((format!("maf layer, {tag}"), Box::new(layer), true));
-            let mask: Vec<bool> = (0..dim).map(|j| j % 2 == 0).collect();
-            let layer = AffineCoupling::new(&mask, context, config, clamp).unwrap();
-            all.push((format!("coupling, {tag}"), Box::new(layer), false));
+            all.extend(layers(dim, context, &tag, config, Standardize::default()));
+            all.extend(layers(dim, context, &tag, config, Affine::default()));
         }
     }
-    let flow = FlowConfig {
-        layers: 3,
-        conditioner: net(Activation::Silu, true),
-        clamp,
-    };
-    all.push((
-        "maf".into(),
-        Box::new(maf::<T>(dim, context, &flow).unwrap()),
-        false,
-    ));
-    all.push((
-        "real_nvp".into(),
-        Box::new(real_nvp::<T>(dim, context, &flow).unwrap()),
-        false,
-    ));
+    all.extend(transformers(dim, context));
+    all.extend(flows(dim, context));
     let mixed: Vec<Box<dyn Bijector<T>>> = vec![
         Box::new(ActNorm::new(dim).unwrap()),
-        Box::new(MaskedAffine::new(dim, context, net(Activation::Tanh, false), clamp).unwrap()),
+        Box::new(
+            Autoregressive::new(dim, context, net(Activation::Tanh, false), Standardize::default()).unwrap(),
+        ),
         Box::new(Permute::random(dim, &mut rng).unwrap()),
         Box::new(ElementwiseAffine::new(dim).unwrap()),
     ];
     all.push(("mixed chain".into(), Box::new(Chain::new(mixed).unwrap()), false));
     all
+}
+
+/// A masked and a coupling layer of one transformer.
+fn layers<T: Real, Tr: Transformer + Copy + 'static>(
+    dim: usize,
+    context: usize,
+    tag: &str,
+    config: MlpConfig,
+    transformer: Tr,
+) -> Rows<T> {
+    let mask: Vec<bool> = (0..dim).map(|j| j % 2 == 0).collect();
+    let masked = Autoregressive::new(dim, context, config, transformer).unwrap();
+    let coupling = Coupling::new(&mask, context, config, transformer).unwrap();
+    vec![
+        (format!("masked, {tag}, {transformer:?}"), Box::new(masked), true),
+        (
+            format!("coupling, {tag}, {transformer:?}"),
+            Box::new(coupling),
+            false,
+        ),
+    ]
+}
+
+/// Every transformer of the real line, in both kinds of layer.
+fn transformers<T: Real>(dim: usize, context: usize) -> Rows<T> {
+    let config = net(Activation::Silu, true);
+    let mut all = layers(dim, context, "", config, Additive);
+    all.extend(layers(dim, context, "", config, Gated::default()));
+    for (bins, bound) in [(1, 2.0), (2, 1.0), (8, 4.0)] {
+        let spline = RationalQuadratic::new(bins, bound).unwrap();
+        all.extend(layers(dim, context, "", config, spline));
+    }
+    let random = Degrees::Random { seed: 3 };
+    let layer = Autoregressive::with_degrees(dim, context, config, &random, Standardize::default()).unwrap();
+    all.push(("masked, random degrees".into(), Box::new(layer), true));
+    for mask in [
+        half_mask(dim, 0),
+        half_mask(dim, 1),
+        vec![true; dim],
+        vec![false; dim],
+    ] {
+        let layer = Coupling::new(&mask, context, config, Affine::default()).unwrap();
+        all.push((format!("coupling of {mask:?}"), Box::new(layer), false));
+        let layer = Coupling::shared(&mask, context, config, Affine::default()).unwrap();
+        all.push((format!("shared coupling of {mask:?}"), Box::new(layer), false));
+    }
+    all
+}
+
+/// Every flow.
+fn flows<T: Real>(dim: usize, context: usize) -> Rows<T> {
+    let config = FlowConfig {
+        layers: 3,
+        conditioner: net(Activation::Silu, true),
+        clamp: ScaleClamp::default(),
+    };
+    let spline = RationalQuadratic::new(5, 3.0).unwrap();
+    let rng = &mut ChaCha8Rng::seed_from_u64(5);
+    let orders: Vec<Permute> = (0..2).map(|_| Permute::random(dim, rng).unwrap()).collect();
+    let mut all: Vec<(&str, Chain<T>)> = vec![
+        ("maf", maf(dim, context, &config).unwrap()),
+        ("iaf", iaf(dim, context, &config).unwrap()),
+        ("nice", nice(dim, context, &config).unwrap()),
+        ("real_nvp", real_nvp(dim, context, &config).unwrap()),
+        (
+            "neural spline, autoregressive",
+            neural_spline_autoregressive(dim, context, &config, spline).unwrap(),
+        ),
+        (
+            "neural spline, coupling",
+            neural_spline_coupling(dim, context, &config, spline).unwrap(),
+        ),
+        (
+            "maf in random orders",
+            autoregressive_flow(
+                dim,
+                context,
+                3,
+                config.conditioner,
+                Standardize::default(),
+                &orders,
+            )
+            .unwrap(),
+        ),
+    ];
+    let masked =
+        any_order_autoregressive(dim, context, &config, Standardize::default(), 2, &mut *rng).unwrap();
+    all.extend(masked.into_iter().map(|flow| ("any order, autoregressive", flow)));
+    let coupled = any_order_coupling(dim, context, &config, spline, 2, rng).unwrap();
+    all.extend(coupled.into_iter().map(|flow| ("any order, coupling", flow)));
+    all.into_iter()
+        .map(|(name, flow)| (name.into(), Box::new(flow) as Box<dyn Bijector<T>>, false))
+        .collect()
 }
 
 fn prove(dim: usize, context: usize) {
