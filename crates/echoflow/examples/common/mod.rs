@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod compare;
+pub(crate) mod gallery;
 pub(crate) mod model;
 pub(crate) mod toys;
 
@@ -57,6 +58,11 @@ impl Draws {
 /// `ln N(x; mean, sd^2)`.
 pub(crate) fn ln_normal(x: f64, mean: f64, sd: f64) -> f64 {
     normal::log_phi((x - mean) / sd) - sd.ln()
+}
+
+/// Nats for a picture, with a true minus.
+pub(crate) fn nats(value: f64) -> String {
+    format!("{value:.2} nats").replace('-', "\u{2212}")
 }
 
 pub(crate) fn mean(values: &[f64]) -> f64 {

@@ -59,7 +59,7 @@ impl Toy {
     /// The ranges of x and y that a picture shows.
     pub(crate) fn window(self) -> [[f64; 2]; 2] {
         match self {
-            Toy::Moons => [[-1.75, 2.75], [-2.0, 2.5]],
+            Toy::Moons => [[-1.4, 2.4], [-1.65, 2.15]],
             Toy::Checkerboard => [[-2.4, 2.4]; 2],
             Toy::Circles | Toy::Gaussians | Toy::Spirals | Toy::Pinwheel => [[-3.0, 3.0]; 2],
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Steps of a colour scale. More would not be seen, and each costs bytes.
+/// Steps of a colour scale, at most. More would not be seen, and each costs bytes.
 pub const LEVELS: usize = 24;
 
 /// A colour, as red, green and blue from 0 to 255; shown as `#rrggbb`.
@@ -34,7 +34,7 @@ impl fmt::Display for Colour {
     }
 }
 
-/// Numbers from `low` to `high` as colours from white to dark blue, in [`LEVELS`] steps.
+/// Numbers from `low` to `high` as colours from white to dark blue, in [`LEVELS`] steps or fewer.
 ///
 /// A straight line of falling lightness in `OKLCh` (Ottosson 2020, <https://bottosson.github.io/posts/oklab/>), so that
 /// equal steps look equal, darker is always more, and grey prints keep the order:
@@ -46,6 +46,7 @@ impl fmt::Display for Colour {
 pub struct ColourScale {
     low: f64,
     high: f64,
+    steps: usize,
     /// Where the line begins: 0 is white.
     start: f64,
 }
@@ -59,6 +60,7 @@ impl ColourScale {
         Self {
             low,
             high,
+            steps: LEVELS,
             start: 0.0,
         }
     }
@@ -78,20 +80,35 @@ impl ColourScale {
         Self { start: 0.25, ..self }
     }
 
+    /// The scale in fewer steps, between 2 and [`LEVELS`]: small maps in great number need no more.
+    #[must_use]
+    pub fn in_steps(self, steps: usize) -> Self {
+        Self {
+            steps: steps.clamp(2, LEVELS),
+            ..self
+        }
+    }
+
+    /// Number of steps.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
     /// The ends.
     pub fn limits(&self) -> [f64; 2] {
         [self.low, self.high]
     }
 
-    /// The step that a number falls in, below [`LEVELS`]; 0 for one that is not a number.
+    /// The step that a number falls in, below [`steps`](Self::steps); 0 for one that is not a number.
     pub fn level(&self, value: f64) -> usize {
         let share = (value - self.low) / (self.high - self.low);
-        ((share * LEVELS as f64).max(0.0) as usize).min(LEVELS - 1)
+        ((share * self.steps as f64).max(0.0) as usize).min(self.steps - 1)
     }
 
     /// The colour of a step.
     pub fn colour(&self, level: usize) -> Colour {
-        let share = level.min(LEVELS - 1) as f64 / (LEVELS - 1) as f64;
+        let last = self.steps - 1;
+        let share = level.min(last) as f64 / last as f64;
         let t = self.start + (1.0 - self.start) * share;
         let (lightness, chroma) = (0.99 - 0.72 * t, 0.09 * (6.0 * t).min(1.0));
         let hue = (108.0 + 177.0 * t).to_radians();
@@ -145,7 +162,11 @@ mod tests {
                 assert!(here < before, "{level}");
             }
         }
-        assert_eq!(ColourScale::new(0.0, 1.0).colour(0).to_string(), "#fcfcfc");
+        let few = ColourScale::new(0.0, 1.0).in_steps(3);
+        for (step, level) in [(0, 0), (2, LEVELS - 1), (99, LEVELS - 1)] {
+            assert_eq!(few.colour(step), ColourScale::new(0.0, 1.0).colour(level));
+        }
+        assert_eq!(few.colour(0).to_string(), "#fcfcfc");
     }
 
     #[test]
@@ -166,7 +187,7 @@ mod tests {
         let scale = ColourScale::new(-2.0, 4.0);
         assert_eq!([-2.0, 0.9999, 1.0, 4.0].map(|v| scale.level(v)), [0, 11, 12, 23]);
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e308, -1e308] {
-            assert!(scale.level(value) < LEVELS);
+            assert!(scale.level(value) < LEVELS && scale.in_steps(5).level(value) < 5);
         }
         for (low, high) in [(1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (f64::MIN, f64::MAX)] {
             assert_eq!(ColourScale::new(low, high).limits(), [0.0, 1.0]);

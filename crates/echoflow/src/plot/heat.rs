@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::colour::{ColourScale, LEVELS};
+use super::colour::ColourScale;
 use super::frame::{Extent, FINE, Frame};
 
 /// A rectangle cut into equal cells.
@@ -94,7 +94,7 @@ impl HeatMap {
             width / columns as f64,
             height / rows as f64,
         );
-        for level in 1..LEVELS {
+        for level in 1..self.scale.steps() {
             let path = outline(columns, rows, |c, r| at(c, r) >= level);
             if !path.is_empty() {
                 let _ = writeln!(svg, "<path fill=\"{}\" d=\"{path}\"/>", self.scale.colour(level));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::axis::Axis;
-use super::colour::{Colour, ColourScale, LEVELS};
+use super::colour::{Colour, ColourScale};
 use super::svg::{Anchor, number, text, text_width};
 
 /// Height of a line of the legend.
@@ -117,8 +117,8 @@ impl ColourBar {
     }
 
     pub(super) fn draw(&self, svg: &mut String, [x, y]: [f64; 2], height: f64) {
-        let step = height / LEVELS as f64;
-        for level in 0..LEVELS {
+        let step = height / self.scale.steps() as f64;
+        for level in 0..self.scale.steps() {
             let top = y + height - (level + 1) as f64 * step;
             // a little higher than its share, so that no seam shows below the next
             let _ = writeln!(

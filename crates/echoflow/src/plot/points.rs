@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::colour::{Colour, ColourScale, LEVELS};
+use super::colour::{Colour, ColourScale};
 use super::frame::{Extent, FINE, Frame, around, drawable};
 use super::legend::{Entry, Mark};
 
@@ -124,7 +124,7 @@ impl Points {
                 }
             }
             Paint::Scored(scores, scale) => {
-                let mut levels = vec![Vec::new(); LEVELS];
+                let mut levels = vec![Vec::new(); scale.steps()];
                 for i in shown.filter(|&i| !scores[i].is_nan()) {
                     levels[scale.level(scores[i])].push(self.points[i]);
                 }
