@@ -19,7 +19,9 @@ mod chain;
 mod conditioner;
 mod coupling;
 mod error;
+mod monotone;
 mod permute;
+mod planar;
 mod scale;
 mod transformer;
 
@@ -36,7 +38,9 @@ pub use coupling::{
     random_mask, real_nvp,
 };
 pub use error::BijectorError;
+pub use monotone::{Jet, LeakyRelu, Monotone, MonotoneEquation, Root, Tanh};
 pub use permute::Permute;
+pub use planar::{Planar, planar_chain};
 pub use scale::ScaleClamp;
 pub use transformer::{
     Additive, Affine, Gated, PiecewiseLinear, PiecewiseQuadratic, RationalQuadratic, SplineFloors,

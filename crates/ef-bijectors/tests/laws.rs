@@ -2,9 +2,10 @@
 
 use ef_bijectors::{
     ActNorm, Activation, Additive, Affine, Autoregressive, Bijector, Chain, Coupling, Degrees,
-    ElementwiseAffine, FlowConfig, Gated, MlpConfig, Permute, RationalQuadratic, Real, ScaleClamp,
-    Standardize, Transformer, any_order_autoregressive, any_order_coupling, autoregressive_flow, half_mask,
-    iaf, maf, neural_spline_autoregressive, neural_spline_coupling, nice, real_nvp,
+    ElementwiseAffine, FlowConfig, Gated, LeakyRelu, MlpConfig, Permute, Planar, RationalQuadratic, Real,
+    ScaleClamp, Standardize, Tanh, Transformer, any_order_autoregressive, any_order_coupling,
+    autoregressive_flow, half_mask, iaf, maf, neural_spline_autoregressive, neural_spline_coupling, nice,
+    planar_chain, real_nvp,
 };
 use ef_check::{CheckConfig, assert_bijector, assert_f32_agrees};
 use rand::SeedableRng;
@@ -65,6 +66,7 @@ fn table<T: Real>(dim: usize, context: usize) -> Rows<T> {
         Box::new(ElementwiseAffine::new(dim).unwrap()),
     ];
     all.push(("mixed chain".into(), Box::new(Chain::new(mixed).unwrap()), false));
+    all.extend(residual_flows(dim, context));
     all
 }
 
@@ -158,6 +160,31 @@ fn flows<T: Real>(dim: usize, context: usize) -> Rows<T> {
     all.extend(coupled.into_iter().map(|flow| ("any order, coupling", flow)));
     all.into_iter()
         .map(|(name, flow)| (name.into(), Box::new(flow) as Box<dyn Bijector<T>>, false))
+        .collect()
+}
+
+/// Planar layers and their kin.
+fn residual_flows<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn Bijector<T>>, bool)> {
+    let leaky = LeakyRelu::new(0.2).unwrap();
+    let rows: Vec<(&str, Box<dyn Bijector<T>>, bool)> = vec![
+        (
+            "planar, tanh",
+            Box::new(Planar::new(dim, context, Tanh).unwrap()),
+            false,
+        ),
+        (
+            "planar, leaky",
+            Box::new(Planar::new(dim, context, leaky).unwrap()),
+            false,
+        ),
+        (
+            "planar chain",
+            Box::new(planar_chain(dim, context, 4, Tanh).unwrap()),
+            false,
+        ),
+    ];
+    rows.into_iter()
+        .map(|(name, b, autoregressive)| (name.into(), b, autoregressive))
         .collect()
 }
 

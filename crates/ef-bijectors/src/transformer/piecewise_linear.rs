@@ -3,7 +3,7 @@
 use ef_tensor::{Real, Tape, Workspace};
 use ndarray::{ArrayView3, ArrayViewMut2, ArrayViewMut3};
 
-use super::simplex::{Simplex, below_largest, find, normalise};
+use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
 use super::{Transformer, keep};
 use crate::error::BijectorError;
 
@@ -37,11 +37,7 @@ impl PiecewiseLinear {
     /// # Errors
     /// If there are no bins, or `floor` is not above 0 and below `1 / bins`.
     pub fn with_floor(bins: usize, floor: f64) -> Result<Self, BijectorError> {
-        if bins == 0 || !(floor > 0.0 && floor * (bins as f64) < 1.0) {
-            return Err(BijectorError::Spline(
-                "at least one bin, and floors above 0 that leave room in the box",
-            ));
-        }
+        check_bins(bins, floor)?;
         Ok(Self { bins, floor })
     }
 

@@ -3,7 +3,7 @@
 use ef_tensor::{Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
 
-use super::simplex::{Simplex, below_largest, find, normalise, softplus};
+use super::simplex::{Simplex, below_largest, check_bins, find, normalise, softplus};
 use super::{Transformer, keep};
 use crate::error::BijectorError;
 
@@ -108,18 +108,22 @@ impl RationalQuadratic {
         let Self {
             bins, lo, hi, floors, ..
         } = self;
-        let fits = |floor: f64| floor > 0.0 && floor * (bins as f64) < 1.0;
-        if bins == 0 || !fits(floors.width) || !fits(floors.height) {
-            return Err(BijectorError::Spline(
-                "at least one bin, and floors above 0 that leave room in the box",
-            ));
-        }
-        if !(floors.slope > 0.0 && floors.slope < 1.0) {
-            return Err(BijectorError::Spline("a least slope between 0 and 1"));
-        }
-        if !(lo.is_finite() && hi.is_finite() && lo < hi) {
-            return Err(BijectorError::Spline("a box of finite numbers with lo < hi"));
-        }
+        check_bins(bins, floors.width)?;
+        check_bins(bins, floors.height)?;
+        let slope = floors.slope;
+        BijectorError::unless(
+            slope > 0.0 && slope < 1.0,
+            "the least slope of a spline",
+            slope,
+            "between 0 and 1",
+        )?;
+        let ordered = lo.is_finite() && hi.is_finite() && lo < hi;
+        BijectorError::unless(
+            ordered,
+            "a spline's box",
+            format!("{lo}..{hi}"),
+            "finite, with its lower end first",
+        )?;
         Ok(self)
     }
 

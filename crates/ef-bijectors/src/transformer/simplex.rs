@@ -2,6 +2,20 @@
 
 use ef_tensor::Real;
 
+use crate::error::BijectorError;
+
+/// Refuses a number of bins that is 0, and floors that would fill the box.
+pub(super) fn check_bins(bins: usize, floor: f64) -> Result<(), BijectorError> {
+    BijectorError::unless(bins > 0, "the number of a spline's bins", bins, "at least 1")?;
+    let fits = floor > 0.0 && floor * (bins as f64) < 1.0;
+    BijectorError::unless(
+        fits,
+        "the floor of a spline's bins",
+        floor,
+        "above 0 and below 1 / bins",
+    )
+}
+
 /// `w_k = floor + (1 - n floor) softmax(raw)_k` over `n` bins: positive, at least `floor`, with sum 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Simplex<T> {
