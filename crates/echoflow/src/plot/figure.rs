@@ -10,7 +10,8 @@ use super::svg::{ASIDE_INK, Anchor, TITLE_INK, document, number, text, text_widt
 
 /// Free space at the canvas's edges, and between panels.
 const EDGE: f64 = 16.0;
-const GAP: f64 = 16.0;
+const GAP: f64 = 22.0;
+const ROW_GAP: f64 = 14.0;
 /// Heights of the lines of words around a panel.
 const FIGURE_TITLE: f64 = 30.0;
 const TITLE: f64 = 24.0;
@@ -239,7 +240,7 @@ impl<'a> Layout<'a> {
             if any(|p| !p.title.is_empty()) {
                 y += TITLE;
             } else if row > 0 {
-                y += GAP;
+                y += ROW_GAP;
             }
             self.tops.push(y);
             y += figure.size[1];
