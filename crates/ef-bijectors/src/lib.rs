@@ -19,11 +19,16 @@ mod chain;
 mod conditioner;
 mod coupling;
 mod error;
+mod inverted;
+mod linear;
 mod monotone;
 mod permute;
 mod planar;
+mod radial;
 mod scale;
+mod sylvester;
 mod transformer;
+mod unit;
 
 pub use affine::{ActNorm, ElementwiseAffine};
 pub use autoregressive::{
@@ -38,14 +43,19 @@ pub use coupling::{
     random_mask, real_nvp,
 };
 pub use error::BijectorError;
+pub use inverted::Inverted;
+pub use linear::LuLinear;
 pub use monotone::{Jet, LeakyRelu, Monotone, MonotoneEquation, Root, Tanh};
 pub use permute::Permute;
 pub use planar::{Planar, planar_chain};
+pub use radial::Radial;
 pub use scale::ScaleClamp;
+pub use sylvester::Sylvester;
 pub use transformer::{
     Additive, Affine, Gated, PiecewiseLinear, PiecewiseQuadratic, RationalQuadratic, SplineFloors,
     Standardize, Transformer,
 };
+pub use unit::{Ends, UnitMap};
 
 pub use ef_tensor as tensor;
 pub use ef_tensor::{Activation, MlpConfig, ParamVisitor, Real, Tape, Workspace, ndarray};

@@ -10,7 +10,7 @@ use crate::chain::Chain;
 use crate::error::BijectorError;
 use crate::monotone::{Monotone, MonotoneEquation, Root, above_minus_one};
 
-/// Rezende & Mohamed 2015 (1505.05770), eq. 10 to 12 and appendix A.1:
+/// Rezende & Mohamed 2015 (1505.05770), sec. 4.1 (eq. 10 to 12) and appendix A.1:
 ///
 /// ```text
 /// forward   z = x + u^ h(v)    v = w.x + b + V c             log|det dz/dx| = ln(1 + (w.u^) h'(v))

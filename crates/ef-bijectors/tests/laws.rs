@@ -2,10 +2,10 @@
 
 use ef_bijectors::{
     ActNorm, Activation, Additive, Affine, Autoregressive, Bijector, Chain, Coupling, Degrees,
-    ElementwiseAffine, FlowConfig, Gated, LeakyRelu, MlpConfig, Permute, Planar, RationalQuadratic, Real,
-    ScaleClamp, Standardize, Tanh, Transformer, any_order_autoregressive, any_order_coupling,
-    autoregressive_flow, half_mask, iaf, maf, neural_spline_autoregressive, neural_spline_coupling, nice,
-    planar_chain, real_nvp,
+    ElementwiseAffine, Ends, FlowConfig, Gated, Inverted, LeakyRelu, LuLinear, MlpConfig, Permute,
+    PiecewiseLinear, PiecewiseQuadratic, Planar, Radial, RationalQuadratic, Real, ScaleClamp, Standardize,
+    Sylvester, Tanh, Transformer, UnitMap, any_order_autoregressive, any_order_coupling, autoregressive_flow,
+    half_mask, iaf, maf, neural_spline_autoregressive, neural_spline_coupling, nice, planar_chain, real_nvp,
 };
 use ef_check::{CheckConfig, assert_bijector, assert_f32_agrees};
 use rand::SeedableRng;
@@ -100,6 +100,29 @@ fn transformers<T: Real>(dim: usize, context: usize) -> Rows<T> {
         let spline = RationalQuadratic::new(bins, bound).unwrap();
         all.extend(layers(dim, context, "", config, spline));
     }
+    for ends in [Ends::Logistic, Ends::Normal] {
+        let spline = RationalQuadratic::on_box(4, 0.0, 1.0).unwrap();
+        let linear = PiecewiseLinear::new(4).unwrap();
+        let quadratic = PiecewiseQuadratic::new(3).unwrap();
+        let boxed = [
+            layers(dim, context, "", config, spline),
+            layers(dim, context, "", config, linear),
+            layers(dim, context, "", config, quadratic),
+        ];
+        for (name, layer, autoregressive) in boxed.into_iter().flatten() {
+            let parts: Vec<Box<dyn Bijector<T>>> = vec![
+                Box::new(UnitMap::to_unit(dim, ends).unwrap()),
+                layer,
+                Box::new(UnitMap::from_unit(dim, ends).unwrap()),
+            ];
+            let line = Chain::new(parts).unwrap();
+            all.push((
+                format!("{name} between {ends:?} ends"),
+                Box::new(line),
+                autoregressive,
+            ));
+        }
+    }
     let random = Degrees::Random { seed: 3 };
     let layer = Autoregressive::with_degrees(dim, context, config, &random, Standardize::default()).unwrap();
     all.push(("masked, random degrees".into(), Box::new(layer), true));
@@ -163,9 +186,37 @@ fn flows<T: Real>(dim: usize, context: usize) -> Rows<T> {
         .collect()
 }
 
-/// Planar layers and their kin.
+/// Planar flows and their kin, linear maps, inverses, maps of the unit interval.
 fn residual_flows<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn Bijector<T>>, bool)> {
     let leaky = LeakyRelu::new(0.2).unwrap();
+    let m = dim.div_ceil(2);
+    let order = Permute::random(dim, &mut ChaCha8Rng::seed_from_u64(7)).unwrap();
+    let flow = FlowConfig {
+        layers: 2,
+        conditioner: net(Activation::Tanh, true),
+        clamp: ScaleClamp { bound: 1.0 },
+    };
+    let masked =
+        || Autoregressive::new(dim, context, flow.conditioner, Standardize::new(flow.clamp)).unwrap();
+    let inverted = |inner: Box<dyn Bijector<T>>| Box::new(Inverted::new(inner));
+    let to_unit = |ends| Box::new(UnitMap::to_unit(dim, ends).unwrap());
+    let from_unit = |ends| Box::new(UnitMap::from_unit(dim, ends).unwrap());
+    // Any data reach these through the line.
+    let line: Vec<Box<dyn Bijector<T>>> = vec![to_unit(Ends::Logistic), from_unit(Ends::Normal)];
+    let unit: Vec<Box<dyn Bijector<T>>> = vec![
+        to_unit(Ends::Logistic),
+        from_unit(Ends::Normal),
+        to_unit(Ends::Normal),
+    ];
+    let back: Vec<Box<dyn Bijector<T>>> = vec![to_unit(Ends::Logistic), inverted(to_unit(Ends::Normal))];
+    let all: Vec<Box<dyn Bijector<T>>> = vec![
+        Box::new(LuLinear::new(dim).unwrap()),
+        Box::new(Planar::new(dim, context, Tanh).unwrap()),
+        Box::new(Radial::new(dim, context).unwrap()),
+        inverted(Box::new(masked())),
+        Box::new(Sylvester::householder(dim, m, m, context, Tanh).unwrap()),
+        inverted(Box::new(LuLinear::new(dim).unwrap())),
+    ];
     let rows: Vec<(&str, Box<dyn Bijector<T>>, bool)> = vec![
         (
             "planar, tanh",
@@ -182,6 +233,54 @@ fn residual_flows<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn B
             Box::new(planar_chain(dim, context, 4, Tanh).unwrap()),
             false,
         ),
+        ("radial", Box::new(Radial::new(dim, context).unwrap()), false),
+        (
+            "sylvester, householder",
+            Box::new(Sylvester::householder(dim, m, m, context, Tanh).unwrap()),
+            false,
+        ),
+        (
+            "sylvester, all columns, one reflection, leaky",
+            Box::new(Sylvester::householder(dim, dim, 1, context, leaky).unwrap()),
+            false,
+        ),
+        (
+            "sylvester, triangular",
+            Box::new(Sylvester::triangular(dim, false, context, Tanh).unwrap()),
+            false,
+        ),
+        (
+            "sylvester, reversed",
+            Box::new(Sylvester::triangular(dim, true, context, Tanh).unwrap()),
+            false,
+        ),
+        ("lu", Box::new(LuLinear::new(dim).unwrap()), false),
+        ("lu, permuted", Box::new(LuLinear::with_permutation(order)), false),
+        (
+            "inverted affine",
+            inverted(Box::new(ElementwiseAffine::new(dim).unwrap())),
+            true,
+        ),
+        ("iaf", inverted(Box::new(masked())), true),
+        (
+            "inverted maf",
+            inverted(Box::new(maf(dim, context, &flow).unwrap())),
+            false,
+        ),
+        (
+            "inverted planar",
+            inverted(Box::new(Planar::new(dim, context, Tanh).unwrap())),
+            false,
+        ),
+        ("to unit, logistic", to_unit(Ends::Logistic), true),
+        ("logistic to normal", Box::new(Chain::new(line).unwrap()), true),
+        ("to unit, normal", Box::new(Chain::new(unit).unwrap()), true),
+        (
+            "through the unit interval",
+            Box::new(Chain::new(back).unwrap()),
+            true,
+        ),
+        ("chain of all", Box::new(Chain::new(all).unwrap()), false),
     ];
     rows.into_iter()
         .map(|(name, b, autoregressive)| (name.into(), b, autoregressive))
