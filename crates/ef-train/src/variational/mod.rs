@@ -99,11 +99,23 @@ impl<T: Real> Variational<T> {
         Self::with_base(Box::new(bijector), Box::new(StandardNormal))
     }
 
-    /// `q` over a base of your choice.
+    /// `q` over a base of your choice, which must have no parameters: a learned mean and scale belong into the
+    /// bijector ([`ElementwiseAffine`](ef_bijectors::ElementwiseAffine)), through which draws can be differentiated.
     ///
     /// # Errors
-    /// If the bijector reads a context.
+    /// If the bijector reads a context, or the base has parameters or is for another number of columns.
     pub fn with_base(bijector: Box<dyn Bijector<T>>, base: Box<dyn Base<T>>) -> Result<Self, TrainError> {
+        if base.num_params() > 0 {
+            let expected = "a base without parameters; give the bijector an ElementwiseAffine part instead";
+            return Err(TrainError::setting("base", format!("{base:?}"), expected));
+        }
+        if base.dim().is_some_and(|dim| dim != bijector.dim()) {
+            return Err(TrainError::setting(
+                "base",
+                format!("{base:?}"),
+                "of the bijector's dimension",
+            ));
+        }
         match bijector.context_dim() {
             0 => Ok(Self { bijector, base }),
             columns => Err(TrainError::Context { columns }),
@@ -214,8 +226,8 @@ impl<T: Real> Variational<T> {
     ) {
         log_q.clear();
         for (i, mut z) in (first..).zip(x.rows_mut()) {
-            self.base.sample(&mut key.row(i), z.view_mut());
-            log_q.push(-self.base.log_prob(z.view()));
+            self.base.sample(&[], &mut key.row(i), z.view_mut());
+            log_q.push(-self.base.log_prob(&[], z.view()));
         }
         // forward adds its log-determinants: -log base(z) + log|det| = -log q(x)
         let none = no_context(x.nrows());
