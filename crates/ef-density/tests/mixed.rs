@@ -1,112 +1,21 @@
-//! Laws of densities over mixed rows: mass 1, gradients, sampling agrees with scoring, rows are independent.
+//! Laws of densities over mixed rows beyond those of `ef-check`: mass 1, sampling agrees with scoring, rows are
+//! independent.
+
+mod common;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use ef_bijectors::{Bijector, FlowConfig, MlpConfig, maf, real_nvp};
-use ef_check::check_gradient;
-use ef_density::mixed::{
-    DiscreteConfig, DiscreteMade, Layout, MixedDensity, MixedRows, MixedScratch, RankFlow, Scores,
-};
+use ef_density::mixed::{MixedDensity, MixedRows, MixedScratch, Scores};
 use ef_density::normal::{log_phi, ndtr};
-use ef_density::{ColumnLaw, Density, Key, Place, RowSet, ScoreKey, StepKey, uniform};
-use ef_tensor::SparseLinear;
-use ef_tensor::params::ParamLayout;
+use ef_density::{ColumnLaw, Density, Key, Place, RowSet, ScoreKey, uniform};
 use ndarray::Array2;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A column with `atoms` atoms after an optional uniform continuous cell on (0, 1).
-#[derive(Debug, Clone, Copy)]
-struct TestLaw {
-    continuous: bool,
-    atoms: usize,
-}
-
-impl ColumnLaw for TestLaw {
-    type Value = (u32, f64);
-    fn cells(&self) -> usize {
-        self.atoms + usize::from(self.continuous)
-    }
-    fn is_continuous(&self) -> bool {
-        self.continuous
-    }
-    fn cell_shares(&self) -> Vec<f64> {
-        vec![1.0 / self.cells() as f64; self.cells()]
-    }
-    fn cell_features(&self, cell: u32) -> Vec<f64> {
-        vec![f64::from(cell), 1.0]
-    }
-    fn place(&self, &(cell, x): &(u32, f64)) -> Place {
-        let (low, high) = if self.continuous && cell == 0 {
-            (x, x)
-        } else {
-            (0.0, 1.0)
-        };
-        Place {
-            cell: Some(cell),
-            low,
-            high,
-            log_measure: 0.0,
-        }
-    }
-    fn draw_in_cell(&self, cell: u32, rank: f64) -> (u32, f64) {
-        (cell, rank)
-    }
-    fn mass(&self, low: f64, high: f64) -> f64 {
-        (high.min(1.0) - low.max(0.0)).max(0.0)
-    }
-}
+use common::{density, draw_rows, law, tables};
 
 fn all(n: usize) -> Vec<usize> {
     (0..n).collect()
-}
-
-fn law(continuous: bool, atoms: usize) -> TestLaw {
-    TestLaw { continuous, atoms }
-}
-
-/// The tables every law is tried on: categories only, numbers only, both, one column of each.
-fn tables() -> Vec<Vec<TestLaw>> {
-    vec![
-        vec![law(false, 3), law(false, 2), law(false, 4)],
-        vec![law(false, 2)],
-        vec![law(true, 0)],
-        vec![law(true, 0), law(true, 0), law(true, 0)],
-        vec![law(true, 2), law(false, 3), law(true, 0)],
-    ]
-}
-
-const NET: MlpConfig = MlpConfig {
-    hidden: 11,
-    blocks: 1,
-    residual: true,
-    activation: ef_tensor::Activation::Silu,
-};
-
-fn density(laws: &[TestLaw], context: usize, dropout: f64, coupling: bool) -> (Layout, MixedDensity<f64>) {
-    let layout = Layout::new(laws, context);
-    let discrete = (!layout.variables().is_empty())
-        .then(|| DiscreteMade::new(&layout, &DiscreteConfig { net: NET, dropout }).unwrap());
-    let config = FlowConfig {
-        layers: 2,
-        conditioner: MlpConfig { hidden: 9, ..NET },
-        ..FlowConfig::default()
-    };
-    let continuous = (layout.continuous() > 0).then(|| {
-        RankFlow::new(
-            &layout,
-            4,
-            |dim, width| -> Result<Box<dyn Bijector<f64>>, ef_bijectors::BijectorError> {
-                Ok(if coupling {
-                    Box::new(real_nvp(dim, width, &config)?)
-                } else {
-                    Box::new(maf(dim, width, &config)?)
-                })
-            },
-        )
-        .unwrap()
-    });
-    (layout, MixedDensity::new(discrete, continuous))
 }
 
 fn params(density: &MixedDensity<f64>, scale: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
@@ -117,65 +26,6 @@ fn params(density: &MixedDensity<f64>, scale: f64, rng: &mut ChaCha8Rng) -> Vec<
         .for_each(|p| *p += scale * (rng.random::<f64>() - 0.5));
     density.project(&mut params);
     params
-}
-
-fn draw_rows(layout: &Layout, laws: &[TestLaw], n: usize, context: usize, rng: &mut ChaCha8Rng) -> MixedRows {
-    let places: Vec<Vec<Place>> = laws
-        .iter()
-        .map(|law| {
-            (0..n)
-                .map(|_| {
-                    law.place(&(
-                        rng.random_range(0..law.cells() as u32),
-                        rng.random_range(0.01..0.99),
-                    ))
-                })
-                .collect()
-        })
-        .collect();
-    let context = Array2::from_shape_fn((n, context), |_| rng.random_range(-1.0..1.0));
-    layout.rows(places.iter().map(Vec::as_slice), context)
-}
-
-#[test]
-fn gradients_agree_with_differences() {
-    for (i, laws) in tables().iter().enumerate() {
-        for (context, coupling, dropout) in [(0, false, 0.0), (2, true, 0.0), (2, false, 0.3)] {
-            let mut rng = ChaCha8Rng::seed_from_u64(i as u64);
-            let (layout, density) = density(laws, context, dropout, coupling);
-            let params = params(&density, 0.5, &mut rng);
-            let mut rows = draw_rows(&layout, laws, 6, context, &mut rng);
-            if rows.codes.ncols() > 0 {
-                rows.codes[[0, 0]] = SparseLinear::NONE;
-            }
-            let index = [0, 3, 5, 3];
-            let key = StepKey {
-                key: Key::new(5),
-                step: 3,
-                row: 2,
-            };
-            let nll = |p: &[f64]| {
-                let mut p = p.to_vec();
-                density.project(&mut p);
-                let mut unused = vec![0.0; p.len()];
-                density.nll_backward(&p, &rows, &index, key, &mut MixedScratch::default(), &mut unused)
-            };
-            let mut grads = vec![0.0; params.len()];
-            density.nll_backward(
-                &params,
-                &rows,
-                &index,
-                key,
-                &mut MixedScratch::default(),
-                &mut grads,
-            );
-            let names = ParamLayout::of(|v| density.visit_params(v));
-            assert_eq!(names.len(), params.len());
-            let all: Vec<usize> = (0..params.len()).collect();
-            let report = check_gradient(nll, &params, &grads, &all, 1e-5, |i| names.describe(i)).unwrap();
-            assert_eq!(report.skipped, 0, "no kinks in a smooth network");
-        }
-    }
 }
 
 /// Sums over all combinations of cells, and over a fine grid of ranks where there is one continuous column.

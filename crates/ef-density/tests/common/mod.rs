@@ -1,0 +1,128 @@
+//! Tables of simple columns, and densities over their rows.
+
+use ef_bijectors::{Bijector, FlowConfig, MlpConfig, maf, real_nvp};
+use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedDensity, MixedRows, RankFlow};
+use ef_density::{ColumnLaw, Place};
+use ndarray::Array2;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// A column with `atoms` atoms after an optional uniform continuous cell on (0, 1).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TestLaw {
+    pub(crate) continuous: bool,
+    pub(crate) atoms: usize,
+}
+
+impl ColumnLaw for TestLaw {
+    type Value = (u32, f64);
+    fn cells(&self) -> usize {
+        self.atoms + usize::from(self.continuous)
+    }
+    fn is_continuous(&self) -> bool {
+        self.continuous
+    }
+    fn cell_shares(&self) -> Vec<f64> {
+        vec![1.0 / self.cells() as f64; self.cells()]
+    }
+    fn cell_features(&self, cell: u32) -> Vec<f64> {
+        vec![f64::from(cell), 1.0]
+    }
+    fn place(&self, &(cell, x): &(u32, f64)) -> Place {
+        let (low, high) = if self.continuous && cell == 0 {
+            (x, x)
+        } else {
+            (0.0, 1.0)
+        };
+        Place {
+            cell: Some(cell),
+            low,
+            high,
+            log_measure: 0.0,
+        }
+    }
+    fn draw_in_cell(&self, cell: u32, rank: f64) -> (u32, f64) {
+        (cell, rank)
+    }
+    fn mass(&self, low: f64, high: f64) -> f64 {
+        (high.min(1.0) - low.max(0.0)).max(0.0)
+    }
+}
+
+pub(crate) fn law(continuous: bool, atoms: usize) -> TestLaw {
+    TestLaw { continuous, atoms }
+}
+
+/// The tables every law is tried on: categories only, numbers only, both, one column of each.
+pub(crate) fn tables() -> Vec<Vec<TestLaw>> {
+    vec![
+        vec![law(false, 3), law(false, 2), law(false, 4)],
+        vec![law(false, 2)],
+        vec![law(true, 0)],
+        vec![law(true, 0), law(true, 0), law(true, 0)],
+        vec![law(true, 2), law(false, 3), law(true, 0)],
+    ]
+}
+
+/// A small network.
+const NET: MlpConfig = MlpConfig {
+    hidden: 11,
+    blocks: 1,
+    residual: true,
+    activation: ef_tensor::Activation::Silu,
+};
+
+pub(crate) fn density(
+    laws: &[TestLaw],
+    context: usize,
+    dropout: f64,
+    coupling: bool,
+) -> (Layout, MixedDensity<f64>) {
+    let layout = Layout::new(laws, context);
+    let discrete = (!layout.variables().is_empty())
+        .then(|| DiscreteMade::new(&layout, &DiscreteConfig { net: NET, dropout }).unwrap());
+    let config = FlowConfig {
+        layers: 2,
+        conditioner: MlpConfig { hidden: 9, ..NET },
+        ..FlowConfig::default()
+    };
+    let continuous = (layout.continuous() > 0).then(|| {
+        RankFlow::new(
+            &layout,
+            4,
+            |dim, width| -> Result<Box<dyn Bijector<f64>>, ef_bijectors::BijectorError> {
+                Ok(if coupling {
+                    Box::new(real_nvp(dim, width, &config)?)
+                } else {
+                    Box::new(maf(dim, width, &config)?)
+                })
+            },
+        )
+        .unwrap()
+    });
+    (layout, MixedDensity::new(discrete, continuous))
+}
+
+pub(crate) fn draw_rows(
+    layout: &Layout,
+    laws: &[TestLaw],
+    n: usize,
+    context: usize,
+    rng: &mut ChaCha8Rng,
+) -> MixedRows {
+    let places: Vec<Vec<Place>> = laws
+        .iter()
+        .map(|law| {
+            (0..n)
+                .map(|_| {
+                    law.place(&(
+                        rng.random_range(0..law.cells() as u32),
+                        rng.random_range(0.01..0.99),
+                    ))
+                })
+                .collect()
+        })
+        .collect();
+    let context = Array2::from_shape_fn((n, context), |_| rng.random_range(-1.0..1.0));
+    layout.rows(places.iter().map(Vec::as_slice), context)
+}
