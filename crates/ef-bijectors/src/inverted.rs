@@ -6,9 +6,9 @@ use rand::RngCore;
 
 use crate::bijector::Bijector;
 
-/// `forward` is the inner bijector's `inverse`, and the reverse. Trainable, whatever the inner bijector is: around a
-/// [`MaskedAffine`](crate::MaskedAffine) it is an inverse autoregressive flow (Kingma et al. 2016, 1606.04934) that
-/// can be fitted by maximum likelihood.
+/// `forward` is the inner bijector's `inverse`, and the reverse. Trainable, whatever the inner bijector is: around an
+/// [`Autoregressive`](crate::Autoregressive) layer it is an inverse autoregressive flow (Kingma et al. 2016,
+/// 1606.04934) that can be fitted by maximum likelihood.
 ///
 /// No bijector needs a backward pass for its `inverse`: the implicit function theorem gives it. Let `y` be the result
 /// of `forward`, so that the data are `x = f(y)` with the inner map `f`, its Jacobian `J = df/dy` and its

@@ -24,6 +24,7 @@ mod observer;
 mod parallel;
 mod schedule;
 mod score;
+mod variational;
 
 pub use adam::{Adam, AdamConfig, AdamStep};
 pub use batches::{Batches, Split, SplitConfig, validation_split};
@@ -35,3 +36,7 @@ pub use fit::fit;
 pub use history::{EpochRecord, History, StopReason};
 pub use observer::{EpochReport, FitStart, Observer, StepReport};
 pub use schedule::Schedule;
+pub use variational::{
+    KlEstimate, Target, Variational, VariationalBlock, VariationalConfig, VariationalHistory,
+    VariationalScratch, fit_variational, kl_divergence,
+};
