@@ -9,8 +9,9 @@
 //! one pass, not one each; what is left is the price of many small steps. Training an IAF by likelihood runs the slow
 //! direction and its gradient, which is why MAF is for densities and IAF for variational inference.
 //!
-//! Expected: scores within a few tenths of a nat of each other, sometimes one ahead and sometimes the other; IAF takes
-//! several times as long to fit; scoring is the fast direction of MAF and sampling that of IAF.
+//! Expected: scores within a few tenths of a nat of each other, one ahead on some sets and the other on others; IAF takes
+//! about four times as long to fit on the plane. With many columns scoring is the fast direction of MAF and sampling
+//! that of IAF.
 //!
 //! `cargo run --release --example maf_vs_iaf [DIR]`
 
