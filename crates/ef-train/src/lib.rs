@@ -5,6 +5,7 @@
 //! | item | holds |
 //! | --- | --- |
 //! | [`fit()`], [`TrainConfig`], [`History`] | the loop, its settings, what happened |
+//! | [`fit_variational()`], [`Variational`], [`Target`], [`kl_divergence`] | reverse-KL training for a density known up to a factor, and how far it got |
 //! | [`Observer`] | progress, and a stop button |
 //! | [`Adam`], [`Schedule`], [`clip_factor`], [`ema_decay`] | the parts of a step, usable alone |
 //! | [`Batches`], [`validation_split`] | keyed orders of rows |

@@ -7,7 +7,7 @@ use rand::RngCore;
 use crate::bijector::Bijector;
 use crate::conditioner::{Conditioner, Degrees, transpose_into};
 use crate::error::BijectorError;
-use crate::transformer::Transformer;
+use crate::transformer::{Transformer, hold};
 
 /// Every column moved by a [`Transformer`] `tau` whose parameters a masked network (MADE, Germain et al. 2015,
 /// 1502.03509) makes from the columns before it and the context,
@@ -102,12 +102,13 @@ impl<T: Real, Tr: Transformer> Bijector<T> for Autoregressive<Tr> {
     fn forward(
         &self,
         params: &[T],
-        x: ArrayViewMut2<'_, T>,
+        mut x: ArrayViewMut2<'_, T>,
         context: ArrayView2<'_, T>,
         log_det: &mut [f64],
         mut tape: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
+        hold(self.transformer.domain(), &mut x, log_det);
         let (rows, dim) = x.dim();
         let width = self.transformer.width();
         let mut out = ws.take(rows, dim * width);
@@ -129,6 +130,7 @@ impl<T: Real, Tr: Transformer> Bijector<T> for Autoregressive<Tr> {
         log_det: &mut [f64],
         ws: &mut Workspace<T>,
     ) {
+        hold(self.transformer.domain(), &mut z, log_det);
         let (rows, dim) = z.dim();
         let mut x = ws.take(dim, rows);
         transpose_into(z.view(), x.view_mut());

@@ -7,7 +7,7 @@ use rand::RngCore;
 use crate::bijector::Bijector;
 use crate::conditioner::Conditioner;
 use crate::error::BijectorError;
-use crate::transformer::Transformer;
+use crate::transformer::{Transformer, hold};
 
 /// Dinh et al. 2015 (1410.8516), sec. 3.2: columns in two groups, `a` passed on and `b` moved by a [`Transformer`]
 /// `tau` whose parameters a network makes from `a` and the context,
@@ -200,12 +200,13 @@ impl<T: Real, Tr: Transformer> Bijector<T> for Coupling<Tr> {
     fn forward(
         &self,
         params: &[T],
-        x: ArrayViewMut2<'_, T>,
+        mut x: ArrayViewMut2<'_, T>,
         context: ArrayView2<'_, T>,
         log_det: &mut [f64],
         mut tape: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
+        hold(self.transformer.domain(), &mut x, log_det);
         let h = self.parameters(params, x.view(), context, tape.as_deref_mut(), ws);
         let mut moved = self.take_moved(&x, ws);
         let view = by_column!(h.view(), self.transformer.width(), self.moved.len());
@@ -218,11 +219,12 @@ impl<T: Real, Tr: Transformer> Bijector<T> for Coupling<Tr> {
     fn inverse(
         &self,
         params: &[T],
-        z: ArrayViewMut2<'_, T>,
+        mut z: ArrayViewMut2<'_, T>,
         context: ArrayView2<'_, T>,
         log_det: &mut [f64],
         ws: &mut Workspace<T>,
     ) {
+        hold(self.transformer.domain(), &mut z, log_det);
         let h = self.parameters(params, z.view(), context, None, ws);
         let mut moved = self.take_moved(&z, ws);
         let view = by_column!(h.view(), self.transformer.width(), self.moved.len());

@@ -9,6 +9,7 @@ mod affine;
 mod gated;
 mod piecewise_linear;
 mod piecewise_quadratic;
+mod rational_piece;
 mod rational_quadratic;
 mod simplex;
 
@@ -27,11 +28,16 @@ pub use rational_quadratic::{RationalQuadratic, SplineFloors};
 /// A strictly increasing map of one number, `z = tau(x; h)`, over a block of `(rows, columns)`.
 ///
 /// Its parameters are `h: (rows, columns, width)`, any numbers at all; views may have any strides. Like a bijector it
-/// works in place, adds to `log_det`, pushes on the tape what its `backward` pops, and outside its domain writes
-/// `-inf` and a finite value.
+/// works in place, adds to `log_det` and pushes on the tape what its `backward` pops.
 pub trait Transformer: Debug + Send + Sync {
     /// Parameters a column.
     fn width(&self) -> usize;
+
+    /// The closed interval it maps onto itself; `None` for the real line. The layers hold all columns to it, and write
+    /// `-inf` to `log_det` where they had to: a transformer sees numbers inside only.
+    fn domain(&self) -> Option<(f64, f64)> {
+        None
+    }
 
     /// `x <- tau(x; h)`; adds `sum_j log dz_j/dx_j` to `log_det`.
     fn forward<T: Real>(
@@ -72,5 +78,20 @@ fn keep<T: Real, const N: usize>(
     match tape {
         Some(tape) => arrays.into_iter().for_each(|a| tape.push(a)),
         None => arrays.into_iter().for_each(|a| ws.give(a)),
+    }
+}
+
+/// Holds every value to the domain; a row with a value outside it gets a `log_det` of `-inf`.
+pub(crate) fn hold<T: Real>(domain: Option<(f64, f64)>, x: &mut ArrayViewMut2<'_, T>, log_det: &mut [f64]) {
+    let Some((lo, hi)) = domain else { return };
+    let (lo, hi) = (T::of(lo), T::of(hi));
+    for (mut row, log_det) in x.rows_mut().into_iter().zip(log_det) {
+        for v in &mut row {
+            if !(*v >= lo && *v <= hi) {
+                *log_det = f64::NEG_INFINITY;
+                // NaN becomes `lo`
+                *v = v.max(lo).min(hi);
+            }
+        }
     }
 }

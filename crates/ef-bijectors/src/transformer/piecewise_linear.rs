@@ -50,14 +50,13 @@ impl PiecewiseLinear {
     }
 }
 
-/// Whether `v` lies in `[0, 1]`; and `v` held to it.
-pub(super) fn unit<T: Real>(v: T) -> (bool, T) {
-    (v >= T::zero() && v <= T::one(), v.max(T::zero()).min(T::one()))
-}
-
 impl Transformer for PiecewiseLinear {
     fn width(&self) -> usize {
         self.bins
+    }
+
+    fn domain(&self) -> Option<(f64, f64)> {
+        Some((0.0, 1.0))
     }
 
     fn forward<T: Real>(
@@ -78,17 +77,13 @@ impl Transformer for PiecewiseLinear {
                 let mut p = shares.row_mut(r * columns + j);
                 let p = p.as_slice_mut().expect("standard layout");
                 Self::shares(h.slice(ndarray::s![r, j, ..]), p);
-                let (inside, v) = unit(x[[r, j]]);
-                at[[r, j]] = if inside { v } else { -T::one() };
-                if !inside {
-                    x[[r, j]] = v;
-                    log_det[r] = f64::NEG_INFINITY;
-                    continue;
-                }
+                let v = x[[r, j]];
+                at[[r, j]] = v;
                 let b = ((v * count).wide() as usize).min(self.bins - 1);
-                let before: T = p[..b].iter().map(|&p| simplex.bin(p)).sum();
+                let before: f64 = p[..b].iter().map(|&p| simplex.wide_bin(p)).sum();
                 let q = simplex.bin(p[b]);
-                x[[r, j]] = (before + (v * count - T::of(b as f64)) * q).min(T::one());
+                let alpha = v.wide() * count.wide() - b as f64;
+                x[[r, j]] = T::of((before + alpha * q.wide()).min(1.0));
                 log_det[r] += (count * q).wide().ln();
             }
         }
@@ -109,15 +104,10 @@ impl Transformer for PiecewiseLinear {
         let p = shares.as_slice_mut().expect("standard layout");
         for r in 0..rows {
             for j in 0..columns {
-                let (inside, v) = unit(z[[r, j]]);
-                if !inside {
-                    z[[r, j]] = v;
-                    log_det[r] = f64::NEG_INFINITY;
-                    continue;
-                }
+                let v = z[[r, j]];
                 Self::shares(h.slice(ndarray::s![r, j, ..]), p);
-                let (b, left, right) = find(T::zero(), T::one(), v, p.iter().map(|&p| simplex.bin(p)));
-                z[[r, j]] = (T::of(b as f64) + (v - left) / (right - left)) / count;
+                let (b, left, right) = find(0.0, 1.0, v.wide(), p.iter().map(|&p| simplex.wide_bin(p)));
+                z[[r, j]] = T::of((b as f64 + (v.wide() - left) / (right - left)) / count.wide());
                 log_det[r] -= (count * simplex.bin(p[b])).wide().ln();
             }
         }
@@ -140,21 +130,16 @@ impl Transformer for PiecewiseLinear {
         let g_q = line.as_slice_mut().expect("standard layout");
         for r in 0..rows {
             for j in 0..columns {
+                let (v, gz) = (at[[r, j]], g[[r, j]]);
+                let p = shares.row(r * columns + j).to_slice().expect("standard layout");
+                let b = ((v * count).wide() as usize).min(self.bins - 1);
+                let q = simplex.bin(p[b]);
+                // dz/dq_k = 1 below the bin, K x - b in it; dlog_det/dq_b = 1 / q_b
                 g_q.fill(T::zero());
-                let v = at[[r, j]];
-                let gz = g[[r, j]];
-                if v < T::zero() {
-                    g[[r, j]] = T::zero();
-                } else {
-                    let p = shares.row(r * columns + j).to_slice().expect("standard layout");
-                    let b = ((v * count).wide() as usize).min(self.bins - 1);
-                    let q = simplex.bin(p[b]);
-                    // dz/dq_k = 1 below the bin, K x - b in it; dlog_det/dq_b = 1 / q_b
-                    g_q[..b].fill(gz);
-                    g_q[b] = gz * (v * count - T::of(b as f64)) + g_log_det[r] / q;
-                    g[[r, j]] = gz * count * q;
-                    simplex.backward(p, g_q);
-                }
+                g_q[..b].fill(gz);
+                g_q[b] = gz * (v * count - T::of(b as f64)) + g_log_det[r] / q;
+                g[[r, j]] = gz * count * q;
+                simplex.backward(p, g_q);
                 for (i, &v) in g_q.iter().enumerate() {
                     g_h[[r, j, i]] = v;
                 }

@@ -3,7 +3,6 @@
 use ef_tensor::{Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
 
-use super::piecewise_linear::unit;
 use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
 use super::{Transformer, keep};
 use crate::error::BijectorError;
@@ -67,22 +66,20 @@ impl PiecewiseQuadratic {
     fn column<'a, T: Real>(&self, e: &'a [T]) -> Column<'a, T> {
         let (shares, vertices) = e.split_at(self.bins);
         let simplex = Simplex::new(self.bins, self.floor);
-        let area = shares
-            .iter()
-            .zip(vertices.windows(2))
-            .map(|(&p, v)| simplex.bin(p) * (v[0] + v[1]) * T::of(0.5))
-            .sum();
+        let trapezoids = shares.iter().zip(vertices.windows(2));
         Column {
             shares,
             vertices,
             simplex,
-            area,
-            floor: T::of(self.floor),
+            area: trapezoids
+                .map(|(&p, v)| simplex.wide_bin(p) * (v[0].wide() + v[1].wide()) * 0.5)
+                .sum(),
+            floor: self.floor,
         }
     }
 }
 
-/// The density of one column.
+/// The density of one column, in `f64` throughout.
 #[derive(Debug, Clone, Copy)]
 struct Column<'a, T> {
     shares: &'a [T],
@@ -90,21 +87,21 @@ struct Column<'a, T> {
     vertices: &'a [T],
     simplex: Simplex<T>,
     /// Under the unnormalised vertices.
-    area: T,
-    floor: T,
+    area: f64,
+    floor: f64,
 }
 
 impl<T: Real> Column<'_, T> {
-    fn width(&self, k: usize) -> T {
-        self.simplex.bin(self.shares[k])
+    fn width(&self, k: usize) -> f64 {
+        self.simplex.wide_bin(self.shares[k])
     }
 
-    fn vertex(&self, k: usize) -> T {
-        self.floor + (T::one() - self.floor) * self.vertices[k] / self.area
+    fn vertex(&self, k: usize) -> f64 {
+        self.floor + (1.0 - self.floor) * self.vertices[k].wide() / self.area
     }
 
-    fn mass(&self, k: usize) -> T {
-        self.width(k) * (self.vertex(k) + self.vertex(k + 1)) * T::of(0.5)
+    fn mass(&self, k: usize) -> f64 {
+        self.width(k) * (self.vertex(k) + self.vertex(k + 1)) * 0.5
     }
 
     fn bins(&self) -> usize {
@@ -112,44 +109,39 @@ impl<T: Real> Column<'_, T> {
     }
 
     /// The bin that holds `x`, with `alpha` there.
-    fn locate(&self, x: T) -> (usize, T) {
-        let (b, left, right) = find(
-            T::zero(),
-            T::one(),
-            x,
-            self.shares.iter().map(|&p| self.simplex.bin(p)),
-        );
+    fn locate(&self, x: f64) -> (usize, f64) {
+        let (b, left, right) = find(0.0, 1.0, x, (0..self.bins()).map(|k| self.width(k)));
         (b, (x - left) / (right - left))
     }
 
-    fn density(&self, b: usize, alpha: T) -> T {
+    fn density(&self, b: usize, alpha: f64) -> f64 {
         self.vertex(b) + alpha * (self.vertex(b + 1) - self.vertex(b))
     }
 
-    fn forward(&self, x: T) -> (T, f64) {
+    /// `z` and `log dz/dx`.
+    fn forward(&self, x: f64) -> (f64, f64) {
         let (b, alpha) = self.locate(x);
-        let before: T = (0..b).map(|k| self.mass(k)).sum();
+        let before: f64 = (0..b).map(|k| self.mass(k)).sum();
         let rise = self.vertex(b + 1) - self.vertex(b);
-        let z = before + self.width(b) * alpha * (self.vertex(b) + rise * alpha * T::of(0.5));
-        (z.min(T::one()), self.density(b, alpha).wide().ln())
+        let z = before + self.width(b) * alpha * (self.vertex(b) + rise * alpha * 0.5);
+        (z.min(1.0), self.density(b, alpha).ln())
     }
 
-    fn inverse(&self, z: T) -> (T, f64) {
+    /// `x` and `log dx/dz`.
+    fn inverse(&self, z: f64) -> (f64, f64) {
         let masses = (0..self.bins()).map(|k| self.mass(k));
-        let (b, before, _) = find(T::zero(), T::one(), z, masses);
+        let (b, before, _) = find(0.0, 1.0, z, masses);
         let y = (z - before) / self.width(b);
         let (v, rise) = (self.vertex(b), self.vertex(b + 1) - self.vertex(b));
-        let root = (v * v + T::of(2.0) * rise * y).max(T::zero()).sqrt();
-        let alpha = (y + y) / (v + root);
-        let alpha = alpha.max(T::zero()).min(T::one());
-        let left: T = (0..b).map(|k| self.width(k)).sum();
-        let x = (left + alpha * self.width(b)).min(T::one());
-        (x, -self.density(b, alpha).wide().ln())
+        let root = (v * v + 2.0 * rise * y).max(0.0).sqrt();
+        let alpha = (2.0 * y / (v + root)).clamp(0.0, 1.0);
+        let left: f64 = (0..b).map(|k| self.width(k)).sum();
+        let x = (left + alpha * self.width(b)).min(1.0);
+        (x, -self.density(b, alpha).ln())
     }
 
     /// Writes the gradients of the raw parameters to `g_raw` and returns `dL/dx`.
-    fn backward(&self, x: T, gz: T, gl: T, g_raw: &mut [T]) -> T {
-        let half = T::of(0.5);
+    fn backward(&self, x: f64, gz: f64, gl: f64, g_raw: &mut [T]) -> f64 {
         let (b, alpha) = self.locate(x);
         let (v, w) = (self.vertex(b), self.width(b));
         let rise = self.vertex(b + 1) - v;
@@ -160,28 +152,32 @@ impl<T: Real> Column<'_, T> {
         let g_density = gl / density;
         let g_alpha = gz * w * density + g_density * rise;
         // z and log_det in this bin
-        g_v[b] += gz * w * (alpha - alpha * alpha * half) + g_density * (T::one() - alpha);
-        g_v[b + 1] += gz * w * alpha * alpha * half + g_density * alpha;
-        g_w[b] += gz * alpha * (v + rise * alpha * half) - g_alpha * alpha / w;
+        g_v[b] += T::of(gz * w * (alpha - alpha * alpha * 0.5) + g_density * (1.0 - alpha));
+        g_v[b + 1] += T::of(gz * w * alpha * alpha * 0.5 + g_density * alpha);
+        g_w[b] += T::of(gz * alpha * (v + rise * alpha * 0.5) - g_alpha * alpha / w);
         // the bins before it: their masses, and where this one starts
         for k in 0..b {
-            let own = self.width(k) * half * gz;
+            let own = T::of(self.width(k) * 0.5 * gz);
             g_v[k] += own;
             g_v[k + 1] += own;
-            g_w[k] += gz * (self.vertex(k) + self.vertex(k + 1)) * half - g_alpha / w;
+            g_w[k] += T::of(gz * (self.vertex(k) + self.vertex(k + 1)) * 0.5 - g_alpha / w);
         }
         // vertices: floor + (1 - floor) e / area, with area = sum w (e + e') / 2
-        let share = (T::one() - self.floor) / self.area;
-        let along: T = g_v.iter().zip(self.vertices).map(|(&g, &e)| g * e).sum();
+        let share = (1.0 - self.floor) / self.area;
+        let along: f64 = g_v
+            .iter()
+            .zip(self.vertices)
+            .map(|(g, e)| g.wide() * e.wide())
+            .sum();
         let g_area = -along * share / self.area;
         for g in g_v.iter_mut() {
-            *g *= share;
+            *g *= T::of(share);
         }
         for k in 0..self.bins() {
-            let own = g_area * self.width(k) * half;
+            let own = T::of(g_area * self.width(k) * 0.5);
             g_v[k] += own;
             g_v[k + 1] += own;
-            g_w[k] += g_area * (self.vertices[k] + self.vertices[k + 1]) * half;
+            g_w[k] += T::of(g_area * (self.vertices[k].wide() + self.vertices[k + 1].wide()) * 0.5);
         }
         for (g, &e) in g_v.iter_mut().zip(self.vertices) {
             *g *= e;
@@ -194,6 +190,10 @@ impl<T: Real> Column<'_, T> {
 impl Transformer for PiecewiseQuadratic {
     fn width(&self) -> usize {
         2 * self.bins + 1
+    }
+
+    fn domain(&self) -> Option<(f64, f64)> {
+        Some((0.0, 1.0))
     }
 
     fn forward<T: Real>(
@@ -209,16 +209,10 @@ impl Transformer for PiecewiseQuadratic {
         let mut at = ws.take(rows, columns);
         for r in 0..rows {
             for j in 0..columns {
-                let (inside, v) = unit(x[[r, j]]);
-                at[[r, j]] = if inside { v } else { -T::one() };
-                if !inside {
-                    x[[r, j]] = v;
-                    log_det[r] = f64::NEG_INFINITY;
-                    continue;
-                }
+                at[[r, j]] = x[[r, j]];
                 let e = e.row(r * columns + j).to_slice().expect("standard layout");
-                let (z, log) = self.column(e).forward(v);
-                x[[r, j]] = z;
+                let (z, log) = self.column(e).forward(x[[r, j]].wide());
+                x[[r, j]] = T::of(z);
                 log_det[r] += log;
             }
         }
@@ -236,15 +230,9 @@ impl Transformer for PiecewiseQuadratic {
         let e = self.exponentials(h, ws);
         for r in 0..rows {
             for j in 0..columns {
-                let (inside, v) = unit(z[[r, j]]);
-                if !inside {
-                    z[[r, j]] = v;
-                    log_det[r] = f64::NEG_INFINITY;
-                    continue;
-                }
                 let e = e.row(r * columns + j).to_slice().expect("standard layout");
-                let (x, log) = self.column(e).inverse(v);
-                z[[r, j]] = x;
+                let (x, log) = self.column(e).inverse(z[[r, j]].wide());
+                z[[r, j]] = T::of(x);
                 log_det[r] += log;
             }
         }
@@ -265,15 +253,9 @@ impl Transformer for PiecewiseQuadratic {
         let g_raw = line.as_slice_mut().expect("standard layout");
         for r in 0..rows {
             for j in 0..columns {
-                if at[[r, j]] < T::zero() {
-                    g_raw.fill(T::zero());
-                    g[[r, j]] = T::zero();
-                } else {
-                    let e = e.row(r * columns + j).to_slice().expect("standard layout");
-                    g[[r, j]] = self
-                        .column(e)
-                        .backward(at[[r, j]], g[[r, j]], g_log_det[r], g_raw);
-                }
+                let e = e.row(r * columns + j).to_slice().expect("standard layout");
+                let (x, gz, gl) = (at[[r, j]].wide(), g[[r, j]].wide(), g_log_det[r].wide());
+                g[[r, j]] = T::of(self.column(e).backward(x, gz, gl, g_raw));
                 for (i, &v) in g_raw.iter().enumerate() {
                     g_h[[r, j, i]] = v;
                 }

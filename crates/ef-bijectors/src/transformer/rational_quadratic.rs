@@ -3,6 +3,7 @@
 use ef_tensor::{Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
 
+use super::rational_piece::Piece;
 use super::simplex::{Simplex, below_largest, check_bins, find, normalise, softplus};
 use super::{Transformer, keep};
 use crate::error::BijectorError;
@@ -141,12 +142,18 @@ impl RationalQuadratic {
         }
     }
 
+    /// The raw slope at knot `k` of an element; any number where the slope is 1.
+    fn raw_slope<T: Real>(&self, h: ArrayView3<'_, T>, r: usize, j: usize, knot: usize) -> T {
+        self.slope_at(knot)
+            .map_or(T::zero(), |i| h[[r, j, 2 * self.bins + i]])
+    }
+
     /// `floor + softplus(raw + c)` with `c` such that zero gives 1; and its derivative.
-    fn slope<T: Real>(&self, raw: T) -> (T, T) {
+    fn slope<T: Real>(&self, raw: T) -> (f64, f64) {
         let floor = self.floors.slope;
         let c = (1.0 - floor).exp_m1().ln();
-        let (d, slope) = softplus(raw + T::of(c));
-        (T::of(floor) + d, slope)
+        let (d, slope) = softplus(raw.wide() + c);
+        (floor + d, slope)
     }
 
     /// The softmaxes of widths and heights, `(rows * columns, 2 K)`.
@@ -168,139 +175,74 @@ impl RationalQuadratic {
         p
     }
 
-    /// The bin that holds `at` along one axis: its number, where it begins and how long it is. `p` are that axis's
-    /// shares.
-    fn bin<T: Real>(&self, at: T, p: &[T], simplex: Simplex<T>) -> (usize, T, T) {
-        let (lo, hi) = (T::of(self.lo), T::of(self.hi));
-        let (k, left, right) = find(lo, hi, at, p.iter().map(|&p| (hi - lo) * simplex.bin(p)));
-        (k, left, right - left)
-    }
-
-    /// The edges of bin `k` along one axis: where it begins and how long it is.
-    fn edges<T: Real>(&self, k: usize, p: &[T], simplex: Simplex<T>) -> (T, T) {
-        let (lo, hi) = (T::of(self.lo), T::of(self.hi));
-        let left = p[..k].iter().fold(lo, |sum, &p| sum + (hi - lo) * simplex.bin(p));
-        let right = if k + 1 == self.bins {
-            hi
-        } else {
-            left + (hi - lo) * simplex.bin(p[k])
+    /// Widths and heights of an element, from its shares.
+    fn axes<'a, T: Real>(&self, shares: &'a [T]) -> (Axis<'a, T>, Axis<'a, T>) {
+        let axis = |shares, floor| Axis {
+            lo: self.lo,
+            hi: self.hi,
+            shares,
+            simplex: Simplex::new(self.bins, floor),
         };
-        (left, right - left)
+        let (widths, heights) = shares.split_at(self.bins);
+        (axis(widths, self.floors.width), axis(heights, self.floors.height))
     }
 
-    fn simplices<T: Real>(&self) -> (Simplex<T>, Simplex<T>) {
-        let new = |floor| Simplex::new(self.bins, floor);
-        (new(self.floors.width), new(self.floors.height))
+    fn piece<T: Real>(&self, bin: usize, widths: Axis<'_, T>, heights: Axis<'_, T>, raw: [T; 2]) -> Piece {
+        let ((x0, w), (y0, h)) = (widths.edges(bin), heights.edges(bin));
+        let [d0, d1] = raw.map(|raw| self.slope(raw).0);
+        Piece { x0, w, y0, h, d0, d1 }
     }
 
-    /// Whether `v` lies in the box; and `v` held to it.
-    fn clamp<T: Real>(&self, v: T) -> (bool, T) {
-        let (lo, hi) = (T::of(self.lo), T::of(self.hi));
-        (v >= lo && v <= hi, v.max(lo).min(hi))
+    /// Whether `v` lies in the box.
+    fn holds(&self, v: f64) -> bool {
+        v >= self.lo && v <= self.hi
+    }
+
+    /// A result inside the box, held to it: rounding may not leave it.
+    fn held<T: Real>(&self, v: f64) -> T {
+        T::of(v.max(self.lo).min(self.hi))
     }
 }
 
-/// One rational quadratic.
+/// The bins along one axis of the box.
 #[derive(Debug, Clone, Copy)]
-struct Piece<T> {
-    x0: T,
-    w: T,
-    y0: T,
-    h: T,
-    d0: T,
-    d1: T,
+struct Axis<'a, T> {
+    lo: f64,
+    hi: f64,
+    shares: &'a [T],
+    simplex: Simplex<T>,
 }
 
-/// Its derivatives times the incoming gradients.
-struct PieceGradient<T> {
-    x: T,
-    x0: T,
-    w: T,
-    y0: T,
-    h: T,
-    d0: T,
-    d1: T,
-}
-
-impl<T: Real> Piece<T> {
-    /// `(xi, s, d0 + d1 - 2 s)`.
-    fn terms(&self, x: T) -> (T, T, T) {
-        let xi = ((x - self.x0) / self.w).max(T::zero()).min(T::one());
-        let s = self.h / self.w;
-        (xi, s, self.d0 + self.d1 - s - s)
+impl<T: Real> Axis<'_, T> {
+    fn width(&self, k: usize) -> f64 {
+        (self.hi - self.lo) * self.simplex.wide_bin(self.shares[k])
     }
 
-    fn forward(&self, x: T) -> (T, f64) {
-        let (xi, s, bend) = self.terms(x);
-        let rest = T::one() - xi;
-        let q = xi * rest;
-        let d = s + bend * q;
-        let z = self.y0 + self.h * (s * xi * xi + self.d0 * q) / d;
-        (z, self.log_slope(xi))
+    /// The bin that holds `at`, and its two edges.
+    fn find(&self, at: f64) -> (usize, f64, f64) {
+        find(
+            self.lo,
+            self.hi,
+            at,
+            (0..self.shares.len()).map(|k| self.width(k)),
+        )
     }
 
-    /// `log dz/dx`.
-    fn log_slope(&self, xi: T) -> f64 {
-        let s = self.h / self.w;
-        let rest = T::one() - xi;
-        let q = xi * rest;
-        let d = s + (self.d0 + self.d1 - s - s) * q;
-        let m = self.d1 * xi * xi + (s + s) * q + self.d0 * rest * rest;
-        2.0 * (s / d).wide().ln() + m.wide().ln()
-    }
-
-    fn inverse(&self, z: T) -> (T, f64) {
-        let s = self.h / self.w;
-        let y = z - self.y0;
-        let bend = self.d0 + self.d1 - s - s;
-        let a = self.h * (s - self.d0) + y * bend;
-        let b = self.h * self.d0 - y * bend;
-        let c = -s * y;
-        let root = (b * b - T::of(4.0) * a * c).max(T::zero()).sqrt();
-        let below = -b - root;
-        // b and the root vanish together only where c does
-        let xi = if below == T::zero() {
-            T::zero()
-        } else {
-            (c + c) / below
-        };
-        let xi = xi.max(T::zero()).min(T::one());
-        (self.x0 + xi * self.w, -self.log_slope(xi))
-    }
-
-    fn backward(&self, x: T, gz: T, gl: T) -> PieceGradient<T> {
-        let two = T::of(2.0);
-        let (xi, s, bend) = self.terms(x);
-        let rest = T::one() - xi;
-        let q = xi * rest;
-        let dq = rest - xi;
-        let d = s + bend * q;
-        let n = s * xi * xi + self.d0 * q;
-        let m = self.d1 * xi * xi + two * s * q + self.d0 * rest * rest;
-        // z = y0 + h n / d and log_det = 2 log s + log m - 2 log d
-        let g_n = gz * self.h / d;
-        let g_d = -(g_n * n + two * gl) / d;
-        let g_m = gl / m;
-        let g_xi = g_n * (two * s * xi + self.d0 * dq)
-            + g_d * bend * dq
-            + g_m * two * (self.d1 * xi + s * dq - self.d0 * rest);
-        let g_s = two * gl / s + g_n * xi * xi + g_d * (T::one() - two * q) + g_m * two * q;
-        // s = h / w and xi = (x - x0) / w
-        PieceGradient {
-            x: g_xi / self.w,
-            x0: -g_xi / self.w,
-            w: -(g_s * s + g_xi * xi) / self.w,
-            y0: gz,
-            h: gz * n / d + g_s / self.w,
-            d0: (g_n + g_d) * q + g_m * rest * rest,
-            d1: g_d * q + g_m * xi * xi,
-        }
+    /// Where bin `k` begins and how long it is. The last ends at the box's end, whatever rounding made of the sum.
+    fn edges(&self, k: usize) -> (f64, f64) {
+        let left = (0..k).fold(self.lo, |sum, k| sum + self.width(k));
+        let last = k + 1 == self.shares.len();
+        (left, if last { self.hi - left } else { self.width(k) })
     }
 }
 
 impl Transformer for RationalQuadratic {
     fn width(&self) -> usize {
         2 * self.bins + self.slopes()
+    }
+
+    fn domain(&self) -> Option<(f64, f64)> {
+        (!self.tails).then_some((self.lo, self.hi))
     }
 
     fn forward<T: Real>(
@@ -312,44 +254,26 @@ impl Transformer for RationalQuadratic {
         ws: &mut Workspace<T>,
     ) {
         let (rows, columns) = x.dim();
-        let k = self.bins;
-        let (widths, heights) = self.simplices();
         let shares = self.shares(h, ws);
         let mut saved = ws.take(rows * columns, SAVED);
         for r in 0..rows {
             for j in 0..columns {
                 let at = r * columns + j;
-                let (inside, v) = self.clamp(x[[r, j]]);
-                let p = shares.row(at).to_slice().expect("standard layout");
-                let (bin, x0, w) = self.bin(v, &p[..k], widths);
-                let (y0, height) = self.edges(bin, &p[k..], heights);
-                let raw = |knot| self.slope_at(knot).map_or(T::zero(), |i| h[[r, j, 2 * k + i]]);
-                let (raw0, raw1) = (raw(bin), raw(bin + 1));
-                let bin_or_tail = if inside { T::of(bin as f64) } else { -T::one() };
+                let v = x[[r, j]];
                 let mut line = saved.row_mut(at);
-                [v, bin_or_tail, raw0, raw1]
-                    .into_iter()
-                    .enumerate()
-                    .for_each(|(i, v)| line[i] = v);
-                if !inside {
-                    if !self.tails {
-                        x[[r, j]] = v;
-                        log_det[r] = f64::NEG_INFINITY;
-                    }
+                line[0] = v;
+                line[1] = -T::one();
+                if !self.holds(v.wide()) {
                     continue;
                 }
-                let (d0, d1) = (self.slope(raw0).0, self.slope(raw1).0);
-                let (z, log) = Piece {
-                    x0,
-                    w,
-                    y0,
-                    h: height,
-                    d0,
-                    d1,
-                }
-                .forward(v);
-                x[[r, j]] = z;
+                let (widths, heights) = self.axes(shares.row(at).to_slice().expect("standard layout"));
+                let bin = widths.find(v.wide()).0;
+                let raw = [bin, bin + 1].map(|knot| self.raw_slope(h, r, j, knot));
+                let (z, log) = self.piece(bin, widths, heights, raw).forward(v.wide());
+                x[[r, j]] = self.held(z);
                 log_det[r] += log;
+                line[1] = T::of(bin as f64);
+                (line[2], line[3]) = (raw[0], raw[1]);
             }
         }
         keep(tape, ws, [shares, saved]);
@@ -363,36 +287,19 @@ impl Transformer for RationalQuadratic {
         ws: &mut Workspace<T>,
     ) {
         let (rows, columns) = z.dim();
-        let k = self.bins;
-        let (widths, heights) = self.simplices();
         let shares = self.shares(h, ws);
         for r in 0..rows {
             for j in 0..columns {
-                let (inside, v) = self.clamp(z[[r, j]]);
-                if !inside {
-                    if !self.tails {
-                        z[[r, j]] = v;
-                        log_det[r] = f64::NEG_INFINITY;
-                    }
+                let v = z[[r, j]].wide();
+                if !self.holds(v) {
                     continue;
                 }
                 let p = shares.row(r * columns + j).to_slice().expect("standard layout");
-                let (bin, y0, height) = self.bin(v, &p[k..], heights);
-                let (x0, w) = self.edges(bin, &p[..k], widths);
-                let slope = |knot| {
-                    let raw = self.slope_at(knot).map_or(T::zero(), |i| h[[r, j, 2 * k + i]]);
-                    self.slope(raw).0
-                };
-                let piece = Piece {
-                    x0,
-                    w,
-                    y0,
-                    h: height,
-                    d0: slope(bin),
-                    d1: slope(bin + 1),
-                };
-                let (x, log) = piece.inverse(v);
-                z[[r, j]] = x;
+                let (widths, heights) = self.axes(p);
+                let bin = heights.find(v).0;
+                let raw = [bin, bin + 1].map(|knot| self.raw_slope(h, r, j, knot));
+                let (x, log) = self.piece(bin, widths, heights, raw).inverse(v);
+                z[[r, j]] = self.held(x);
                 log_det[r] += log;
             }
         }
@@ -410,54 +317,39 @@ impl Transformer for RationalQuadratic {
         let (saved, shares) = (tape.pop(), tape.pop());
         let (rows, columns) = g.dim();
         let k = self.bins;
-        let (widths, heights) = self.simplices();
-        let span = T::of(self.hi - self.lo);
-        let mut line = ws.take(1, 2 * k);
+        let span = self.hi - self.lo;
+        let mut line = ws.take(1, k);
+        let g_bins = line.as_slice_mut().expect("standard layout");
         g_h.fill(T::zero());
         for r in 0..rows {
             for j in 0..columns {
                 let at = r * columns + j;
-                let (x, bin, raw0, raw1) = (saved[[at, 0]], saved[[at, 1]], saved[[at, 2]], saved[[at, 3]]);
+                let bin = saved[[at, 1]];
                 if bin < T::zero() {
-                    if !self.tails {
-                        g[[r, j]] = T::zero();
-                    }
                     continue;
                 }
                 let bin = bin.wide() as usize;
-                let p = shares.row(at).to_slice().expect("standard layout");
-                let (x0, w) = self.edges(bin, &p[..k], widths);
-                let (y0, height) = self.edges(bin, &p[k..], heights);
-                let ((d0, slope0), (d1, slope1)) = (self.slope(raw0), self.slope(raw1));
-                let piece = Piece {
-                    x0,
-                    w,
-                    y0,
-                    h: height,
-                    d0,
-                    d1,
-                };
-                let d = piece.backward(x, g[[r, j]], g_log_det[r]);
-                g[[r, j]] = d.x;
-                let g_shares = line.as_slice_mut().expect("standard layout");
-                let (g_w, g_heights) = g_shares.split_at_mut(k);
-                for (g, start, own) in [(&mut *g_w, d.x0, d.w), (&mut *g_heights, d.y0, d.h)] {
+                let raw = [saved[[at, 2]], saved[[at, 3]]];
+                let (widths, heights) = self.axes(shares.row(at).to_slice().expect("standard layout"));
+                let piece = self.piece(bin, widths, heights, raw);
+                let d = piece.backward(saved[[at, 0]].wide(), g[[r, j]].wide(), g_log_det[r].wide());
+                g[[r, j]] = T::of(d.x);
+                for (axis, first, start, own) in [(widths, 0, d.x0, d.w), (heights, k, d.y0, d.h)] {
                     // where a bin starts is the sum of the bins before it; the last bin is what these leave
-                    g.fill(T::zero());
-                    let before = if bin + 1 == k { start - own } else { start };
-                    g[..bin].fill(before * span);
-                    if bin + 1 < k {
-                        g[bin] = own * span;
+                    let last = bin + 1 == k;
+                    g_bins.fill(T::zero());
+                    g_bins[..bin].fill(T::of(span * if last { start - own } else { start }));
+                    if !last {
+                        g_bins[bin] = T::of(span * own);
+                    }
+                    axis.simplex.backward(axis.shares, g_bins);
+                    for (i, &v) in g_bins.iter().enumerate() {
+                        g_h[[r, j, first + i]] = v;
                     }
                 }
-                widths.backward(&p[..k], g_w);
-                heights.backward(&p[k..], g_heights);
-                for (i, &v) in g_shares.iter().enumerate() {
-                    g_h[[r, j, i]] = v;
-                }
-                for (knot, d, slope) in [(bin, d.d0, slope0), (bin + 1, d.d1, slope1)] {
+                for (knot, raw, d) in [(bin, raw[0], d.d0), (bin + 1, raw[1], d.d1)] {
                     if let Some(i) = self.slope_at(knot) {
-                        g_h[[r, j, 2 * k + i]] = d * slope;
+                        g_h[[r, j, 2 * k + i]] = T::of(d * self.slope(raw).1);
                     }
                 }
             }

@@ -37,6 +37,11 @@ impl<T: Real> Simplex<T> {
         self.floor + self.share * p
     }
 
+    /// The same in `f64`: where bins are summed, rounding would move a narrow bin by more than its own digits.
+    pub(super) fn wide_bin(self, p: T) -> f64 {
+        self.floor.wide() + self.share.wide() * p.wide()
+    }
+
     /// From `g = dL/dw`, in place: `dL/draw`, given the softmax `p`.
     pub(super) fn backward(self, p: &[T], g: &mut [T]) {
         let mean: T = p.iter().zip(g.iter()).map(|(&p, &g)| p * g).sum();

@@ -82,7 +82,7 @@ impl VariationalConfig {
 
     /// The weight of the target's log-density in step `step` (the first is 0): it rises on a line from `anneal_from` to 1
     /// over `anneal_steps` steps, so that draws first spread and then settle (Rezende & Mohamed 2015, 1505.05770,
-    /// sec. 6.1, eq. 20: from 0.01 over 10,000 steps).
+    /// sec. 6.1: from 0.01 over 10,000 steps).
     pub fn beta(&self, step: u64) -> f64 {
         if step >= self.anneal_steps {
             return 1.0;

@@ -8,7 +8,7 @@
 //! KL(q || p) = E[log q(x) - log p~(x)] + ln Z       p~ = Z p, the density as it can be evaluated
 //! ```
 //!
-//! (Rezende & Mohamed 2015, [arXiv:1505.05770], eq. 13 and 15.) With the other convention of this project, where `forward`
+//! (Rezende & Mohamed 2015, [arXiv:1505.05770], sec. 4.1 and 4.2.) With the other convention of this project, where `forward`
 //! runs from data to the base, only the roles change: a masked autoregressive flow whose `forward` takes in the base
 //! *is* an inverse autoregressive flow (Kingma et al. 2016, [arXiv:1606.04934]): one pass draws, one pass back learns.
 //!
