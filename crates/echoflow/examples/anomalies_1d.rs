@@ -69,7 +69,7 @@ fn main() -> Outcome {
     println!("| --- | --: | --: | --: |");
     for (name, at) in [
         ("middle", 0.0),
-        ("|x| = 2.14", 2.14),
+        ("as dense as the clump", 2.14),
         ("clump", 10.0),
         ("tail", 4.5),
         ("nowhere", 6.0),
