@@ -22,7 +22,7 @@ struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Chore {
     /// Everything that must hold before a change lands: format, lints, tests, documentation, `deps`, each crate
-    /// alone, `e2e`.
+    /// alone, the example of a bijector, `e2e`.
     Ci {
         /// Leave out the tests, where they have run already.
         #[arg(long)]

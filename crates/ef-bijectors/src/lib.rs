@@ -34,6 +34,7 @@ pub use scale::ScaleClamp;
 
 pub use ef_tensor as tensor;
 pub use ef_tensor::{Activation, MlpConfig, ParamVisitor, Real, Tape, Workspace, ndarray};
+pub use rand::RngCore;
 
 /// Size of a flow made of equal layers; see [`maf`] and [`real_nvp`].
 #[derive(Debug, Clone, Copy, PartialEq)]

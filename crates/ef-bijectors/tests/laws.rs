@@ -77,7 +77,10 @@ fn table<T: Real>(dim: usize, context: usize) -> Vec<(String, Box<dyn Bijector<T
 const SIZES: [(usize, usize); 6] = [(1, 0), (1, 2), (2, 0), (2, 3), (5, 0), (5, 2)];
 
 fn prove(dim: usize, context: usize) {
-    let bijectors = SIZES.map(|(dim, context)| table::<f64>(dim, context).len()).iter().sum();
+    let bijectors = SIZES
+        .map(|(dim, context)| table::<f64>(dim, context).len())
+        .iter()
+        .sum();
     for (name, b, autoregressive) in table::<f64>(dim, context) {
         let mut config = CheckConfig {
             cases: 8,
