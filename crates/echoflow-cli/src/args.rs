@@ -64,7 +64,7 @@ pub(crate) enum Command {
         /// Model file to write
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
-        /// The flow over numbers: maf (the better density) or rnvp
+        /// The flow over numbers: maf, rnvp, or nsf (splines: for strongly curved numbers)
         #[arg(long, default_value_t = ModelKind::Maf)]
         model: ModelKind,
         /// Columns to condition on, comma-separated: not modelled, but given when sampling

@@ -237,8 +237,11 @@ fn a_damaged_model_is_refused_and_a_newer_one_named() {
     };
     load(&with_header(&model, r#"\"format\":1"#, r#"\"format\":2"#)).refused(&newer("file format 2"));
     load(&with_header(&model, "columns/1", "columns/2")).refused(&newer("section \"columns/2\""));
-    load(&with_header(&model, "density.maf/1", "density.spline/1"))
-        .refused(&newer("section \"density.spline/1\""));
+    load(&with_header(&model, "density.maf/1", "density.maf/2")).refused(&newer("section \"density.maf/2\""));
+    load(&with_header(&model, "density.maf/1", "density.glow/1")).refused(
+        "bad.echoflow holds a flow of the kind \"glow\", which this program does not know; update it, or call \
+         echoflow::register(\"glow\", ..) before loading",
+    );
     let more = r#"\"sections\":{\"advice\":{\"kind\":\"advice/1\"},"#;
     load(&with_header(&model, r#"\"sections\":{"#, more)).refused(&newer("section \"advice\""));
     load(&with_header(&model, r#"\"seed\":0"#, r#"\"seed\":1"#)).refused(&format!(
@@ -418,7 +421,7 @@ fn settings_out_of_range_are_refused_before_any_file_is_read() {
         ),
         (
             "fit t.csv -o m --model glow",
-            "invalid value 'glow' for '--model <MODEL>': \"glow\" is no model; choose maf or rnvp",
+            "invalid value 'glow' for '--model <MODEL>': \"glow\" is no model; choose one of: maf, nsf, rnvp",
         ),
     ] {
         assert_eq!(start(line), format!("error: {sentence}"));

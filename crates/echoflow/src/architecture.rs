@@ -1,54 +1,15 @@
 //! The sizes of a model, and their one table of defaults.
 
-use std::fmt;
-use std::str::FromStr;
+use std::collections::BTreeMap;
 
-use ef_bijectors::{Activation, Bijector, BijectorError, FlowConfig, MlpConfig, ScaleClamp, maf, real_nvp};
+use ef_bijectors::{Activation, BijectorError, FlowConfig, MlpConfig, ScaleClamp};
 use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedDensity, RankFlow};
 use ef_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::kind::ModelKind;
 use crate::stage::Part;
-
-/// Which flow models the numbers. Categories, atoms and missing cells are modelled exactly under each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum ModelKind {
-    /// Masked autoregressive flow: the better density, and sampling at the price of one pass.
-    #[default]
-    Maf,
-    /// RealNVP: affine coupling layers.
-    Rnvp,
-}
-
-impl ModelKind {
-    /// The name on the command line and in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Maf => "maf",
-            Self::Rnvp => "rnvp",
-        }
-    }
-}
-
-impl fmt::Display for ModelKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ModelKind {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        [Self::Maf, Self::Rnvp]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| Error::UnknownModel(name.to_owned()))
-    }
-}
 
 /// The sizes of a model. [`Architecture::new`] has the defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +34,9 @@ pub struct Architecture {
     pub summary: usize,
     /// Largest absolute log-scale of a transform.
     pub log_scale_bound: f64,
+    /// What the kind of flow wants to know beyond these, by name. `nsf`: `bins` a column, and the `bound` of its box.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, f64>,
 }
 
 /// The default training of a part: chosen by validation on the training files of several tables, never by test files.
@@ -86,6 +50,11 @@ pub(crate) fn default_training(part: Part) -> TrainConfig {
 }
 
 impl Architecture {
+    /// Bins a column of a neural spline flow.
+    pub(crate) const BINS: usize = 8;
+    /// The box of its splines, in normal scores: one row in 1.7 million lies outside.
+    pub(crate) const BOUND: f64 = 5.0;
+
     /// The defaults for a kind of model.
     pub fn new(model: ModelKind) -> Self {
         Self {
@@ -94,13 +63,21 @@ impl Architecture {
             cells_blocks: 2,
             cells_dropout: 0.2,
             layers: match model {
-                ModelKind::Maf => 10,
                 ModelKind::Rnvp => 16,
+                ModelKind::Nsf => 5,
+                ModelKind::Maf | ModelKind::Registered(_) => 10,
             },
             hidden: 128,
             blocks: 1,
             summary: 64,
             log_scale_bound: ScaleClamp::default().bound,
+            options: match model {
+                ModelKind::Nsf => BTreeMap::from([
+                    ("bins".to_owned(), Self::BINS as f64),
+                    ("bound".to_owned(), Self::BOUND),
+                ]),
+                _ => BTreeMap::new(),
+            },
         }
     }
 
@@ -137,7 +114,8 @@ impl Architecture {
             ),
         ];
         match checks.into_iter().find(|(_, _, ok, _)| !ok) {
-            None => Ok(()),
+            // what an option may be, its constructor knows: built once, for two columns without a context
+            None => Ok(self.model.bijector(2, 0, self).map(drop)?),
             Some((setting, value, _, expected)) => Err(Error::Size {
                 setting,
                 value,
@@ -146,7 +124,8 @@ impl Architecture {
         }
     }
 
-    fn flow_config(&self) -> FlowConfig {
+    /// Layers, networks and clamp of the flow.
+    pub fn flow_config(&self) -> FlowConfig {
         FlowConfig {
             layers: self.layers,
             conditioner: self.net(self.hidden, self.blocks),
@@ -179,13 +158,7 @@ impl Architecture {
                 )
             })
             .transpose()?;
-        let make = |dim: usize, width: usize| -> Result<Box<dyn Bijector<f32>>, BijectorError> {
-            let config = self.flow_config();
-            Ok(match self.model {
-                ModelKind::Maf => Box::new(maf::<f32>(dim, width, &config)?),
-                ModelKind::Rnvp => Box::new(real_nvp::<f32>(dim, width, &config)?),
-            })
-        };
+        let make = |dim, width| self.model.bijector(dim, width, self);
         let continuous = (layout.continuous() > 0)
             .then(|| RankFlow::new(layout, self.summary, make))
             .transpose()?;

@@ -9,9 +9,10 @@ use ef_tabular::Transformer;
 use ef_tabular::{EncoderOptions, Table};
 use ef_train::{TrainConfig, TrainError};
 
-use crate::architecture::{Architecture, ModelKind, default_training};
+use crate::architecture::{Architecture, default_training};
 use crate::columns::Columns;
 use crate::error::Error;
+use crate::kind::ModelKind;
 use crate::model::EchoFlow;
 use crate::progress::{Progress, Silent, StageObserver};
 use crate::stage::{Part, Stage, Training};

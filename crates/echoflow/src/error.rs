@@ -50,8 +50,18 @@ pub enum Error {
     #[error("the context column \"{0}\" is named twice; name it once")]
     ContextTwice(String),
     /// A name that is no model.
-    #[error("\"{0}\" is no model; choose maf or rnvp")]
-    UnknownModel(String),
+    #[error("\"{name}\" is no model; choose one of: {known}")]
+    UnknownModel {
+        /// The name.
+        name: String,
+        /// The names there are, comma-separated.
+        known: String,
+    },
+    /// A name that cannot be given to a kind of flow.
+    #[error(
+        "\"{0}\" cannot be registered; take a name of lower-case letters, digits and -, other than those built in"
+    )]
+    KindName(String),
     /// Rows of context columns are needed to sample.
     #[error(
         "this model is conditioned on: {columns}; to sample it, give a table of these columns with one row for each row to \
@@ -91,6 +101,17 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A model file whose flow is of a kind that is neither built in nor registered.
+    #[error(
+        "{} holds a flow of the kind \"{kind}\", which this program does not know; update it, or call \
+         echoflow::register(\"{kind}\", ..) before loading", path.display()
+    )]
+    UnknownFlow {
+        /// The file.
+        path: PathBuf,
+        /// The kind.
+        kind: String,
     },
     /// A model file from the future.
     #[error("{} was made by a newer echoflow ({what}); update this program to read it", path.display())]

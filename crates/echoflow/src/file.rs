@@ -21,6 +21,7 @@ use serde_json::{Map, Number, Value, json};
 use crate::architecture::Architecture;
 use crate::columns::Columns;
 use crate::error::Error;
+use crate::kind::ModelKind;
 use crate::model::EchoFlow;
 use crate::stage::Training;
 
@@ -140,20 +141,32 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
     let Value::Object(mut sections) = header["sections"].take() else {
         return Err(bad("it has no sections".to_owned()));
     };
-    let mut take = |name: &str, known: &[&str]| -> Result<Value, Error> {
+    let mut take = |name: &str| -> Result<(String, Value), Error> {
         let mut value = sections
             .remove(name)
             .ok_or_else(|| bad(format!("the section \"{name}\" is missing")))?;
         let kind = value.as_object_mut().and_then(|o| o.remove("kind"));
         let kind = kind.as_ref().and_then(Value::as_str).unwrap_or_default();
-        if !known.contains(&kind) {
-            return Err(newer(format!("section \"{kind}\"")));
-        }
-        Ok(value)
+        Ok((kind.to_owned(), value))
     };
-    let mut columns = take("columns", &["columns/1"])?;
-    let density = take("density", &["density.maf/1", "density.rnvp/1"])?;
-    let training = take("training", &["training/1"])?;
+    let known = |(kind, value): (String, Value), known: &str| {
+        (kind == known)
+            .then_some(value)
+            .ok_or_else(|| newer(format!("section \"{kind}\"")))
+    };
+    let mut columns = known(take("columns")?, "columns/1")?;
+    let (kind, density) = take("density")?;
+    match flow_kind(&kind) {
+        None => return Err(newer(format!("section \"{kind}\""))),
+        Some(flow) if flow.parse::<ModelKind>().is_err() => {
+            return Err(Error::UnknownFlow {
+                path: path.to_owned(),
+                kind: flow.to_owned(),
+            });
+        }
+        Some(_) => {}
+    }
+    let training = known(take("training")?, "training/1")?;
     if let Some(name) = sections.keys().next() {
         return Err(newer(format!("section \"{name}\"")));
     }
@@ -210,6 +223,11 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         }
     })?;
     model.ok_or_else(|| bad("its sizes and its number of parameters do not fit together".to_owned()))
+}
+
+/// The name of the flow in `density.NAME/1`.
+fn flow_kind(section: &str) -> Option<&str> {
+    section.strip_prefix("density.")?.strip_suffix("/1")
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(name: &str, value: Value) -> Result<T, String> {

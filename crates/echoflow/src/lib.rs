@@ -8,6 +8,7 @@
 //! | [`Table`] | the table, in and out |
 //! | [`Progress`] | watching a fit, and stopping it |
 //! | [`Architecture`] | the sizes of a model, and their defaults |
+//! | [`ModelKind`], [`register`] | the flows there are, and the door for your own |
 //! | [`demo`], [`plot`] | tables whose true density is known; pictures |
 //! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`] | the crates below |
 
@@ -17,18 +18,20 @@ mod columns;
 pub mod demo;
 mod error;
 mod file;
+mod kind;
 mod model;
 mod parallel;
 pub mod plot;
 mod progress;
 mod stage;
 
-pub use architecture::{Architecture, ModelKind};
+pub use architecture::Architecture;
 pub use builder::Builder;
 pub use ef_density::mixed::Scores;
 pub use ef_tabular::{Table, TableError};
 pub use ef_train::{History, StopReason, TrainConfig};
 pub use error::Error;
+pub use kind::{FlowConstructor, ModelKind, register};
 pub use model::EchoFlow;
 pub use parallel::with_threads;
 pub use progress::{Progress, Silent, StageStart};

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use approx::{AbsDiffEq as _, assert_abs_diff_eq, assert_relative_eq};
+use echoflow::bijectors::{ActNorm, Bijector, Chain, maf};
 use echoflow::tabular::{Transformer, Value, register_transformer};
 use echoflow::train::StepReport;
-use echoflow::{Architecture, EchoFlow, Error, ModelKind, Progress, Scores, StopReason, Table};
+use echoflow::{Architecture, EchoFlow, Error, ModelKind, Progress, Scores, StopReason, Table, register};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -88,6 +89,8 @@ fn a_loaded_model_is_the_model_that_was_saved() {
     for (kind, context) in [
         (ModelKind::Maf, vec![]),
         (ModelKind::Rnvp, vec![]),
+        (ModelKind::Nsf, vec![]),
+        (registered(), vec![]),
         (ModelKind::Maf, vec!["kind", "cents"]),
     ] {
         let model = fit(&table, kind, &context);
@@ -420,10 +423,49 @@ fn settings_that_cannot_be_are_refused_in_a_sentence() {
         builder().fit(&table.slice(0, 1)).unwrap_err().to_string(),
         "t.csv has 1 row; a fit needs at least 2, and hundreds to learn much"
     );
-    assert_eq!(
-        "glow".parse::<ModelKind>().unwrap_err().to_string(),
-        "\"glow\" is no model; choose maf or rnvp"
+    let unknown = "glow".parse::<ModelKind>().unwrap_err().to_string();
+    assert!(
+        unknown.starts_with("\"glow\" is no model; choose one of: maf, n"),
+        "{unknown}"
     );
+}
+
+/// A kind of flow from outside.
+fn registered() -> ModelKind {
+    register("normed-maf", |dim, context_dim, sizes| {
+        let mut parts: Vec<Box<dyn Bijector<f32>>> = vec![Box::new(ActNorm::new(dim)?)];
+        parts.extend(maf(dim, context_dim, &sizes.flow_config())?.into_parts());
+        Ok(Box::new(Chain::new(parts)?))
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_registered_kind_is_a_kind_like_any_other() {
+    let kind = registered();
+    assert_eq!(kind, registered());
+    assert_eq!("normed-maf".parse::<ModelKind>().unwrap(), kind);
+    assert!(small(kind).validate().is_ok());
+    for taken in ["maf", "nsf", "rnvp", "", "Glow", "a b", "../x"] {
+        let error = register(taken, |_, _, _| unreachable!()).unwrap_err();
+        assert!(error.to_string().contains("cannot be registered"), "{error}");
+    }
+}
+
+/// What a kind of flow is told beyond its sizes is checked before anything is fitted.
+#[test]
+fn options_are_known_and_in_range() {
+    for (kind, option, value, sentence) in [
+        (ModelKind::Maf, "bins", 8.0, "maf has none"),
+        (ModelKind::Nsf, "bin", 8.0, "bins or bound"),
+        (ModelKind::Nsf, "bins", 0.0, "at least 1"),
+        (ModelKind::Nsf, "bound", f64::NAN, "finite"),
+    ] {
+        let mut sizes = small(kind);
+        sizes.options.insert(option.to_owned(), value);
+        let error = sizes.validate().unwrap_err().to_string();
+        assert!(error.contains(sentence), "{error}");
+    }
 }
 
 /// Stops after so many steps in all.

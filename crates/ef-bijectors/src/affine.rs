@@ -1,7 +1,7 @@
 //! Per-column scale and shift.
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rand::RngCore;
 
 use crate::bijector::Bijector;
@@ -11,6 +11,7 @@ use crate::error::BijectorError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElementwiseAffine {
     dim: usize,
+    shift: bool,
 }
 
 impl ElementwiseAffine {
@@ -22,14 +23,28 @@ impl ElementwiseAffine {
         if dim == 0 {
             Err(BijectorError::Empty("an elementwise affine map"))
         } else {
-            Ok(Self { dim })
+            Ok(Self { dim, shift: true })
         }
     }
 
-    /// `(a, b)`: log-scales and shifts.
-    fn split<'a, T: Real>(&self, params: &'a [T]) -> (ArrayView1<'a, T>, ArrayView1<'a, T>) {
-        let (a, b) = params.split_at(self.dim);
-        (a.into(), b.into())
+    /// Scales only, `b = 0`: the diagonal at the end of NICE (Dinh et al. 2015, 1410.8516, sec. 3.3).
+    ///
+    /// # Errors
+    /// If `dim` is 0.
+    pub fn scaling(dim: usize) -> Result<Self, BijectorError> {
+        Ok(Self {
+            shift: false,
+            ..Self::new(dim)?
+        })
+    }
+
+    /// The shift of column `j`, if there are shifts.
+    fn shift<T: Real>(&self, params: &[T], j: usize) -> T {
+        if self.shift {
+            params[self.dim + j]
+        } else {
+            T::zero()
+        }
     }
 }
 
@@ -39,12 +54,14 @@ impl<T: Real> Bijector<T> for ElementwiseAffine {
     }
 
     fn num_params(&self) -> usize {
-        2 * self.dim
+        self.dim * (1 + usize::from(self.shift))
     }
 
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
         visitor.param("log_scale", &[self.dim]);
-        visitor.param("shift", &[self.dim]);
+        if self.shift {
+            visitor.param("shift", &[self.dim]);
+        }
     }
 
     fn init(&self, _: &mut dyn RngCore, params: &mut [T]) {
@@ -60,15 +77,15 @@ impl<T: Real> Bijector<T> for ElementwiseAffine {
         tape: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
-        let (a, b) = self.split(params);
+        let a = &params[..self.dim];
         if let Some(tape) = tape {
             let mut copy = ws.take(x.nrows(), self.dim);
             copy.assign(&x);
             tape.push(copy);
         }
         for mut row in x.rows_mut() {
-            for ((x, &a), &b) in row.iter_mut().zip(a).zip(b) {
-                *x = *x * a.exp() + b;
+            for (j, x) in row.iter_mut().enumerate() {
+                *x = *x * a[j].exp() + self.shift(params, j);
             }
         }
         let sum: f64 = a.iter().map(|v| v.wide()).sum();
@@ -83,10 +100,10 @@ impl<T: Real> Bijector<T> for ElementwiseAffine {
         log_det: &mut [f64],
         _: &mut Workspace<T>,
     ) {
-        let (a, b) = self.split(params);
+        let a = &params[..self.dim];
         for mut row in z.rows_mut() {
-            for ((z, &a), &b) in row.iter_mut().zip(a).zip(b) {
-                *z = (*z - b) * (-a).exp();
+            for (j, z) in row.iter_mut().enumerate() {
+                *z = (*z - self.shift(params, j)) * (-a[j]).exp();
             }
         }
         let sum: f64 = a.iter().map(|v| v.wide()).sum();
@@ -104,7 +121,7 @@ impl<T: Real> Bijector<T> for ElementwiseAffine {
         tape: &mut Tape<T>,
         ws: &mut Workspace<T>,
     ) {
-        let (a, _) = self.split(params);
+        let a = &params[..self.dim];
         let x = tape.pop();
         let (ga, gb) = grads.split_at_mut(self.dim);
         for ((mut g, x), &gl) in g.rows_mut().into_iter().zip(x.rows()).zip(g_log_det) {
@@ -112,7 +129,9 @@ impl<T: Real> Bijector<T> for ElementwiseAffine {
                 let scaled = g[j] * a[j].exp();
                 // dz/da = x exp(a), dlog_det/da = 1
                 ga[j] += scaled * x[j] + gl;
-                gb[j] += g[j];
+                if self.shift {
+                    gb[j] += g[j];
+                }
                 g[j] = scaled;
             }
         }

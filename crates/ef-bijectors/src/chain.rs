@@ -57,6 +57,11 @@ impl<T: Real> Chain<T> {
     pub fn parts(&self) -> &[Box<dyn Bijector<T>>] {
         &self.parts
     }
+
+    /// The parts, to build another chain of.
+    pub fn into_parts(self) -> Vec<Box<dyn Bijector<T>>> {
+        self.parts
+    }
 }
 
 impl<T: Real> Bijector<T> for Chain<T> {

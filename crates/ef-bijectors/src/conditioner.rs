@@ -12,7 +12,7 @@ use rand::RngCore;
 ///
 /// Dense, it serves coupling layers. Masked it is MADE (Germain et al. 2015, 1502.03509): with inputs in order, the
 /// **degree** of a hidden unit is how many inputs it may see, output `j` of degree `i` sees units of degree at most
-/// `i`, and so `y_j` depends on `x_0 .. x_{i-1}` and the context only. Units are sorted by degree, in equal numbers;
+/// `i`, and so `y_j` depends on `x_0 .. x_{i-1}` and the context only. Units are sorted by degree, see [`Degrees`];
 /// degree 0 exists only where there is a context to see. One column without context has no units: biases alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conditioner {
@@ -21,6 +21,50 @@ pub struct Conditioner {
     net: Mlp,
     /// Degrees of the hidden units; empty when dense.
     degrees: Vec<usize>,
+}
+
+/// How many columns each hidden unit of a masked network may see. Units are sorted by degree, so only the numbers of
+/// units of each degree matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Degrees {
+    /// Every degree for the same number of units (sequential degrees, as far as they go evenly).
+    #[default]
+    Equal,
+    /// Drawn uniformly (Germain et al. 2015, 1502.03509, sec. 4.2) from the stream of this seed.
+    Random {
+        /// Two layers of one seed have the same degrees.
+        seed: u64,
+    },
+}
+
+impl Degrees {
+    /// Sorted degrees of `hidden` units, from 0 (with context) or 1 to `dim - 1`; none where there are none to see.
+    fn of_units(&self, dim: usize, with_context: bool, hidden: usize) -> Vec<usize> {
+        let lowest = usize::from(!with_context);
+        if dim <= lowest {
+            return Vec::new();
+        }
+        let kinds = dim - lowest;
+        let mut degrees: Vec<usize> = match *self {
+            Self::Equal => (0..hidden).map(|u| lowest + u * kinds / hidden).collect(),
+            Self::Random { seed } => {
+                let mut state = seed;
+                (0..hidden)
+                    .map(|_| lowest + ((u128::from(split_mix(&mut state)) * kinds as u128) >> 64) as usize)
+                    .collect()
+            }
+        };
+        degrees.sort_unstable();
+        degrees
+    }
+}
+
+/// SplitMix64 (Steele et al. 2014): a seed becomes a stream, the same in every version of every library.
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 impl Conditioner {
@@ -43,8 +87,9 @@ impl Conditioner {
         context_dim: usize,
         per_column: usize,
         config: MlpConfig,
+        degrees: &Degrees,
     ) -> Result<Self, TensorError> {
-        let degrees = hidden_degrees(dim, context_dim > 0, config.hidden);
+        let degrees = degrees.of_units(dim, context_dim > 0, config.hidden);
         let outputs: Vec<usize> = (0..dim * per_column).map(|j| j / per_column).collect();
         let net = Mlp::masked(config, &degrees, &outputs)?;
         Ok(Self {
@@ -99,6 +144,42 @@ impl Conditioner {
         let (input, _, net) = self.split_mut(params);
         self.input.project(input);
         self.net.project(net);
+    }
+
+    /// Starting values for parameters that several orders share: as [`init`](Self::init), but with random weights from
+    /// every column, since every weight is used by some order.
+    pub(crate) fn init_any_order<T: Real>(&self, rng: &mut dyn RngCore, params: &mut [T]) {
+        self.init(rng, params);
+        let (input, _, _) = self.split_mut(params);
+        let dense = Linear::new(self.input.inputs(), self.input.outputs());
+        dense.init(1.0, rng, input);
+    }
+
+    /// Sets weights that no order uses to zero: those between hidden units.
+    pub(crate) fn project_any_order<T: Real>(&self, params: &mut [T]) {
+        let (_, _, net) = self.split_mut(params);
+        self.net.project_hidden(net);
+    }
+
+    /// Calls `f(at place i, at column order[i])` with the indices of every parameter that belongs to a column: the
+    /// input weights of its row, the output weights and biases of its outputs.
+    pub(crate) fn each_column_weight(&self, order: &[usize], mut f: impl FnMut(usize, usize)) {
+        let (hidden, outputs) = (self.net.hidden(), self.net.outputs());
+        let per_column = outputs / order.len();
+        let end = self.num_params();
+        let output = end - (hidden + 1) * outputs;
+        for (i, &j) in order.iter().enumerate() {
+            for u in 0..hidden {
+                f(i * hidden + u, j * hidden + u);
+            }
+            // rows of the output weights, then the biases as one row more
+            for u in 0..=hidden {
+                let row = output + u * outputs;
+                for w in 0..per_column {
+                    f(row + i * per_column + w, row + j * per_column + w);
+                }
+            }
+        }
     }
 
     /// `y = net(x, context)`; `x: (rows, inputs)`, `y: (rows, outputs)`.
@@ -220,17 +301,6 @@ impl<T: Real> Columns<'_, T> {
 
 fn context_layer(context_dim: usize, hidden: usize) -> Option<Linear> {
     (context_dim > 0).then(|| Linear::new(context_dim, hidden).without_bias())
-}
-
-/// Sorted degrees in equal numbers, from 0 (with context) or 1 to `dim - 1`.
-fn hidden_degrees(dim: usize, with_context: bool, hidden: usize) -> Vec<usize> {
-    let lowest = usize::from(!with_context);
-    if dim <= lowest {
-        return Vec::new();
-    }
-    (0..hidden)
-        .map(|u| lowest + u * (dim - lowest) / hidden)
-        .collect()
 }
 
 /// Copies column `j` of `from` to row `j` of `to`, and back: the layouts of the two directions.

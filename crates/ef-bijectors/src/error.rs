@@ -41,7 +41,37 @@ pub enum BijectorError {
     /// A bijector of no columns, or a chain of no parts.
     #[error("{0} needs at least one column")]
     Empty(&'static str),
+    /// A number outside its range.
+    #[error("{what} is {value}, but must be {expected}")]
+    Setting {
+        /// Which number.
+        what: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// A masked network that cannot be built.
     #[error(transparent)]
     Tensor(#[from] TensorError),
+}
+
+impl BijectorError {
+    /// `Err` unless `ok`.
+    pub(crate) fn unless(
+        ok: bool,
+        what: &'static str,
+        value: impl ToString,
+        expected: &'static str,
+    ) -> Result<(), Self> {
+        if ok {
+            Ok(())
+        } else {
+            Err(Self::Setting {
+                what,
+                value: value.to_string(),
+                expected,
+            })
+        }
+    }
 }

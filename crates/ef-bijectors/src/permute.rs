@@ -26,16 +26,7 @@ impl Permute {
     /// # Errors
     /// If `order` is empty or no permutation.
     pub fn new(order: Vec<usize>) -> Result<Self, BijectorError> {
-        let len = order.len();
-        if len == 0 {
-            return Err(BijectorError::Empty("a permutation"));
-        }
-        let mut seen = vec![false; len];
-        for &index in &order {
-            if index >= len || std::mem::replace(&mut seen[index], true) {
-                return Err(BijectorError::Permutation { len, index });
-            }
-        }
+        check_order(&order)?;
         Ok(Self { order })
     }
 
@@ -79,6 +70,21 @@ impl Permute {
         }
         ws.give(old);
     }
+}
+
+/// Refuses what is no permutation.
+pub(crate) fn check_order(order: &[usize]) -> Result<(), BijectorError> {
+    let len = order.len();
+    if len == 0 {
+        return Err(BijectorError::Empty("a permutation"));
+    }
+    let mut seen = vec![false; len];
+    for &index in order {
+        if index >= len || std::mem::replace(&mut seen[index], true) {
+            return Err(BijectorError::Permutation { len, index });
+        }
+    }
+    Ok(())
 }
 
 impl<T: Real> Bijector<T> for Permute {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use ef_bijectors::Bijector;
-use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
+use ef_bijectors::{Bijector, BijectorError};
+use ef_tensor::{ParamVisitor, Real, Scope, Tape, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rand::RngCore;
 
@@ -39,12 +39,30 @@ pub struct Flow<T: Real> {
 impl<T: Real> Flow<T> {
     /// A flow over the standard normal.
     pub fn new(bijector: impl Bijector<T> + 'static) -> Self {
-        Self::with_base(Box::new(bijector), Box::new(StandardNormal))
+        Self::boxed(Box::new(bijector))
+    }
+
+    /// The same for a boxed bijector.
+    pub fn boxed(bijector: Box<dyn Bijector<T>>) -> Self {
+        Self {
+            bijector,
+            base: Box::new(StandardNormal),
+        }
     }
 
     /// A flow over a base of your choice.
-    pub fn with_base(bijector: Box<dyn Bijector<T>>, base: Box<dyn Base<T>>) -> Self {
-        Self { bijector, base }
+    ///
+    /// # Errors
+    /// If the base is for another number of columns.
+    pub fn with_base(bijector: Box<dyn Bijector<T>>, base: Box<dyn Base<T>>) -> Result<Self, BijectorError> {
+        match base.dim() {
+            Some(found) if found != bijector.dim() => Err(BijectorError::Dimension {
+                what: "the base distribution".to_owned(),
+                found,
+                expected: bijector.dim(),
+            }),
+            _ => Ok(Self { bijector, base }),
+        }
     }
 
     /// The bijector.
@@ -52,14 +70,27 @@ impl<T: Real> Flow<T> {
         &*self.bijector
     }
 
+    /// The base distribution.
+    pub fn base(&self) -> &dyn Base<T> {
+        &*self.base
+    }
+
     /// Number of columns.
     pub fn dim(&self) -> usize {
         self.bijector.dim()
     }
 
-    /// Number of parameters.
+    /// Number of parameters: the bijector's, then the base's.
     pub fn num_params(&self) -> usize {
-        self.bijector.num_params()
+        self.bijector.num_params() + self.base.num_params()
+    }
+
+    fn split<'a>(&self, params: &'a [T]) -> (&'a [T], &'a [T]) {
+        params.split_at(self.bijector.num_params())
+    }
+
+    fn split_mut<'a>(&self, params: &'a mut [T]) -> (&'a mut [T], &'a mut [T]) {
+        params.split_at_mut(self.bijector.num_params())
     }
 
     /// Writes `log p(x | context)`, nats. `x: (rows, dim)`, `context: (rows, context_dim)`.
@@ -71,13 +102,14 @@ impl<T: Real> Flow<T> {
         out: &mut [f64],
         ws: &mut Workspace<T>,
     ) {
+        let (params, base) = self.split(params);
         let mut z = ws.take(x.nrows(), x.ncols());
         z.assign(&x);
         out.fill(0.0);
         self.bijector
             .forward(params, z.view_mut(), context, out, None, ws);
         for (out, z) in out.iter_mut().zip(z.rows()) {
-            *out += self.base.log_prob(z);
+            *out += self.base.log_prob(base, z);
         }
         ws.give(z);
     }
@@ -103,13 +135,27 @@ impl<T: Real> Flow<T> {
         key: Key,
         ws: &mut Workspace<T>,
     ) -> (Array2<T>, Vec<f64>) {
+        debug_assert_eq!(context.nrows() as u64, rows.end - rows.start);
+        self.sample_rows(params, context, rows, key, ws)
+    }
+
+    /// The same for rows of any numbers, one a row of `context`.
+    pub(crate) fn sample_rows(
+        &self,
+        params: &[T],
+        context: ArrayView2<'_, T>,
+        rows: impl Iterator<Item = u64>,
+        key: Key,
+        ws: &mut Workspace<T>,
+    ) -> (Array2<T>, Vec<f64>) {
         let n = context.nrows();
-        debug_assert_eq!(n as u64, rows.end - rows.start);
+        let (params, base) = self.split(params);
         let mut z = Array2::zeros((n, self.dim()));
         for (row, z) in rows.zip(z.rows_mut()) {
-            self.base.sample(&mut key.row(row), z);
+            self.base.sample(base, &mut key.row(row), z);
         }
-        let mut log_prob: Vec<f64> = z.rows().into_iter().map(|z| self.base.log_prob(z)).collect();
+        let latent = z.rows().into_iter();
+        let mut log_prob: Vec<f64> = latent.map(|z| self.base.log_prob(base, z)).collect();
         let mut log_det = vec![0.0; n];
         self.bijector
             .inverse(params, z.view_mut(), context, &mut log_det, ws);
@@ -130,13 +176,15 @@ impl<T: Real> Flow<T> {
         tape: &mut Tape<T>,
         ws: &mut Workspace<T>,
     ) {
+        let (params, base) = self.split(params);
+        let (grads, base_grads) = self.split_mut(grads);
         out.fill(0.0);
         self.bijector
             .forward(params, x.view_mut(), context, out, Some(tape), ws);
         let mut g = ws.take(x.nrows(), x.ncols());
         for ((out, z), g) in out.iter_mut().zip(x.rows()).zip(g.rows_mut()) {
-            *out += self.base.log_prob(z);
-            self.base.nll_gradient(z, g);
+            *out += self.base.log_prob(base, z);
+            self.base.nll_backward(base, z, g, base_grads);
         }
         // d(-log p)/d log_det = -1
         let mut g_log_det = ws.take(1, x.nrows());
@@ -177,7 +225,7 @@ impl<T: Real> RowSet for FlowRows<T> {
 #[derive(Debug, Default)]
 pub struct FlowScratch<T> {
     tape: Tape<T>,
-    ws: Workspace<T>,
+    pub(crate) ws: Workspace<T>,
     out: Vec<f64>,
 }
 
@@ -195,29 +243,37 @@ impl<T: Real> Density<T> for Flow<T> {
     type Scratch = FlowScratch<T>;
 
     fn num_params(&self) -> usize {
-        self.bijector.num_params()
+        Self::num_params(self)
     }
 
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
         self.bijector.visit_params(visitor);
+        self.base.visit_params(&mut Scope::new("base", visitor));
     }
 
     fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
+        let (params, base) = self.split_mut(params);
         self.bijector.init(rng, params);
+        self.base.init(rng, base);
     }
 
     fn project(&self, params: &mut [T]) {
-        self.bijector.project(params);
+        self.bijector.project(self.split_mut(params).0);
     }
 
     fn init_from_data(&self, params: &mut [T], rows: &FlowRows<T>, index: &[usize]) {
         let mut ws = Workspace::default();
-        let (x, context) = (
+        let (mut x, context) = (
             gather(&rows.x, index, &mut ws),
             gather(&rows.context, index, &mut ws),
         );
+        let (params, base) = self.split_mut(params);
         self.bijector
             .init_from_data(params, x.view(), context.view(), &mut ws);
+        let mut log_det = vec![0.0; index.len()];
+        self.bijector
+            .forward(params, x.view_mut(), context.view(), &mut log_det, None, &mut ws);
+        self.base.init_from_data(base, x.view());
     }
 
     fn log_prob(

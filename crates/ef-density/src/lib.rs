@@ -6,9 +6,12 @@ mod flow;
 mod key;
 mod law;
 pub mod mixed;
-pub mod normal;
+mod order_ensemble;
+
+pub use ef_tensor::normal;
 
 pub use density::{Density, RowSet};
 pub use flow::{Flow, FlowRows, FlowScratch};
 pub use key::{Key, ScoreKey, StepKey, uniform};
 pub use law::{ColumnLaw, Place};
+pub use order_ensemble::OrderEnsemble;

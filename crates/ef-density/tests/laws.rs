@@ -2,9 +2,10 @@
 
 mod common;
 
-use ef_bijectors::{Bijector, FlowConfig, MlpConfig, maf, real_nvp};
+use ef_bijectors::{Bijector, FlowConfig, MlpConfig, Standardize, any_order_autoregressive, maf, real_nvp};
 use ef_check::{DensityConfig, assert_density};
-use ef_density::{Flow, FlowRows};
+use ef_density::base::{Base, DiagonalNormal, Logistic, NormalMixture, StudentT};
+use ef_density::{Flow, FlowRows, OrderEnsemble};
 use ef_tensor::SparseLinear;
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
@@ -30,15 +31,35 @@ fn flows() {
             x: Array2::from_shape_simple_fn((ROWS, dim), || rng.random_range(-2.0..2.0)),
             context: Array2::from_shape_simple_fn((ROWS, context), || rng.random_range(-1.0..1.0)),
         };
-        let flows: [(&str, Box<dyn Bijector<f64>>); 2] = [
+        let bijectors: [(&str, Box<dyn Bijector<f64>>); 2] = [
             ("maf", Box::new(maf(dim, context, &config).unwrap())),
             ("real_nvp", Box::new(real_nvp(dim, context, &config).unwrap())),
         ];
-        for (name, bijector) in flows {
-            let flow = Flow::with_base(bijector, Box::new(ef_density::base::StandardNormal));
-            let report = assert_density(&flow, &rows, &DensityConfig::default());
+        for (name, bijector) in bijectors {
+            let report = assert_density(&Flow::boxed(bijector), &rows, &DensityConfig::default());
             println!("{name}, {dim} columns, context {context}: {report}");
         }
+        let bases: [Box<dyn Base<f64>>; 4] = [
+            Box::new(Logistic),
+            Box::new(StudentT::new(3.0).unwrap()),
+            Box::new(DiagonalNormal::new(dim)),
+            Box::new(NormalMixture::new(dim, 3).unwrap()),
+        ];
+        for base in bases {
+            let name = format!("{base:?}");
+            let flow = Flow::with_base(Box::new(maf(dim, context, &config).unwrap()), base).unwrap();
+            let report = assert_density(&flow, &rows, &DensityConfig::default());
+            println!("maf over {name}, {dim} columns, context {context}: {report}");
+        }
+        let clamp = Standardize::default();
+        let orders = any_order_autoregressive(dim, context, &config, clamp, 4, &mut rng).unwrap();
+        // a step is under one order, a score under all
+        let claims = DensityConfig {
+            exact_loss: false,
+            ..DensityConfig::default()
+        };
+        let report = assert_density(&OrderEnsemble::new(orders).unwrap(), &rows, &claims);
+        println!("maf of any order, {dim} columns, context {context}: {report}");
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [`Linear`], [`SparseLinear`] | affine layers, dense, masked (block-triangular) or gathered |
 //! | [`Mlp`], [`Incremental`] | hidden layers, plain or residual, masked or not; one degree at a time |
 //! | [`Tape`], [`Workspace`] | where a forward pass leaves what its backward needs; recycled scratch memory |
+//! | [`normal`] | the normal distribution: density, CDF, quantile |
 //! | [`params`], [`shards`] | names and shapes inside a flat parameter vector; fixed splits of rows |
 
 mod activation;
@@ -18,6 +19,7 @@ mod gemm;
 mod incremental;
 mod linear;
 mod mlp;
+pub mod normal;
 pub mod params;
 pub mod real;
 pub mod shards;

@@ -158,8 +158,16 @@ impl Mlp {
 
     /// Sets weights outside the masks to zero; see [`Linear::project`].
     pub fn project<T: Real>(&self, params: &mut [T]) {
+        let at = params.len() - self.output.num_params();
+        let (hidden, output) = params.split_at_mut(at);
+        self.project_hidden(hidden);
+        self.output.project(output);
+    }
+
+    /// The same for the hidden layers alone: for owners that mask the output layer themselves.
+    pub fn project_hidden<T: Real>(&self, params: &mut [T]) {
         let mut rest = params;
-        for layer in self.hidden.iter().chain([&self.output]) {
+        for layer in &self.hidden {
             let (own, next) = rest.split_at_mut(layer.num_params());
             layer.project(own);
             rest = next;

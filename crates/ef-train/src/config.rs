@@ -91,6 +91,27 @@ macro_rules! setters {
     };
 }
 
+pub(crate) use setters;
+
+/// An error that names `setting` unless `ok`.
+pub(crate) fn check(
+    ok: bool,
+    setting: &'static str,
+    value: &dyn ToString,
+    expected: &'static str,
+) -> Result<(), TrainError> {
+    if ok {
+        Ok(())
+    } else {
+        Err(TrainError::setting(setting, value.to_string(), expected))
+    }
+}
+
+/// Whether `x` is a positive number; NaN is not.
+pub(crate) fn above_0(x: f64) -> bool {
+    x.is_finite() && x > 0.0
+}
+
 impl TrainConfig {
     /// Most shards and threads that are accepted: each shard holds a gradient of its own.
     pub const MOST_SHARDS: usize = 1024;
@@ -115,15 +136,6 @@ impl TrainConfig {
 
     /// Checks every setting and names the first that cannot be used.
     pub fn validate(&self) -> Result<(), TrainError> {
-        let check = |ok: bool, setting, value: &dyn ToString, expected| {
-            if ok {
-                Ok(())
-            } else {
-                Err(TrainError::setting(setting, value.to_string(), expected))
-            }
-        };
-        // Written so that NaN fails.
-        let above_0 = |x: f64| x.is_finite() && x > 0.0;
         check(self.epochs >= 1, "epochs", &self.epochs, "at least 1")?;
         check(self.batch >= 1, "batch", &self.batch, "at least 1")?;
         check(above_0(self.lr), "lr", &self.lr, "a number above 0")?;

@@ -53,6 +53,32 @@ pub enum TrainError {
         /// The epoch whose weights were kept (0: before training).
         best_epoch: usize,
     },
+    /// Too many steps of a variational fit had a loss or gradient that is not a finite number.
+    #[error(
+        "{skipped} of {steps} steps had a loss or gradient that is not finite; lower `lr` (it is {lr}), set `clip_norm`, and look for points where the target's log-density or its gradient is not finite"
+    )]
+    TargetNotFinite {
+        /// Steps skipped until the fit was given up.
+        skipped: u64,
+        /// Steps planned.
+        steps: u64,
+        /// The highest learning rate.
+        lr: f64,
+    },
+    /// A target and an approximation of different dimensions.
+    #[error("the target has {target} columns, but the approximation has {approximation}")]
+    TargetDimension {
+        /// Columns of the target.
+        target: usize,
+        /// Columns of the bijector.
+        approximation: usize,
+    },
+    /// An approximation that depends on a context.
+    #[error("the bijector reads a context of {columns} columns, but a variational fit has none to give")]
+    Context {
+        /// Width of the context.
+        columns: usize,
+    },
     /// The operating system would not give us threads.
     #[error(
         "could not start {threads} threads ({reason}): set `threads` to a smaller number, or to 1 for none"

@@ -5,6 +5,7 @@
 //! | item | holds |
 //! | --- | --- |
 //! | [`fit()`], [`TrainConfig`], [`History`] | the loop, its settings, what happened |
+//! | [`fit_variational()`], [`Variational`], [`Target`], [`kl_divergence`] | reverse-KL training for a density known up to a factor, and how far it got |
 //! | [`Observer`] | progress, and a stop button |
 //! | [`Adam`], [`Schedule`], [`clip_factor`], [`ema_decay`] | the parts of a step, usable alone |
 //! | [`Batches`], [`validation_split`] | keyed orders of rows |
@@ -24,6 +25,7 @@ mod observer;
 mod parallel;
 mod schedule;
 mod score;
+mod variational;
 
 pub use adam::{Adam, AdamConfig, AdamStep};
 pub use batches::{Batches, Split, SplitConfig, validation_split};
@@ -35,3 +37,7 @@ pub use fit::fit;
 pub use history::{EpochRecord, History, StopReason};
 pub use observer::{EpochReport, FitStart, Observer, StepReport};
 pub use schedule::Schedule;
+pub use variational::{
+    KlEstimate, Target, Variational, VariationalBlock, VariationalConfig, VariationalHistory,
+    VariationalScratch, fit_variational, kl_divergence,
+};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use echoflow::demo::Demo;
-use echoflow::plot::{Panel, scatter_svg};
+use echoflow::plot::{Cloud, scatter_svg};
 use echoflow::tabular::write_atomically;
 use echoflow::{ModelKind, StopReason, Table, with_threads};
 use rand::SeedableRng;
@@ -64,11 +64,11 @@ pub(super) fn run(dir: &Path, seed: u64, epochs: Option<usize>, threads: usize) 
     let truth = truth.iter().sum::<f64>() / ROWS.1 as f64;
     let (real, drawn) = (points(&table)?, points(&synthetic)?);
     let svg = scatter_svg(
-        &Panel {
+        &Cloud {
             title: "real",
             points: &real,
         },
-        &Panel {
+        &Cloud {
             title: "synthetic",
             points: &drawn,
         },

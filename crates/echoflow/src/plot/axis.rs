@@ -2,10 +2,11 @@
 
 /// Share of the data's span that is left free at either end.
 const MARGIN: f64 = 0.04;
-/// The number of ticks that is aimed at.
+/// Pixels from tick to tick that are aimed at, and the number of ticks aimed at on a long axis.
+const TICK_DISTANCE: f64 = 60.0;
 const TICKS: f64 = 5.0;
 
-/// The limits of one axis, shared by both panels.
+/// The limits of one axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Axis {
     low: f64,
@@ -13,28 +14,21 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// An axis that holds all values; a constant is put in the middle, and no values give `[0, 1]`.
-    pub(super) fn around(values: impl Iterator<Item = f64>) -> Self {
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-            (low.min(v), high.max(v))
-        });
-        if low > high {
-            return Self { low: 0.0, high: 1.0 };
-        }
-        let span = high - low;
-        // a span at the limit of precision is a constant: ticks inside it would all have one label
-        let constant = span <= 1e-12 * low.abs().max(high.abs());
-        let margin = if !constant {
-            MARGIN * span
-        } else if low == 0.0 {
-            0.5
-        } else {
-            0.1 * low.abs()
+    /// An axis that holds all ranges, with free space around those that ask for it; a constant is put in the middle,
+    /// and no ranges give `[0, 1]`.
+    pub(super) fn around(ranges: impl Iterator<Item = ([f64; 2], bool)> + Clone) -> Self {
+        let span = |ranges: &mut dyn Iterator<Item = [f64; 2]>| {
+            ranges.reduce(|[a, b], [low, high]| [a.min(low), b.max(high)])
         };
-        Self {
-            low: low - margin,
-            high: high + margin,
-        }
+        let loose = span(&mut ranges.clone().filter(|r| r.1).map(|r| r.0)).map(with_margin);
+        let tight = span(&mut ranges.clone().filter(|r| !r.1).map(|r| r.0));
+        let both = span(&mut loose.into_iter().chain(tight));
+        both.map_or(Self::exactly(0.0, 1.0), |[low, high]| Self::exactly(low, high))
+    }
+
+    /// An axis from `low` to `high`, which must be above it.
+    pub(super) fn exactly(low: f64, high: f64) -> Self {
+        Self { low, high }
     }
 
     /// Where a value lies between the limits, from 0 to 1.
@@ -42,9 +36,9 @@ impl Axis {
         (value - self.low) / (self.high - self.low)
     }
 
-    /// Ticks at multiples of 1, 2 or 5 times a power of ten, with their labels.
-    pub(super) fn ticks(&self) -> Vec<(f64, String)> {
-        let rough = (self.high - self.low) / TICKS;
+    /// Ticks at multiples of 1, 2 or 5 times a power of ten, with their labels, on an axis of so many pixels.
+    pub(super) fn ticks(&self, pixels: f64) -> Vec<(f64, String)> {
+        let rough = (self.high - self.low) / (pixels / TICK_DISTANCE).clamp(2.0, TICKS);
         let exponent = rough.log10().floor();
         let power = 10f64.powf(exponent);
         let step = [1.0, 2.0, 5.0, 10.0]
@@ -62,6 +56,21 @@ impl Axis {
             .map(|k| (k * step, label(k * step, step)))
             .collect()
     }
+}
+
+/// The range with free space around it.
+fn with_margin([low, high]: [f64; 2]) -> [f64; 2] {
+    let span = high - low;
+    // a span at the limit of precision is a constant: ticks inside it would all have one label
+    let constant = span <= 1e-12 * low.abs().max(high.abs());
+    let margin = if !constant {
+        MARGIN * span
+    } else if low == 0.0 {
+        0.5
+    } else {
+        0.1 * low.abs()
+    };
+    [low - margin, high + margin]
 }
 
 /// A number written with the digits that tell it from its neighbours a step away.
@@ -115,7 +124,7 @@ mod tests {
 
     fn labels(low: f64, high: f64) -> Vec<String> {
         Axis { low, high }
-            .ticks()
+            .ticks(330.0)
             .into_iter()
             .map(|(_, label)| label)
             .collect()
@@ -134,15 +143,17 @@ mod tests {
         for exponent in -300..=300 {
             for (low, high) in [(-0.3, 2.1), (0.99, 1.01), (-7.7, -7.2)] {
                 let scale = 10f64.powi(exponent);
-                let axis = Axis::around([low * scale, high * scale].into_iter());
-                let ticks = axis.ticks();
-                assert!(
-                    (2..=7).contains(&ticks.len()),
-                    "{axis:?} has {} ticks",
-                    ticks.len()
-                );
-                for (value, _) in &ticks {
-                    assert!((-1e-9..=1.0 + 1e-9).contains(&axis.place(*value)));
+                let axis = Axis::around([([low * scale, high * scale], true)].into_iter());
+                for (pixels, most) in [(330.0, 7), (120.0, 4)] {
+                    let ticks = axis.ticks(pixels);
+                    assert!(
+                        (1..=most).contains(&ticks.len()),
+                        "{axis:?} has {} ticks",
+                        ticks.len()
+                    );
+                    for (value, _) in &ticks {
+                        assert!((-1e-9..=1.0 + 1e-9).contains(&axis.place(*value)));
+                    }
                 }
             }
         }
@@ -152,8 +163,23 @@ mod tests {
     fn constants_and_nothing_have_an_axis() {
         assert_eq!(Axis::around([].into_iter()), Axis { low: 0.0, high: 1.0 });
         for value in [0.0, 3.0, -1e12, 1e-300] {
-            let axis = Axis::around([value, value].into_iter());
+            let axis = Axis::around([([value, value], true)].into_iter());
             assert!((axis.place(value) - 0.5).abs() < 1e-9, "{value}");
         }
+    }
+
+    #[test]
+    fn exact_ranges_have_no_margin_and_loose_ones_have() {
+        let exact = ([-3.0, 3.0], false);
+        assert_eq!(Axis::around([exact].into_iter()), Axis::exactly(-3.0, 3.0));
+        // loose points well inside an exact range do not widen it
+        assert_eq!(
+            Axis::around([exact, ([-1.0, 1.0], true)].into_iter()),
+            Axis::exactly(-3.0, 3.0)
+        );
+        assert_eq!(
+            Axis::around([([0.0, 10.0], true)].into_iter()),
+            Axis::exactly(-0.4, 10.4)
+        );
     }
 }

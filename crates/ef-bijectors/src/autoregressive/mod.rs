@@ -1,5 +1,9 @@
-//! Masked autoregressive flows.
+//! Masked autoregressive layers and flows.
 
-mod maf;
+mod flows;
+mod layer;
+mod reordered;
 
-pub use maf::{MaskedAffine, maf};
+pub use flows::{any_order_autoregressive, autoregressive_flow, iaf, maf, neural_spline_autoregressive};
+pub use layer::Autoregressive;
+pub use reordered::Reordered;

@@ -54,7 +54,7 @@ impl<T: Real> RankFlow<T> {
         Ok(Self {
             cells,
             context: Linear::new(layout.context_dim(), width),
-            flow: Flow::with_base(bijector, Box::new(crate::base::StandardNormal)),
+            flow: Flow::boxed(bijector),
         })
     }
 

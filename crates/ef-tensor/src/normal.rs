@@ -17,7 +17,7 @@ pub fn ndtr(z: f64) -> f64 {
 /// `-inf` at 0, `inf` at 1, NaN outside.
 ///
 /// ```
-/// use ef_density::normal::{ndtr, ndtri};
+/// use ef_tensor::normal::{ndtr, ndtri};
 /// assert!((ndtr(ndtri(1e-9)) / 1e-9 - 1.0).abs() < 1e-12);
 /// ```
 pub fn ndtri(p: f64) -> f64 {

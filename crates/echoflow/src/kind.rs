@@ -1,0 +1,182 @@
+//! The kinds of flow a model can have, and the door for new ones.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{LazyLock, PoisonError, RwLock};
+
+use ef_bijectors::{Bijector, BijectorError, RationalQuadratic, maf, neural_spline_autoregressive, real_nvp};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::architecture::Architecture;
+use crate::error::Error;
+
+/// Which flow models the numbers. Categories, atoms and missing cells are modelled exactly under each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum ModelKind {
+    /// Masked autoregressive flow: a good density, and sampling at the price of one pass.
+    #[default]
+    Maf,
+    /// RealNVP: affine coupling layers.
+    Rnvp,
+    /// Neural spline flow, autoregressive: for strongly curved or many-humped numbers. Options `bins` and `bound`.
+    Nsf,
+    /// A bijector of your own, by the name given to [`register`].
+    Registered(&'static str),
+}
+
+impl ModelKind {
+    /// The name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Maf => "maf",
+            Self::Rnvp => "rnvp",
+            Self::Nsf => "nsf",
+            Self::Registered(name) => name,
+        }
+    }
+
+    /// The bijector over `dim` columns and a context of `context_dim`.
+    pub(crate) fn bijector(
+        self,
+        dim: usize,
+        context_dim: usize,
+        architecture: &Architecture,
+    ) -> Result<Box<dyn Bijector<f32>>, BijectorError> {
+        let constructor = REGISTRY
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(self.name())
+            .copied()
+            .ok_or(BijectorError::Empty("a bijector that is not registered"))?;
+        constructor(dim, context_dim, architecture)
+    }
+}
+
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for ModelKind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
+        match registry.get_key_value(name) {
+            Some((&name, _)) => Ok(Self::of(name)),
+            None => Err(Error::UnknownModel {
+                name: name.to_owned(),
+                known: registry.keys().copied().collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+}
+
+impl ModelKind {
+    fn of(name: &'static str) -> Self {
+        [Self::Maf, Self::Rnvp, Self::Nsf]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .unwrap_or(Self::Registered(name))
+    }
+}
+
+impl Serialize for ModelKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Builds the bijector of a model over `dim` normal scores, given a summary of `context_dim` numbers (0: none), from the
+/// sizes of the [`Architecture`]. It must give the same bijector for the same arguments: a file holds only those, and
+/// the parameters.
+pub type FlowConstructor =
+    fn(dim: usize, context_dim: usize, &Architecture) -> Result<Box<dyn Bijector<f32>>, BijectorError>;
+
+/// The built-in kinds go through the same door.
+static REGISTRY: LazyLock<RwLock<BTreeMap<&'static str, FlowConstructor>>> = LazyLock::new(|| {
+    let maf: FlowConstructor = |dim, context, a| {
+        options(a, &[], "left out: maf has none")?;
+        Ok(Box::new(maf::<f32>(dim, context, &a.flow_config())?))
+    };
+    let rnvp: FlowConstructor = |dim, context, a| {
+        options(a, &[], "left out: rnvp has none")?;
+        Ok(Box::new(real_nvp::<f32>(dim, context, &a.flow_config())?))
+    };
+    let nsf: FlowConstructor = |dim, context, a| {
+        options(a, &["bins", "bound"], "bins or bound")?;
+        let bins = a
+            .options
+            .get("bins")
+            .map_or(Architecture::BINS, |&bins| bins as usize);
+        let bound = a.options.get("bound").copied().unwrap_or(Architecture::BOUND);
+        let spline = RationalQuadratic::new(bins, bound)?;
+        Ok(Box::new(neural_spline_autoregressive::<f32>(
+            dim,
+            context,
+            &a.flow_config(),
+            spline,
+        )?))
+    };
+    RwLock::new(BTreeMap::from([("maf", maf), ("nsf", nsf), ("rnvp", rnvp)]))
+});
+
+/// Refuses an option that the kind of flow does not have.
+fn options(a: &Architecture, known: &[&str], expected: &'static str) -> Result<(), BijectorError> {
+    match a.options.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(BijectorError::Setting {
+            what: "the name of an option of the model",
+            value: format!("\"{name}\""),
+            expected,
+        }),
+    }
+}
+
+/// Makes a bijector of your own a kind of model: fitted, saved, loaded, sampled, scored and inspected like the built-in
+/// ones. A program that loads such a model registers the kind first; registering a name again replaces its
+/// constructor.
+///
+/// # Errors
+/// If `kind` is a built-in name, or not made of lower-case letters, digits and `-`.
+///
+/// ```
+/// use echoflow::bijectors::{ActNorm, Bijector, Chain, maf};
+/// use echoflow::{EchoFlow, demo::Demo, register};
+///
+/// let kind = register("normed-maf", |dim, context_dim, architecture| {
+///     let mut parts: Vec<Box<dyn Bijector<f32>>> = vec![Box::new(ActNorm::new(dim)?)];
+///     parts.extend(maf(dim, context_dim, &architecture.flow_config())?.into_parts());
+///     Ok(Box::new(Chain::new(parts)?))
+/// })?;
+/// let table = Demo::Sine.generate(200, 1).to_table()?;
+/// let model = EchoFlow::builder().model(kind).epochs(1).fit(&table)?;
+/// assert_eq!(model.architecture().model.name(), "normed-maf");
+/// # Ok::<(), echoflow::Error>(())
+/// ```
+pub fn register(kind: &str, constructor: FlowConstructor) -> Result<ModelKind, Error> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if kind.is_empty() || !kind.chars().all(plain) {
+        return Err(Error::KindName(kind.to_owned()));
+    }
+    let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
+    // a name lives as long as the program; each is kept once
+    let known = registry.keys().copied().find(|name| *name == kind);
+    let name: &'static str = known.unwrap_or_else(|| Box::leak(kind.to_owned().into_boxed_str()));
+    let kind = ModelKind::of(name);
+    if !matches!(kind, ModelKind::Registered(_)) {
+        return Err(Error::KindName(name.to_owned()));
+    }
+    registry.insert(name, constructor);
+    Ok(kind)
+}

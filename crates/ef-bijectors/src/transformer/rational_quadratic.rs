@@ -1,0 +1,359 @@
+//! The rational-quadratic spline.
+
+use ef_tensor::{Real, Tape, Workspace};
+use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
+
+use super::rational_piece::Piece;
+use super::simplex::{Simplex, below_largest, check_bins, find, normalise, softplus};
+use super::{Transformer, keep};
+use crate::error::BijectorError;
+
+/// Durkan et al. 2019 (1906.04032), eqs. 4 to 8: a monotone spline of `K` rational quadratics that maps a box onto
+/// itself. In a bin with knots `(x0, y0)`, `(x0 + w, y0 + h)`, slopes `d0`, `d1` there, `xi = (x - x0) / w` and
+/// `s = h / w`:
+///
+/// ```text
+/// forward   z = y0 + h (s xi² + d0 xi (1 - xi)) / D           D = s + (d0 + d1 - 2 s) xi (1 - xi)
+///           dz/dx = s² (d1 xi² + 2 s xi (1 - xi) + d0 (1 - xi)²) / D²
+/// inverse   xi = 2 c / (-b - sqrt(b² - 4 a c)),   y = z - y0
+///           a = h (s - d0) + y (d0 + d1 - 2 s)     b = h d0 - y (d0 + d1 - 2 s)     c = -s y
+/// ```
+///
+/// the root that does not cancel. Widths and heights are softmaxes, slopes softpluses, each with a floor; parameters of
+/// zero give the identity. [`new`](Self::new) continues the spline by the identity outside `[-bound, bound]`, with
+/// slope 1 at both ends, and has `3 K - 1` parameters a column; [`on_box`](Self::on_box) ends at its box, with free
+/// slopes there and `3 K + 1` parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RationalQuadratic {
+    bins: usize,
+    lo: f64,
+    hi: f64,
+    tails: bool,
+    floors: SplineFloors,
+}
+
+/// The least widths, heights and slopes of a spline: what keeps its inverse well conditioned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SplineFloors {
+    /// Of a bin, as a share of the box.
+    pub width: f64,
+    /// Of a bin, as a share of the box.
+    pub height: f64,
+    /// At a knot; below 1.
+    pub slope: f64,
+}
+
+impl Default for SplineFloors {
+    fn default() -> Self {
+        Self {
+            width: 1e-3,
+            height: 1e-3,
+            slope: 1e-3,
+        }
+    }
+}
+
+/// Numbers of an element that `backward` needs beside its bins: `x`, the bin or -1 in a tail, both raw slopes.
+const SAVED: usize = 4;
+
+impl RationalQuadratic {
+    /// `bins` bins on `[-bound, bound]` and the identity outside.
+    ///
+    /// # Errors
+    /// If there are no bins, more than 999 (their floors would fill the box), or `bound` is not a positive number.
+    pub fn new(bins: usize, bound: f64) -> Result<Self, BijectorError> {
+        Self {
+            bins,
+            lo: -bound,
+            hi: bound,
+            tails: true,
+            floors: SplineFloors::default(),
+        }
+        .checked()
+    }
+
+    /// `bins` bins on `[lo, hi]`, which is the domain: outside it `log_det` is `-inf`.
+    ///
+    /// # Errors
+    /// If there are no bins, more than 999, or `lo < hi` does not hold of two finite numbers.
+    pub fn on_box(bins: usize, lo: f64, hi: f64) -> Result<Self, BijectorError> {
+        Self {
+            bins,
+            lo,
+            hi,
+            tails: false,
+            floors: SplineFloors::default(),
+        }
+        .checked()
+    }
+
+    /// With other floors.
+    ///
+    /// # Errors
+    /// If a floor is not positive, those of all bins together fill the box, or the slope's is not below 1.
+    pub fn with_floors(self, floors: SplineFloors) -> Result<Self, BijectorError> {
+        Self { floors, ..self }.checked()
+    }
+
+    /// Number of bins.
+    pub fn bins(&self) -> usize {
+        self.bins
+    }
+
+    /// The box.
+    pub fn bounds(&self) -> (f64, f64) {
+        (self.lo, self.hi)
+    }
+
+    fn checked(self) -> Result<Self, BijectorError> {
+        let Self {
+            bins, lo, hi, floors, ..
+        } = self;
+        check_bins(bins, floors.width)?;
+        check_bins(bins, floors.height)?;
+        let slope = floors.slope;
+        BijectorError::unless(
+            slope > 0.0 && slope < 1.0,
+            "the least slope of a spline",
+            slope,
+            "between 0 and 1",
+        )?;
+        let ordered = lo.is_finite() && hi.is_finite() && lo < hi;
+        BijectorError::unless(
+            ordered,
+            "a spline's box",
+            format!("{lo}..{hi}"),
+            "finite, with its lower end first",
+        )?;
+        Ok(self)
+    }
+
+    /// How many slopes a column has parameters for.
+    fn slopes(&self) -> usize {
+        if self.tails { self.bins - 1 } else { self.bins + 1 }
+    }
+
+    /// The raw parameter behind the slope at knot `k`, by its place among the slopes; `None` where the slope is 1.
+    fn slope_at(&self, knot: usize) -> Option<usize> {
+        if !self.tails {
+            Some(knot)
+        } else {
+            (1..self.bins).contains(&knot).then(|| knot - 1)
+        }
+    }
+
+    /// The raw slope at knot `k` of an element; any number where the slope is 1.
+    fn raw_slope<T: Real>(&self, h: ArrayView3<'_, T>, r: usize, j: usize, knot: usize) -> T {
+        self.slope_at(knot)
+            .map_or(T::zero(), |i| h[[r, j, 2 * self.bins + i]])
+    }
+
+    /// `floor + softplus(raw + c)` with `c` such that zero gives 1; and its derivative.
+    fn slope<T: Real>(&self, raw: T) -> (f64, f64) {
+        let floor = self.floors.slope;
+        let c = (1.0 - floor).exp_m1().ln();
+        let (d, slope) = softplus(raw.wide() + c);
+        (floor + d, slope)
+    }
+
+    /// The softmaxes of widths and heights, `(rows * columns, 2 K)`.
+    fn shares<T: Real>(&self, h: ArrayView3<'_, T>, ws: &mut Workspace<T>) -> Array2<T> {
+        let (rows, columns, _) = h.dim();
+        let k = self.bins;
+        let mut p = ws.take(rows * columns, 2 * k);
+        for (r, h) in h.outer_iter().enumerate() {
+            for (j, h) in h.outer_iter().enumerate() {
+                let mut p = p.row_mut(r * columns + j);
+                p.assign(&h.slice(s![..2 * k]));
+                let p = p.as_slice_mut().expect("standard layout");
+                p.chunks_exact_mut(k).for_each(below_largest);
+            }
+        }
+        let all = p.as_slice_mut().expect("standard layout");
+        T::exp_slice(all);
+        all.chunks_exact_mut(k).for_each(normalise);
+        p
+    }
+
+    /// Widths and heights of an element, from its shares.
+    fn axes<'a, T: Real>(&self, shares: &'a [T]) -> (Axis<'a, T>, Axis<'a, T>) {
+        let axis = |shares, floor| Axis {
+            lo: self.lo,
+            hi: self.hi,
+            shares,
+            simplex: Simplex::new(self.bins, floor),
+        };
+        let (widths, heights) = shares.split_at(self.bins);
+        (axis(widths, self.floors.width), axis(heights, self.floors.height))
+    }
+
+    fn piece<T: Real>(&self, bin: usize, widths: Axis<'_, T>, heights: Axis<'_, T>, raw: [T; 2]) -> Piece {
+        let ((x0, w), (y0, h)) = (widths.edges(bin), heights.edges(bin));
+        let [d0, d1] = raw.map(|raw| self.slope(raw).0);
+        Piece { x0, w, y0, h, d0, d1 }
+    }
+
+    /// Whether `v` lies in the box.
+    fn holds(&self, v: f64) -> bool {
+        v >= self.lo && v <= self.hi
+    }
+
+    /// A result inside the box, held to it: rounding may not leave it.
+    fn held<T: Real>(&self, v: f64) -> T {
+        T::of(v.max(self.lo).min(self.hi))
+    }
+}
+
+/// The bins along one axis of the box.
+#[derive(Debug, Clone, Copy)]
+struct Axis<'a, T> {
+    lo: f64,
+    hi: f64,
+    shares: &'a [T],
+    simplex: Simplex<T>,
+}
+
+impl<T: Real> Axis<'_, T> {
+    fn width(&self, k: usize) -> f64 {
+        (self.hi - self.lo) * self.simplex.wide_bin(self.shares[k])
+    }
+
+    /// The bin that holds `at`, and its two edges.
+    fn find(&self, at: f64) -> (usize, f64, f64) {
+        find(
+            self.lo,
+            self.hi,
+            at,
+            (0..self.shares.len()).map(|k| self.width(k)),
+        )
+    }
+
+    /// Where bin `k` begins and how long it is. The last ends at the box's end, whatever rounding made of the sum.
+    fn edges(&self, k: usize) -> (f64, f64) {
+        let left = (0..k).fold(self.lo, |sum, k| sum + self.width(k));
+        let last = k + 1 == self.shares.len();
+        (left, if last { self.hi - left } else { self.width(k) })
+    }
+}
+
+impl Transformer for RationalQuadratic {
+    fn width(&self) -> usize {
+        2 * self.bins + self.slopes()
+    }
+
+    fn domain(&self) -> Option<(f64, f64)> {
+        (!self.tails).then_some((self.lo, self.hi))
+    }
+
+    fn forward<T: Real>(
+        &self,
+        h: ArrayView3<'_, T>,
+        mut x: ArrayViewMut2<'_, T>,
+        log_det: &mut [f64],
+        tape: Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) {
+        let (rows, columns) = x.dim();
+        let shares = self.shares(h, ws);
+        let mut saved = ws.take(rows * columns, SAVED);
+        for r in 0..rows {
+            for j in 0..columns {
+                let at = r * columns + j;
+                let v = x[[r, j]];
+                let mut line = saved.row_mut(at);
+                line[0] = v;
+                line[1] = -T::one();
+                if !self.holds(v.wide()) {
+                    continue;
+                }
+                let (widths, heights) = self.axes(shares.row(at).to_slice().expect("standard layout"));
+                let bin = widths.find(v.wide()).0;
+                let raw = [bin, bin + 1].map(|knot| self.raw_slope(h, r, j, knot));
+                let (z, log) = self.piece(bin, widths, heights, raw).forward(v.wide());
+                x[[r, j]] = self.held(z);
+                log_det[r] += log;
+                line[1] = T::of(bin as f64);
+                (line[2], line[3]) = (raw[0], raw[1]);
+            }
+        }
+        keep(tape, ws, [shares, saved]);
+    }
+
+    fn inverse<T: Real>(
+        &self,
+        h: ArrayView3<'_, T>,
+        mut z: ArrayViewMut2<'_, T>,
+        log_det: &mut [f64],
+        ws: &mut Workspace<T>,
+    ) {
+        let (rows, columns) = z.dim();
+        let shares = self.shares(h, ws);
+        for r in 0..rows {
+            for j in 0..columns {
+                let v = z[[r, j]].wide();
+                if !self.holds(v) {
+                    continue;
+                }
+                let p = shares.row(r * columns + j).to_slice().expect("standard layout");
+                let (widths, heights) = self.axes(p);
+                let bin = heights.find(v).0;
+                let raw = [bin, bin + 1].map(|knot| self.raw_slope(h, r, j, knot));
+                let (x, log) = self.piece(bin, widths, heights, raw).inverse(v);
+                z[[r, j]] = self.held(x);
+                log_det[r] += log;
+            }
+        }
+        ws.give(shares);
+    }
+
+    fn backward<T: Real>(
+        &self,
+        mut g: ArrayViewMut2<'_, T>,
+        g_log_det: &[T],
+        mut g_h: ArrayViewMut3<'_, T>,
+        tape: &mut Tape<T>,
+        ws: &mut Workspace<T>,
+    ) {
+        let (saved, shares) = (tape.pop(), tape.pop());
+        let (rows, columns) = g.dim();
+        let k = self.bins;
+        let span = self.hi - self.lo;
+        let mut line = ws.take(1, k);
+        let g_bins = line.as_slice_mut().expect("standard layout");
+        g_h.fill(T::zero());
+        for r in 0..rows {
+            for j in 0..columns {
+                let at = r * columns + j;
+                let bin = saved[[at, 1]];
+                if bin < T::zero() {
+                    continue;
+                }
+                let bin = bin.wide() as usize;
+                let raw = [saved[[at, 2]], saved[[at, 3]]];
+                let (widths, heights) = self.axes(shares.row(at).to_slice().expect("standard layout"));
+                let piece = self.piece(bin, widths, heights, raw);
+                let d = piece.backward(saved[[at, 0]].wide(), g[[r, j]].wide(), g_log_det[r].wide());
+                g[[r, j]] = T::of(d.x);
+                for (axis, first, start, own) in [(widths, 0, d.x0, d.w), (heights, k, d.y0, d.h)] {
+                    // where a bin starts is the sum of the bins before it; the last bin is what these leave
+                    let last = bin + 1 == k;
+                    g_bins.fill(T::zero());
+                    g_bins[..bin].fill(T::of(span * if last { start - own } else { start }));
+                    if !last {
+                        g_bins[bin] = T::of(span * own);
+                    }
+                    axis.simplex.backward(axis.shares, g_bins);
+                    for (i, &v) in g_bins.iter().enumerate() {
+                        g_h[[r, j, first + i]] = v;
+                    }
+                }
+                for (knot, raw, d) in [(bin, raw[0], d.d0), (bin + 1, raw[1], d.d1)] {
+                    if let Some(i) = self.slope_at(knot) {
+                        g_h[[r, j, 2 * k + i]] = T::of(d * self.slope(raw).1);
+                    }
+                }
+            }
+        }
+        keep(None, ws, [saved, shares, line]);
+    }
+}
