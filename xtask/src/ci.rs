@@ -32,6 +32,9 @@ pub(crate) fn run(sh: &Shell, skip_tests: bool) -> Result<()> {
     step("documentation", || docs(sh))?;
     step("dependencies", || deps::run(sh))?;
     step("each library alone", || each_alone(sh))?;
+    step("the example of a bijector", || {
+        Ok(cmd!(sh, "cargo run -p write-a-bijector").run()?)
+    })?;
     step("end to end", || e2e::run(sh))?;
     println!("== everything holds");
     Ok(())
@@ -82,5 +85,7 @@ fn each_alone(sh: &Shell) -> Result<()> {
             })?;
         cmd!(sh, "cargo doc -p {name} --no-deps").run()?;
     }
+    // features that no other crate's build may ask for
+    cmd!(sh, "cargo check -p ef-check --all-targets --all-features").run()?;
     Ok(())
 }

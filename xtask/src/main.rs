@@ -1,4 +1,4 @@
-//! The repository's own chores: `cargo xtask ci`, `deps`, `docs`, `e2e`.
+//! The repository's own chores: `cargo xtask ci`, `deps`, `docs`, `e2e`, `laws`.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use xshell::Shell;
 mod ci;
 mod deps;
 mod e2e;
+mod laws;
 
 /// Chores of the EchoFlow repository.
 #[derive(Parser, Debug)]
@@ -21,7 +22,7 @@ struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Chore {
     /// Everything that must hold before a change lands: format, lints, tests, documentation, `deps`, each crate
-    /// alone, `e2e`.
+    /// alone, the example of a bijector, `e2e`.
     Ci {
         /// Leave out the tests, where they have run already.
         #[arg(long)]
@@ -33,6 +34,12 @@ enum Chore {
     Docs,
     /// One real fit through the echoflow program, from a demo table to samples and scores.
     E2e,
+    /// The laws of all bijectors over many drawn cases, shared out among them.
+    Laws {
+        /// Cases in all.
+        #[arg(long, default_value_t = 10_000)]
+        cases: u64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -44,6 +51,7 @@ fn main() -> Result<()> {
         Chore::Deps => deps::run(&sh),
         Chore::Docs => ci::docs(&sh),
         Chore::E2e => e2e::run(&sh),
+        Chore::Laws { cases } => laws::run(&sh, cases),
     }
 }
 

@@ -69,6 +69,7 @@ pub use unit::{Ends, UnitMap};
 
 pub use ef_tensor as tensor;
 pub use ef_tensor::{Activation, MlpConfig, ParamVisitor, Real, Tape, Workspace, ndarray};
+pub use rand::RngCore;
 
 /// Size of a flow made of equal layers; see [`maf`] and [`real_nvp`].
 #[derive(Debug, Clone, Copy, PartialEq)]
