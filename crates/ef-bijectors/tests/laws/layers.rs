@@ -19,8 +19,8 @@ fn layers<T: Real, Tr: Transformer + Copy + 'static>(
     let masked = Autoregressive::new(dim, context, config, transformer).unwrap();
     let coupling = Coupling::new(&mask, context, config, transformer).unwrap();
     vec![
-        entry(format!("masked, {tag}, {transformer:?}"), masked).autoregressive(),
-        entry(format!("coupling, {tag}, {transformer:?}"), coupling),
+        entry(format!("masked, {tag}{transformer:?}"), masked).autoregressive(),
+        entry(format!("coupling, {tag}{transformer:?}"), coupling),
     ]
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn real_line<T: Real>(dim: usize, context: usize) -> Vec<Entry<T>> {
     for activation in [Activation::Relu, Activation::Tanh, Activation::Silu] {
         for residual in [false, true] {
             let config = net(activation, residual);
-            let tag = format!("{activation:?}, residual {residual}");
+            let tag = format!("{activation:?}, residual {residual}, ");
             all.extend(layers(dim, context, &tag, config, Standardize::default()));
             all.extend(layers(dim, context, &tag, config, Affine::default()));
         }
