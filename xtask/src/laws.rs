@@ -54,7 +54,7 @@ pub(crate) fn run(sh: &Shell, cases: u64) -> Result<()> {
     ensure!(
         drawn >= cases,
         "{drawn} cases were drawn, fewer than the {cases} asked for: see that every bijector of \
-         ef-bijectors/tests/laws.rs takes its share and prints its report"
+         ef-bijectors/tests/laws takes its share and prints its report"
     );
     Ok(())
 }
