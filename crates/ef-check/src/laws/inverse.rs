@@ -9,6 +9,8 @@ use crate::report::Violation;
 
 /// Numerical Jacobians are taken up to this dimension.
 const MOST_JACOBIAN_COLUMNS: usize = 8;
+/// Where the map compresses too much for differences and its determinant may be this far off, the way back is tried.
+const GOOD_DETERMINANT_ERROR: f64 = 1e-3;
 /// A numerical determinant that may be farther off than this is not a determinant: the map bends within the step.
 const MOST_DETERMINANT_ERROR: f64 = 0.1;
 
@@ -83,14 +85,13 @@ fn condition_and_determinant(
         }
     }
     let back = Jacobian::of(inverse, &z);
-    // Where one direction compresses too much for differences, the other may do.
-    let there = determinant(&jacobian, &back, &z);
-    let (minus_back, error) = determinant(&back, &jacobian, &x);
-    let (expected, error) = if error < there.1 {
-        (-minus_back, error)
-    } else {
-        there
-    };
+    let (mut expected, mut error) = determinant(&jacobian, &back, &z);
+    if error > GOOD_DETERMINANT_ERROR {
+        let (minus_expected, back_error) = determinant(&back, &jacobian, &x);
+        if back_error < error {
+            (expected, error) = (-minus_expected, back_error);
+        }
+    }
     let law = "log_det is that of the numerical Jacobian";
     let allowed = 1e-7 * (1.0 + log_det.abs()) + error;
     if allowed < MOST_DETERMINANT_ERROR {
