@@ -8,7 +8,7 @@ use ef_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::kind::ModelKind;
+use crate::kind::{ModelKind, check_options};
 use crate::stage::Part;
 
 /// The sizes of a model. [`Architecture::new`] has the defaults.
@@ -51,7 +51,7 @@ pub(crate) fn default_training(part: Part) -> TrainConfig {
 
 impl Architecture {
     /// Bins a column of a neural spline flow.
-    pub(crate) const BINS: usize = 8;
+    pub(crate) const BINS: f64 = 8.0;
     /// The box of its splines, in normal scores: one row in 1.7 million lies outside.
     pub(crate) const BOUND: f64 = 5.0;
 
@@ -72,10 +72,9 @@ impl Architecture {
             summary: 64,
             log_scale_bound: ScaleClamp::default().bound,
             options: match model {
-                ModelKind::Nsf => BTreeMap::from([
-                    ("bins".to_owned(), Self::BINS as f64),
-                    ("bound".to_owned(), Self::BOUND),
-                ]),
+                ModelKind::Nsf => {
+                    BTreeMap::from([("bins".to_owned(), Self::BINS), ("bound".to_owned(), Self::BOUND)])
+                }
                 _ => BTreeMap::new(),
             },
         }
@@ -88,6 +87,10 @@ impl Architecture {
     pub fn validate(&self) -> Result<(), Error> {
         const WIDEST: usize = 65_536;
         const DEEPEST: usize = 1_000;
+        const MOST_WEIGHTS: f64 = 4e9;
+        let weights = |hidden: usize, blocks: usize, layers: usize| {
+            (hidden as f64).powi(2) * (blocks.max(1) * layers) as f64
+        };
         let (dropout, bound) = (self.cells_dropout, self.log_scale_bound);
         let size = |setting, size: usize, least: usize, most: usize, expected| {
             (setting, size as f64, (least..=most).contains(&size), expected)
@@ -109,13 +112,25 @@ impl Architecture {
             (
                 "log_scale_bound",
                 bound,
-                bound.is_finite() && bound > 0.0,
-                "a number above 0",
+                bound > 0.0 && bound <= ScaleClamp::MOST,
+                "above 0 and at most 80",
+            ),
+            // what no machine could hold: checked before anything is built
+            (
+                "hidden",
+                self.hidden as f64,
+                weights(self.hidden, self.blocks, self.layers) <= MOST_WEIGHTS,
+                "small enough that layers x blocks x hidden x hidden stays below 4 billion",
+            ),
+            (
+                "cells_hidden",
+                self.cells_hidden as f64,
+                weights(self.cells_hidden, self.cells_blocks, 1) <= MOST_WEIGHTS,
+                "small enough that blocks x hidden x hidden stays below 4 billion",
             ),
         ];
         match checks.into_iter().find(|(_, _, ok, _)| !ok) {
-            // what an option may be, its constructor knows: built once, for two columns without a context
-            None => Ok(self.model.bijector(2, 0, self).map(drop)?),
+            None => Ok(check_options(self)?),
             Some((setting, value, _, expected)) => Err(Error::Size {
                 setting,
                 value,

@@ -22,9 +22,13 @@ pub enum ModelKind {
     Rnvp,
     /// Neural spline flow, autoregressive: for strongly curved or many-humped numbers. Options `bins` and `bound`.
     Nsf,
-    /// A bijector of your own, by the name given to [`register`].
-    Registered(&'static str),
+    /// A bijector of your own: what [`register`] returns.
+    Registered(RegisteredName),
 }
+
+/// A name that is in the registry and not built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RegisteredName(&'static str);
 
 impl ModelKind {
     /// The name on the command line and in files.
@@ -33,7 +37,7 @@ impl ModelKind {
             Self::Maf => "maf",
             Self::Rnvp => "rnvp",
             Self::Nsf => "nsf",
-            Self::Registered(name) => name,
+            Self::Registered(name) => name.0,
         }
     }
 
@@ -49,8 +53,26 @@ impl ModelKind {
             .unwrap_or_else(PoisonError::into_inner)
             .get(self.name())
             .copied()
-            .ok_or(BijectorError::Empty("a bijector that is not registered"))?;
-        constructor(dim, context_dim, architecture)
+            .ok_or(BijectorError::Setting {
+                what: "the kind of model",
+                value: format!("\"{self}\""),
+                expected: "built in or registered",
+            })?;
+        let bijector = constructor(dim, context_dim, architecture)?;
+        let width = bijector.context_dim();
+        for (what, found, expected, fits) in [
+            ("columns", bijector.dim(), dim, bijector.dim() == dim),
+            ("context", width, context_dim, width == 0 || width == context_dim),
+        ] {
+            if !fits {
+                return Err(BijectorError::Dimension {
+                    what: format!("the {what} of what the constructor of \"{self}\" built"),
+                    found,
+                    expected,
+                });
+            }
+        }
+        Ok(bijector)
     }
 }
 
@@ -80,7 +102,7 @@ impl ModelKind {
         [Self::Maf, Self::Rnvp, Self::Nsf]
             .into_iter()
             .find(|kind| kind.name() == name)
-            .unwrap_or(Self::Registered(name))
+            .unwrap_or(Self::Registered(RegisteredName(name)))
     }
 }
 
@@ -105,42 +127,61 @@ pub type FlowConstructor =
 
 /// The built-in kinds go through the same door.
 static REGISTRY: LazyLock<RwLock<BTreeMap<&'static str, FlowConstructor>>> = LazyLock::new(|| {
-    let maf: FlowConstructor = |dim, context, a| {
-        options(a, &[], "left out: maf has none")?;
-        Ok(Box::new(maf::<f32>(dim, context, &a.flow_config())?))
-    };
-    let rnvp: FlowConstructor = |dim, context, a| {
-        options(a, &[], "left out: rnvp has none")?;
-        Ok(Box::new(real_nvp::<f32>(dim, context, &a.flow_config())?))
-    };
+    let maf: FlowConstructor = |dim, context, a| Ok(Box::new(maf::<f32>(dim, context, &a.flow_config())?));
+    let rnvp: FlowConstructor =
+        |dim, context, a| Ok(Box::new(real_nvp::<f32>(dim, context, &a.flow_config())?));
     let nsf: FlowConstructor = |dim, context, a| {
-        options(a, &["bins", "bound"], "bins or bound")?;
-        let bins = a
-            .options
-            .get("bins")
-            .map_or(Architecture::BINS, |&bins| bins as usize);
-        let bound = a.options.get("bound").copied().unwrap_or(Architecture::BOUND);
-        let spline = RationalQuadratic::new(bins, bound)?;
         Ok(Box::new(neural_spline_autoregressive::<f32>(
             dim,
             context,
             &a.flow_config(),
-            spline,
+            spline(a)?,
         )?))
     };
     RwLock::new(BTreeMap::from([("maf", maf), ("nsf", nsf), ("rnvp", rnvp)]))
 });
 
-/// Refuses an option that the kind of flow does not have.
-fn options(a: &Architecture, known: &[&str], expected: &'static str) -> Result<(), BijectorError> {
-    match a.options.keys().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) => Err(BijectorError::Setting {
-            what: "the name of an option of the model",
-            value: format!("\"{name}\""),
-            expected,
-        }),
+/// The spline of `nsf`, from the options.
+fn spline(a: &Architecture) -> Result<RationalQuadratic, BijectorError> {
+    let option = |name: &str, default: f64| a.options.get(name).copied().unwrap_or(default);
+    let (bins, bound) = (
+        option("bins", Architecture::BINS),
+        option("bound", Architecture::BOUND),
+    );
+    let whole = bins.fract() == 0.0 && (1.0..1e4).contains(&bins);
+    if !whole {
+        return Err(BijectorError::Setting {
+            what: "the option \"bins\"",
+            value: bins.to_string(),
+            expected: "a whole number, at least 1",
+        });
     }
+    RationalQuadratic::new(bins as usize, bound)
+}
+
+/// Refuses options that a built-in kind does not have, or cannot use. A registered kind's own constructor judges its
+/// options.
+pub(crate) fn check_options(a: &Architecture) -> Result<(), BijectorError> {
+    let refuse = |value: String, expected| BijectorError::Setting {
+        what: "an option of the model",
+        value,
+        expected,
+    };
+    if let Some((name, value)) = a.options.iter().find(|(_, value)| !value.is_finite()) {
+        return Err(refuse(format!("\"{name}\" = {value}"), "a finite number"));
+    }
+    let (known, expected): (&[&str], _) = match a.model {
+        ModelKind::Maf | ModelKind::Rnvp => (&[], "left out: this model has none"),
+        ModelKind::Nsf => (&["bins", "bound"], "bins or bound"),
+        ModelKind::Registered(_) => return Ok(()),
+    };
+    if let Some(name) = a.options.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(refuse(format!("\"{name}\""), expected));
+    }
+    if a.model == ModelKind::Nsf {
+        spline(a)?;
+    }
+    Ok(())
 }
 
 /// Makes a bijector of your own a kind of model: fitted, saved, loaded, sampled, scored and inspected like the built-in

@@ -404,7 +404,7 @@ fn settings_that_cannot_be_are_refused_in_a_sentence() {
         ),
         (
             |sizes| sizes.log_scale_bound = f64::NAN,
-            "`log_scale_bound` is NaN, but must be a number above 0",
+            "`log_scale_bound` is NaN, but must be above 0 and at most 80",
         ),
         (
             |sizes| sizes.cells_dropout = 1.5,
@@ -452,14 +452,32 @@ fn a_registered_kind_is_a_kind_like_any_other() {
     }
 }
 
+/// A constructor that builds for other columns, or another context, than it was asked to is refused before training.
+#[test]
+fn a_constructor_must_build_what_it_was_asked_for() {
+    let wide = register("too-wide", |dim, _, _| Ok(Box::new(ActNorm::new(dim + 1)?))).unwrap();
+    let other = register("other-context", |dim, context_dim, sizes| {
+        Ok(Box::new(maf(dim, context_dim + 3, &sizes.flow_config())?))
+    })
+    .unwrap();
+    for (kind, word) in [(wide, "columns"), (other, "context")] {
+        let builder = EchoFlow::builder().architecture(small(kind)).epochs(1);
+        let error = builder.fit(&mixed(60)).unwrap_err().to_string();
+        assert!(error.contains(&format!("the {word} of what")), "{error}");
+    }
+}
+
 /// What a kind of flow is told beyond its sizes is checked before anything is fitted.
 #[test]
 fn options_are_known_and_in_range() {
     for (kind, option, value, sentence) in [
-        (ModelKind::Maf, "bins", 8.0, "maf has none"),
+        (ModelKind::Maf, "bins", 8.0, "has none"),
         (ModelKind::Nsf, "bin", 8.0, "bins or bound"),
         (ModelKind::Nsf, "bins", 0.0, "at least 1"),
+        (ModelKind::Nsf, "bins", 2.5, "whole number"),
         (ModelKind::Nsf, "bound", f64::NAN, "finite"),
+        (ModelKind::Nsf, "bound", 1e39, "within 1e30"),
+        (registered(), "any", f64::INFINITY, "finite"),
     ] {
         let mut sizes = small(kind);
         sizes.options.insert(option.to_owned(), value);

@@ -1,7 +1,7 @@
 //! Per-column scale and shift.
 
-use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use ef_tensor::{ParamVisitor, Real, Tape, Workspace, column_moments};
+use ndarray::{ArrayView2, ArrayViewMut2};
 use rand::RngCore;
 
 use crate::bijector::Bijector;
@@ -183,17 +183,9 @@ impl<T: Real> Bijector<T> for ActNorm {
         _: &mut Workspace<T>,
     ) {
         let (a, b) = params.split_at_mut(self.inner.dim);
-        let n = x.nrows() as f64;
-        for (j, column) in x.axis_iter(Axis(1)).enumerate() {
-            let mean = column.iter().map(|v| v.wide()).sum::<f64>() / n;
-            let variance = column.iter().map(|v| (v.wide() - mean).powi(2)).sum::<f64>() / n;
-            let sd = variance.sqrt();
-            if sd.is_finite() && mean.is_finite() {
-                let sd = if sd > 1e-12 * mean.abs().max(f64::MIN_POSITIVE) {
-                    sd
-                } else {
-                    1.0
-                };
+        for (j, found) in column_moments(x).enumerate() {
+            if let Some((mean, sd)) = found {
+                let sd = if sd > 0.0 { sd } else { 1.0 };
                 a[j] = T::of(-sd.ln());
                 b[j] = T::of(-mean / sd);
             }

@@ -19,7 +19,8 @@ use rand::RngCore;
 ///   width, so composition never breaks.
 /// * What `backward` needs, `forward` pushes on the tape it was given; `backward` pops exactly that. Scratch memory
 ///   comes from the workspace. Nothing is cached in the object.
-/// * Outside its domain a bijector writes `-inf` to `log_det` and finite values; no method fails on any numbers.
+/// * Outside its domain a bijector writes `-inf` to `log_det` and finite values; no method panics on any numbers. A
+///   parameter that is the logarithm of a scale overflows beyond about 80 in `f32`, and the result is then not finite.
 /// * Every row is mapped by itself: the result of a row depends on no other row.
 ///
 /// `ef-check` proves all of this for any implementation, yours included.

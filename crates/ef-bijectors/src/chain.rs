@@ -21,7 +21,13 @@ impl<T: Real> Chain<T> {
     /// # Errors
     /// If there are no parts, or dimensions or context widths differ.
     pub fn new(parts: Vec<Box<dyn Bijector<T>>>) -> Result<Self, BijectorError> {
-        let dim = parts.first().ok_or(BijectorError::Empty("a chain"))?.dim();
+        BijectorError::unless(
+            !parts.is_empty(),
+            "the number of layers or parts",
+            0,
+            "at least 1",
+        )?;
+        let dim = parts[0].dim();
         let mut context: Option<(usize, usize)> = None;
         for (i, part) in parts.iter().enumerate() {
             if part.dim() != dim {

@@ -5,8 +5,10 @@ use std::ops::Range;
 use ef_tensor::{
     Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, Tape, TensorError, Workspace,
 };
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView2, ArrayViewMut2};
 use rand::RngCore;
+
+use crate::degrees::Degrees;
 
 /// `y = net(x W + c V + b)`: an input layer over columns `x`, a second one over the context `c`, and an [`Mlp`].
 ///
@@ -21,50 +23,6 @@ pub struct Conditioner {
     net: Mlp,
     /// Degrees of the hidden units; empty when dense.
     degrees: Vec<usize>,
-}
-
-/// How many columns each hidden unit of a masked network may see. Units are sorted by degree, so only the numbers of
-/// units of each degree matter.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Degrees {
-    /// Every degree for the same number of units (sequential degrees, as far as they go evenly).
-    #[default]
-    Equal,
-    /// Drawn uniformly (Germain et al. 2015, 1502.03509, sec. 4.2) from the stream of this seed.
-    Random {
-        /// Two layers of one seed have the same degrees.
-        seed: u64,
-    },
-}
-
-impl Degrees {
-    /// Sorted degrees of `hidden` units, from 0 (with context) or 1 to `dim - 1`; none where there are none to see.
-    fn of_units(&self, dim: usize, with_context: bool, hidden: usize) -> Vec<usize> {
-        let lowest = usize::from(!with_context);
-        if dim <= lowest {
-            return Vec::new();
-        }
-        let kinds = dim - lowest;
-        let mut degrees: Vec<usize> = match *self {
-            Self::Equal => (0..hidden).map(|u| lowest + u * kinds / hidden).collect(),
-            Self::Random { seed } => {
-                let mut state = seed;
-                (0..hidden)
-                    .map(|_| lowest + ((u128::from(split_mix(&mut state)) * kinds as u128) >> 64) as usize)
-                    .collect()
-            }
-        };
-        degrees.sort_unstable();
-        degrees
-    }
-}
-
-/// SplitMix64 (Steele et al. 2014): a seed becomes a stream, the same in every version of every library.
-fn split_mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 impl Conditioner {
@@ -305,5 +263,5 @@ fn context_layer(context_dim: usize, hidden: usize) -> Option<Linear> {
 
 /// Copies column `j` of `from` to row `j` of `to`, and back: the layouts of the two directions.
 pub(crate) fn transpose_into<T: Real>(from: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>) {
-    to.slice_mut(s![.., ..]).assign(&from.t());
+    to.assign(&from.t());
 }

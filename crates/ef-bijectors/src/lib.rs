@@ -18,7 +18,7 @@
 //! | [`Sylvester`] | many directions | van den Berg et al. 2018, 1803.05649 |
 //! | [`LuLinear`], [`ActNorm`] | Glow's 1x1 convolution for tables; scale and shift started from data | Kingma & Dhariwal 2018, 1807.03039 |
 //! | [`ElementwiseAffine`], [`Permute`] | per-column scale and shift; column orders | |
-//! | [`Reordered`], [`any_order_autoregressive`], [`any_order_coupling`] | many orders, one parameter slice | Germain et al. 2015, 1502.03509, sec. 4.2 |
+//! | [`Reordered`], [`any_order_autoregressive`], [`any_order_coupling`] | many orders, one parameter slice | Germain et al. 2015, 1502.03509 |
 //! | [`Conditioner`], [`Degrees`] | the network inside a layer; masked, it is MADE | Germain et al. 2015, 1502.03509 |
 //! | [`Monotone`], [`MonotoneEquation`] | the non-linearity of planar and Sylvester layers, yours if you like, and its inverse | |
 
@@ -28,6 +28,7 @@ mod bijector;
 mod chain;
 mod conditioner;
 mod coupling;
+mod degrees;
 mod error;
 mod inverted;
 mod linear;
@@ -36,6 +37,7 @@ mod permute;
 mod planar;
 mod radial;
 mod scale;
+mod softplus;
 mod sylvester;
 mod transformer;
 mod unit;
@@ -47,11 +49,12 @@ pub use autoregressive::{
 };
 pub use bijector::Bijector;
 pub use chain::Chain;
-pub use conditioner::{Conditioner, Degrees};
+pub use conditioner::Conditioner;
 pub use coupling::{
     Coupling, alternating_mask, any_order_coupling, coupling_flow, half_mask, neural_spline_coupling, nice,
     random_mask, real_nvp,
 };
+pub use degrees::Degrees;
 pub use error::BijectorError;
 pub use inverted::Inverted;
 pub use linear::LuLinear;

@@ -16,7 +16,7 @@ use crate::permute::Permute;
 /// ```
 ///
 /// `P` is a fixed permutation, `L` unit lower triangular, `U` upper triangular with diagonal `exp(s) > 0`. Every
-/// invertible matrix is near one of this form for some `P` and some signs of the diagonal; signs are left out, since a
+/// invertible matrix has this form for some `P` and some signs of the diagonal; signs are left out, since a
 /// flow's other layers and its symmetric base do not mind a mirrored column. The cost is that of two products with a
 /// `dim x dim` matrix, and the log-determinant is a sum of `dim` numbers.
 ///

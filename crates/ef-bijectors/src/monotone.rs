@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use crate::error::BijectorError;
+use crate::softplus::softplus;
 
 /// `h`, `h'` and `h''` at one point.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -255,10 +256,7 @@ const LEAST_SLOPE: f64 = 1e-4;
 pub(crate) fn above_minus_one(a: f64, max_slope: f64) -> (f64, f64) {
     // ln(exp(1) - 1), where softplus is 1
     const UNIT: f64 = 0.541_324_854_612_918_1;
-    let shifted = max_slope * a + UNIT;
-    let e = (-shifted.abs()).exp();
-    let softplus = shifted.max(0.0) + e.ln_1p();
-    let sigmoid = if shifted >= 0.0 { 1.0 } else { e } / (1.0 + e);
+    let (softplus, sigmoid) = softplus(max_slope * a + UNIT);
     let share = 1.0 - LEAST_SLOPE;
     (share * (softplus - 1.0) / max_slope, share * sigmoid)
 }

@@ -18,8 +18,9 @@ use crate::monotone::above_minus_one;
 /// ```
 ///
 /// Points move towards the centre (`beta < 0`) or away from it. `alpha = exp(a) > 0` and
-/// `beta = alpha m(b) > -alpha`, with `m` that of [`Planar`](crate::Planar): the same set of maps as the paper's
-/// `beta = -alpha + softplus(b)`, but the identity at `b = 0`, where the layer starts. The quadratic has exactly one
+/// `beta = alpha m(b) > -alpha`, with `m` that of [`Planar`](crate::Planar): the paper's
+/// `beta = -alpha + softplus(b)`, but the identity at `b = 0`, where the layer starts, and held a ten-thousandth of
+/// `alpha` above its bound. The quadratic has exactly one
 /// root that is not negative; it is taken in the form that does not cancel.
 ///
 /// Parameters: the centre `x0 (dim)`, which starts random; `a (1)`, `b (1)`; and, with a context `c`, which moves the

@@ -3,6 +3,8 @@
 use ef_tensor::Real;
 use ndarray::ArrayViewMut2;
 
+use crate::error::BijectorError;
+
 /// A soft clamp of a network's output to a log-scale: `a(s) = bound tanh(s / bound)`.
 ///
 /// Near 0 it is the identity; it never exceeds `bound`, so no scale explodes or vanishes and no gradient meets a
@@ -20,6 +22,20 @@ impl Default for ScaleClamp {
 }
 
 impl ScaleClamp {
+    /// Refuses bounds that are no positive numbers, and such as `exp` overflows at in `f32`.
+    pub(crate) fn check(self) -> Result<(), BijectorError> {
+        let usable = self.bound > 0.0 && self.bound <= Self::MOST;
+        BijectorError::unless(
+            usable,
+            "the bound on log-scales",
+            self.bound,
+            "above 0 and at most 80",
+        )
+    }
+
+    /// The largest bound.
+    pub const MOST: f64 = 80.0;
+
     /// `s <- a(s)`, and its slope `a'(s) = 1 - tanh²(s / bound)`. All arrays have one shape and standard layout.
     pub(crate) fn apply<T: Real>(
         self,

@@ -125,7 +125,8 @@ impl Ends {
         let u = u.wide();
         let (low, high) = inside::<T>();
         let within = 0.0 < u && u < 1.0;
-        let u = u.clamp(low, high);
+        // NaN becomes the lower end
+        let u = u.max(low).min(high);
         let value = match self {
             Self::Logistic => u.ln() - (-u).ln_1p(),
             Self::Normal => ndtri(u),

@@ -50,7 +50,8 @@ impl<T: Real> Flow<T> {
         }
     }
 
-    /// A flow over a base of your choice.
+    /// A flow over a base of your choice. Its support must be the latent domain of the bijector: what a base draws
+    /// outside it (a normal over a spline that ends at its box) is held to the domain and has no density.
     ///
     /// # Errors
     /// If the base is for another number of columns.
@@ -159,7 +160,14 @@ impl<T: Real> Flow<T> {
         let mut log_det = vec![0.0; n];
         self.bijector
             .inverse(params, z.view_mut(), context, &mut log_det, ws);
-        log_prob.iter_mut().zip(log_det).for_each(|(p, d)| *p -= d);
+        for (log_prob, log_det) in log_prob.iter_mut().zip(log_det) {
+            // a draw of the base that the bijector maps from nowhere has no density
+            *log_prob = if log_det == f64::NEG_INFINITY {
+                f64::NEG_INFINITY
+            } else {
+                *log_prob - log_det
+            };
+        }
         (z, log_prob)
     }
 

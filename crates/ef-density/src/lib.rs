@@ -5,6 +5,7 @@ mod density;
 mod flow;
 mod key;
 mod law;
+mod log_sum;
 pub mod mixed;
 mod order_ensemble;
 

@@ -5,17 +5,18 @@ use std::ops::Range;
 use ef_bijectors::{Bijector, BijectorError};
 use ef_tensor::params::ParamLayout;
 use ef_tensor::{ParamVisitor, Real};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rand::RngCore;
 
 use crate::density::Density;
 use crate::flow::{Flow, FlowRows, FlowScratch, gather};
 use crate::key::{Key, ScoreKey, StepKey, uniform};
+use crate::log_sum::log_sum_exp;
 
 /// Flows over different orders (or masks) of the columns that share **one** parameter slice, as
 /// [`any_order_autoregressive`](ef_bijectors::any_order_autoregressive) and
 /// [`any_order_coupling`](ef_bijectors::any_order_coupling) make them: order-agnostic training (Germain et al. 2015,
-/// 1502.03509, sec. 4.2; Uria et al. 2014, 1310.1757).
+/// 1502.03509; Uria et al. 2014, 1310.1757).
 ///
 /// Training takes one order, drawn anew for every mini-batch. The density is the mean over all `k` orders,
 ///
@@ -48,21 +49,28 @@ impl<T: Real> OrderEnsemble<T> {
     /// # Errors
     /// If there are none, or they differ in columns, context or the layout of their parameters.
     pub fn new(bijectors: Vec<impl Bijector<T> + 'static>) -> Result<Self, BijectorError> {
-        let first = bijectors.first().ok_or(BijectorError::Empty("a set of orders"))?;
-        let layout = |b: &dyn Bijector<T>| ParamLayout::of(|v| b.visit_params(v));
-        let same = |b: &dyn Bijector<T>| {
-            b.dim() == first.dim() && b.context_dim() == first.context_dim() && layout(b) == layout(first)
+        Self::of_flows(bijectors.into_iter().map(Flow::new).collect())
+    }
+
+    /// The mean over flows with any base; all read the same parameters, those of the base included.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_flows(flows: Vec<Flow<T>>) -> Result<Self, BijectorError> {
+        let first = flows.first().ok_or(BijectorError::Empty("a set of orders"))?;
+        let layout = |f: &Flow<T>| ParamLayout::of(|v| Density::visit_params(f, v));
+        let same = |f: &Flow<T>| {
+            let (a, b) = (f.bijector(), first.bijector());
+            a.dim() == b.dim() && a.context_dim() == b.context_dim() && layout(f) == layout(first)
         };
-        if let Some(i) = bijectors.iter().position(|b| !same(b)) {
+        if let Some(i) = flows.iter().position(|f| !same(f)) {
             return Err(BijectorError::Dimension {
                 what: format!("order {i}, which must share the parameters of order 0,"),
-                found: bijectors[i].num_params(),
+                found: flows[i].num_params(),
                 expected: first.num_params(),
             });
         }
-        Ok(Self {
-            flows: bijectors.into_iter().map(Flow::new).collect(),
-        })
+        Ok(Self { flows })
     }
 
     /// How many orders there are.
@@ -86,7 +94,8 @@ impl<T: Real> OrderEnsemble<T> {
         all
     }
 
-    /// For every row the log-density of the mean over orders, and the standard deviation of `log p` among them, nats.
+    /// For every row the log-density of the mean over orders, and the standard deviation of `log p` among them, nats:
+    /// 0 where all orders call the row impossible, infinite where only some do.
     pub fn log_prob_with_spread(
         &self,
         params: &[T],
@@ -95,23 +104,20 @@ impl<T: Real> OrderEnsemble<T> {
         scratch: &mut FlowScratch<T>,
     ) -> Vec<(f64, f64)> {
         let all = self.log_prob_by_order(params, x, context, scratch);
-        let spread = |l: ndarray::ArrayView1<'_, f64>| {
-            let mean = l.sum() / l.len() as f64;
-            (l.fold(0.0, |sum, v| sum + (v - mean).powi(2)) / l.len() as f64).sqrt()
+        let spread = |l: ArrayView1<'_, f64>| match l.iter().filter(|v| v.is_finite()).count() {
+            0 => 0.0,
+            n if n == l.len() => l.std(0.0),
+            _ => f64::INFINITY,
         };
         all.axis_iter(Axis(1))
-            .map(|l| (log_mean_exp(l.iter().copied()), spread(l)))
+            .map(|l| (log_mean_exp(l), spread(l)))
             .collect()
     }
 }
 
 /// `log(mean(exp(l)))`.
-fn log_mean_exp(l: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
-    let (count, largest) = (l.len() as f64, l.clone().fold(f64::NEG_INFINITY, f64::max));
-    if !largest.is_finite() {
-        return largest;
-    }
-    largest + (l.map(|v| (v - largest).exp()).sum::<f64>() / count).ln()
+fn log_mean_exp(l: ArrayView1<'_, f64>) -> f64 {
+    log_sum_exp(l.iter().copied()) - (l.len() as f64).ln()
 }
 
 impl<T: Real> Density<T> for OrderEnsemble<T> {
@@ -153,7 +159,7 @@ impl<T: Real> Density<T> for OrderEnsemble<T> {
         );
         let all = self.log_prob_by_order(params, x.view(), context.view(), scratch);
         for (out, l) in out.iter_mut().zip(all.axis_iter(Axis(1))) {
-            *out = log_mean_exp(l.iter().copied());
+            *out = log_mean_exp(l);
         }
         scratch.ws.give(x);
         scratch.ws.give(context);

@@ -1,7 +1,7 @@
 //! Every base distribution through the same laws.
 
 use approx::assert_abs_diff_eq;
-use ef_bijectors::{Chain, ElementwiseAffine};
+use ef_bijectors::{Autoregressive, Chain, ElementwiseAffine, MlpConfig, RationalQuadratic};
 use ef_check::check_gradient;
 use ef_density::base::{Base, DiagonalNormal, Logistic, NormalMixture, StandardNormal, StudentT, UniformBox};
 use ef_density::{Density, Flow, FlowRows, Key};
@@ -130,9 +130,18 @@ fn a_mixture_in_two_columns_has_mass_one() {
 /// What cannot be: refused, or a density of zero.
 #[test]
 fn edges() {
-    assert!(StudentT::new(0.0).is_none() && StudentT::new(f64::NAN).is_none());
-    assert!(UniformBox::new(1.0, 1.0).is_none() && UniformBox::new(0.0, f64::INFINITY).is_none());
-    assert!(NormalMixture::new(2, 0).is_none());
+    assert!(StudentT::new(0.0).is_err() && StudentT::new(f64::NAN).is_err());
+    // beyond the largest nu that the gamma function can tell apart, a normal
+    let at_zero = |nu: f64| Base::<f64>::log_prob(&StudentT::new(nu).unwrap(), &[], array![0.0].view());
+    for nu in [1e5, 9.99e5, 1.01e6, 1e12, 1e300] {
+        assert_abs_diff_eq!(
+            at_zero(nu),
+            -0.5 * std::f64::consts::TAU.ln() - 0.25 / nu,
+            epsilon = 1e-9
+        );
+    }
+    assert!(UniformBox::new(1.0, 1.0).is_err() && UniformBox::new(0.0, f64::INFINITY).is_err());
+    assert!(NormalMixture::new(2, 0).is_err());
     let uniform: &dyn Base<f64> = &UniformBox::new(0.0, 1.0).unwrap();
     for outside in [-1e-9, 1.0 + 1e-9, f64::NAN, f64::INFINITY] {
         assert_eq!(
@@ -150,6 +159,33 @@ fn edges() {
     let bijector = || Box::new(ElementwiseAffine::new(3).unwrap());
     assert!(Flow::<f64>::with_base(bijector(), Box::new(DiagonalNormal::new(2))).is_err());
     assert!(Flow::<f64>::with_base(bijector(), Box::new(DiagonalNormal::new(3))).is_ok());
+}
+
+/// A constant column keeps its mean and gets scale 1, whatever rounding makes of its variance.
+#[test]
+fn constant_columns_start_at_their_value() {
+    let z = Array2::from_elem((10, 1), 0.1);
+    let mut params = [0.0; 2];
+    DiagonalNormal::new(1).init_from_data(&mut params, z.view());
+    assert_abs_diff_eq!(params[..], [0.1, 0.0], epsilon = 1e-15);
+    let mut params = [0.0; 3];
+    NormalMixture::new(1, 1)
+        .unwrap()
+        .init_from_data(&mut params, z.view());
+    assert_abs_diff_eq!(params[..], [0.0, 0.1, 0.0], epsilon = 1e-15);
+}
+
+/// What a normal base draws outside a spline's box is told as impossible, never as infinitely likely.
+#[test]
+fn draws_outside_the_domain_have_no_density() {
+    let spline = RationalQuadratic::on_box(4, -0.5, 0.5).unwrap();
+    let flow = Flow::new(Autoregressive::new(1, 0, MlpConfig::default(), spline).unwrap());
+    let params = vec![0.0; flow.num_params()];
+    let none = Array2::zeros((50, 0));
+    let (_, log_prob) =
+        flow.sample_with_log_prob(&params, none.view(), 0..50, Key::new(1), &mut Default::default());
+    assert!(log_prob.contains(&f64::NEG_INFINITY));
+    assert!(log_prob.iter().all(|&l| l < 1.0), "{log_prob:?}");
 }
 
 /// In a flow the base's parameters lie behind the bijector's, start from data, and are drawn from.

@@ -11,14 +11,17 @@
 //! | [`Mlp`], [`Incremental`] | hidden layers, plain or residual, masked or not; one degree at a time |
 //! | [`Tape`], [`Workspace`] | where a forward pass leaves what its backward needs; recycled scratch memory |
 //! | [`normal`] | the normal distribution: density, CDF, quantile |
+//! | [`column_moments`], [`bounds_within`] | columns' means and deviations; intervals in narrower numbers |
 //! | [`params`], [`shards`] | names and shapes inside a flat parameter vector; fixed splits of rows |
 
 mod activation;
+mod bounds;
 mod error;
 mod gemm;
 mod incremental;
 mod linear;
 mod mlp;
+mod moments;
 pub mod normal;
 pub mod params;
 pub mod real;
@@ -29,11 +32,13 @@ mod tape;
 pub mod vmath;
 
 pub use activation::Activation;
+pub use bounds::bounds_within;
 pub use error::TensorError;
 pub use gemm::gemm;
 pub use incremental::Incremental;
 pub use linear::Linear;
 pub use mlp::{DropoutMask, Mlp, MlpConfig};
+pub use moments::column_moments;
 pub use params::{ParamVisitor, Scope};
 pub use real::Real;
 pub use sparse::SparseLinear;

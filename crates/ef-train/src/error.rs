@@ -65,6 +65,16 @@ pub enum TrainError {
         /// The highest learning rate.
         lr: f64,
     },
+    /// A divergence that cannot be estimated.
+    #[error(
+        "{bad} of {draws} draws have a density that is not finite, under the approximation or the target, so their divergence is not either; the target's log-density must be finite wherever the approximation draws, and the base must draw inside the bijector's domain"
+    )]
+    DivergenceNotFinite {
+        /// Draws whose term is not finite.
+        bad: usize,
+        /// All draws.
+        draws: usize,
+    },
     /// A target and an approximation of different dimensions.
     #[error("the target has {target} columns, but the approximation has {approximation}")]
     TargetDimension {

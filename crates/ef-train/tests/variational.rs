@@ -6,9 +6,10 @@ mod energies;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use ef_bijectors::{
-    Activation, Bijector, Chain, ElementwiseAffine, FlowConfig, LuLinear, MlpConfig, Planar, Radial, Tanh,
-    maf, planar_chain,
+    Activation, Bijector, Chain, ElementwiseAffine, Ends, FlowConfig, LuLinear, MlpConfig, Planar, Radial,
+    Tanh, UnitMap, maf, planar_chain,
 };
+use ef_density::base::{Base, DiagonalNormal, NormalMixture, StandardNormal};
 use ef_density::{Key, StepKey};
 use ef_tensor::Real;
 use ef_train::{
@@ -300,6 +301,32 @@ fn what_does_not_fit_is_refused() {
         Variational::<f64>::new(context),
         Err(TrainError::Context { columns: 1 })
     ));
+    let based = |base: Box<dyn Base<f64>>| {
+        let bijector = Box::new(ElementwiseAffine::new(2).unwrap());
+        Variational::<f64>::with_base(bijector, base)
+    };
+    for base in [
+        Box::new(DiagonalNormal::new(2)) as Box<dyn Base<f64>>,
+        Box::new(NormalMixture::new(3, 2).unwrap()),
+    ] {
+        assert!(matches!(
+            based(base),
+            Err(TrainError::Setting { setting: "base", .. })
+        ));
+    }
+    assert!(based(Box::new(StandardNormal)).is_ok());
+
+    // A normal base over a map of the unit interval: most draws come from nowhere, and no number stands for that.
+    let unit = UnitMap::from_unit(2, Ends::Logistic).unwrap();
+    let q = Variational::<f64>::new(unit).unwrap();
+    let error = kl_divergence(&q, &[], &NORMAL, 0.0, 100, Key::new(1)).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("100 draws have a density that is not finite"),
+        "{error}"
+    );
+
     assert!(
         kl_divergence(
             &planar::<f64>(1),

@@ -116,6 +116,7 @@ impl Figure {
                 &mut svg,
                 [layout.panels_end + GAP, top],
                 last + self.size[1] - top,
+                layout.bar_height,
             );
         }
         for (k, line) in layout.legend.iter().enumerate() {
@@ -147,6 +148,8 @@ struct Layout<'a> {
     /// Distance from a column's left edge to the base line of its y label.
     label_out: Vec<f64>,
     panels_end: f64,
+    /// Of the panels in a column, without what is between them.
+    bar_height: f64,
     legend: Vec<Vec<Entry>>,
     width: f64,
     height: f64,
@@ -175,6 +178,7 @@ impl<'a> Layout<'a> {
             tops: Vec::new(),
             label_out: Vec::new(),
             panels_end: EDGE,
+            bar_height: 0.0,
             legend: Vec::new(),
             width: 0.0,
             height: 0.0,
@@ -211,7 +215,8 @@ impl<'a> Layout<'a> {
         self.panels_end = x;
         let rows = self.figure.panels.len().div_ceil(self.figure.columns).max(1) as f64;
         let bar = self.figure.bar.as_ref();
-        self.width = x + bar.map_or(0.0, |bar| GAP + bar.width(rows * height)) + EDGE;
+        self.bar_height = rows * height;
+        self.width = x + bar.map_or(0.0, |bar| GAP + bar.width(self.bar_height)) + EDGE;
         // a tick label at a panel's right edge sticks out by half its width
         if bar.is_none() {
             self.width += 10.0;

@@ -112,11 +112,14 @@ impl ColourBar {
         ticks.iter().map(|(_, l)| text_width(l, 11.0)).fold(0.0, f64::max)
     }
 
+    /// With the ticks that fit a bar of that height.
     pub(super) fn width(&self, height: f64) -> f64 {
         Self::BAR + 6.0 + self.tick_width(height) + if self.label.is_empty() { 0.0 } else { 20.0 }
     }
 
-    pub(super) fn draw(&self, svg: &mut String, [x, y]: [f64; 2], height: f64) {
+    /// Draws a bar of `height` with the ticks, and so the width, of a bar of `nominal` height, which was known before
+    /// the panels had their places.
+    pub(super) fn draw(&self, svg: &mut String, [x, y]: [f64; 2], height: f64, nominal: f64) {
         let step = height / self.scale.steps() as f64;
         for level in 0..self.scale.steps() {
             let top = y + height - (level + 1) as f64 * step;
@@ -139,7 +142,7 @@ impl ColourBar {
             number(height)
         );
         let axis = self.axis();
-        for (value, label) in axis.ticks(height) {
+        for (value, label) in axis.ticks(nominal) {
             let at = y + (1.0 - axis.place(value)) * height;
             text(
                 svg,
@@ -149,7 +152,7 @@ impl ColourBar {
                 &label,
             );
         }
-        let (cx, cy) = (x + self.width(height) - 4.0, y + 0.5 * height);
+        let (cx, cy) = (x + self.width(nominal) - 4.0, y + 0.5 * height);
         let turn = format!("transform=\"rotate(-90 {} {})\"", number(cx), number(cy));
         text(svg, [cx, cy], Anchor::Middle, &turn, &self.label);
     }

@@ -16,7 +16,7 @@ use crate::transformer::{Gated, RationalQuadratic, Standardize, Transformer};
 /// order of columns that layer `l` sees, in terms of the one before it.
 ///
 /// # Errors
-/// If `dim` or `layers` is 0, or an order is no permutation of the columns.
+/// If `dim` or `layers` is 0, an order is of another number of columns, or there are orders, but not `layers - 1`.
 pub fn autoregressive_flow<T: Real, Tr: Transformer + Copy + 'static>(
     dim: usize,
     context_dim: usize,
@@ -25,6 +25,13 @@ pub fn autoregressive_flow<T: Real, Tr: Transformer + Copy + 'static>(
     transformer: Tr,
     orders: &[Permute],
 ) -> Result<Chain<T>, BijectorError> {
+    if !orders.is_empty() && orders.len() + 1 != layers {
+        return Err(BijectorError::Dimension {
+            what: format!("the list of orders between {layers} layers"),
+            found: orders.len(),
+            expected: layers.saturating_sub(1),
+        });
+    }
     let mut parts: Vec<Box<dyn Bijector<T>>> = Vec::new();
     for layer in 0..layers {
         if let Some(order) = layer.checked_sub(1).and_then(|l| orders.get(l)) {

@@ -5,7 +5,8 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rand::RngCore;
 
 use crate::bijector::Bijector;
-use crate::conditioner::{Conditioner, Degrees, transpose_into};
+use crate::conditioner::{Conditioner, transpose_into};
+use crate::degrees::Degrees;
 use crate::error::BijectorError;
 use crate::transformer::{Transformer, hold};
 
@@ -32,7 +33,7 @@ impl<Tr> Autoregressive<Tr> {
     /// A layer of `dim` columns given a context of `context_dim` columns (0: none).
     ///
     /// # Errors
-    /// If `dim` is 0.
+    /// If `dim` is 0, or the transformer cannot work as it is set.
     pub fn new(
         dim: usize,
         context_dim: usize,
@@ -48,7 +49,7 @@ impl<Tr> Autoregressive<Tr> {
     /// A layer whose hidden units see the columns that `degrees` says.
     ///
     /// # Errors
-    /// If `dim` is 0.
+    /// If `dim` is 0, or the transformer cannot work as it is set.
     pub fn with_degrees(
         dim: usize,
         context_dim: usize,
@@ -62,6 +63,7 @@ impl<Tr> Autoregressive<Tr> {
         if dim == 0 {
             return Err(BijectorError::Empty("a masked autoregressive layer"));
         }
+        transformer.check()?;
         Ok(Self {
             net: Conditioner::masked(dim, context_dim, transformer.width(), config, degrees)?,
             transformer,

@@ -12,7 +12,7 @@ use crate::transformer::Transformer;
 
 /// An [`Autoregressive`] layer in which column `order[i]` takes place `i`: it is moved given `order[0] .. order[i-1]`.
 ///
-/// Weights belong to **columns**, not to places (Germain et al. 2015, 1502.03509, sec. 4.2, order-agnostic training):
+/// Weights belong to **columns**, not to places (Germain et al. 2015, 1502.03509, order-agnostic training):
 /// layers of one size and different orders may share one parameter slice, in which every weight from or to a column is
 /// used by some orders and masked by others. Degrees of hidden units are the same under all orders.
 #[derive(Debug, Clone, PartialEq)]

@@ -44,7 +44,7 @@ impl<Tr> Coupling<Tr> {
     /// bias) makes the parameters.
     ///
     /// # Errors
-    /// If `mask` is empty.
+    /// If `mask` is empty, or the transformer cannot work as it is set.
     pub fn new(
         mask: &[bool],
         context_dim: usize,
@@ -54,6 +54,7 @@ impl<Tr> Coupling<Tr> {
     where
         Tr: Transformer,
     {
+        transformer.check()?;
         let (moved, pass) = parted(mask)?;
         let net = Conditioner::dense(pass.len(), context_dim, transformer.width() * moved.len(), config);
         Ok(Self {
@@ -70,7 +71,7 @@ impl<Tr> Coupling<Tr> {
     /// `j` is passed on (1605.08803, eq. 9, and the mask itself, so that a zero is told from a gap).
     ///
     /// # Errors
-    /// If `mask` is empty.
+    /// If `mask` is empty, or the transformer cannot work as it is set.
     pub fn shared(
         mask: &[bool],
         context_dim: usize,
@@ -80,6 +81,7 @@ impl<Tr> Coupling<Tr> {
     where
         Tr: Transformer,
     {
+        transformer.check()?;
         let (moved, pass) = parted(mask)?;
         let outputs = transformer.width() * mask.len();
         Ok(Self {

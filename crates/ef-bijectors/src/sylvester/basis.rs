@@ -124,7 +124,8 @@ impl Basis {
             times(v, g_q.view(), along_g.view_mut());
             let (p, q) = (along.row(0), along_g.row(0));
             let factor = T::of(-2.0) / square;
-            let by_v = factor * factor * p.dot(&q);
+            // factor² alone may overflow
+            let by_v = factor * (factor * p.dot(&q));
             for (j, to) in to.iter_mut().enumerate() {
                 *to += factor * (g_q.row(j).dot(&p) + rest.row(j).dot(&q)) + by_v * v[j];
             }

@@ -4,6 +4,7 @@ use ef_tensor::{Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip};
 
 use super::{Transformer, keep};
+use crate::error::BijectorError;
 use crate::scale::ScaleClamp;
 
 /// Dinh et al. 2017 (1605.08803), eqs. 7 and 8, with parameters `(t, s)`:
@@ -79,6 +80,10 @@ impl Transformer for Affine {
         2
     }
 
+    fn check(&self) -> Result<(), BijectorError> {
+        self.clamp.check()
+    }
+
     fn forward<T: Real>(
         &self,
         h: ArrayView3<'_, T>,
@@ -143,6 +148,10 @@ impl Transformer for Affine {
 impl Transformer for Standardize {
     fn width(&self) -> usize {
         2
+    }
+
+    fn check(&self) -> Result<(), BijectorError> {
+        self.clamp.check()
     }
 
     fn forward<T: Real>(

@@ -38,7 +38,7 @@ fn gate<T: Real>(s: T) -> (T, T, f64) {
 }
 
 impl Gated {
-    /// Beyond this the gate is shut: `exp(-50)`, so that an inverse stays finite.
+    /// Beyond this the gate is shut: `exp(-50)`, so that no inverse divides by 0.
     const SHUT: f64 = -50.0;
 
     fn gate<T: Real>(self, s: T) -> (T, T, f64) {
@@ -60,7 +60,7 @@ impl Transformer for Gated {
         ws: &mut Workspace<T>,
     ) {
         let (rows, columns) = x.dim();
-        // What backward needs: sigma, and dz/ds = sigma (1 - sigma) (x - m), and dlog sigma/ds = 1 - sigma.
+        // What backward needs: sigma, 1 - sigma without cancellation, and dz/ds = sigma (1 - sigma) (x - m).
         let mut sigma = ws.take(rows, columns);
         let mut dz_ds = ws.take(rows, columns);
         let mut rest = ws.take(rows, columns);
@@ -68,13 +68,12 @@ impl Transformer for Gated {
             for j in 0..columns {
                 let (m, s) = (h[[r, j, 0]], h[[r, j, 1]]);
                 let (on, off, log) = self.gate(s);
-                let shut = s + T::of(self.bias) <= T::of(Self::SHUT);
                 let away = x[[r, j]] - m;
-                x[[r, j]] = m + on * away;
+                x[[r, j]] = on * x[[r, j]] + off * m;
                 log_det[r] += log;
                 sigma[[r, j]] = on;
-                dz_ds[[r, j]] = if shut { T::zero() } else { on * off * away };
-                rest[[r, j]] = if shut { T::zero() } else { off };
+                dz_ds[[r, j]] = on * off * away;
+                rest[[r, j]] = off;
             }
         }
         keep(tape, ws, [sigma, dz_ds, rest]);
@@ -91,8 +90,8 @@ impl Transformer for Gated {
         for r in 0..rows {
             for j in 0..columns {
                 let (m, s) = (h[[r, j, 0]], h[[r, j, 1]]);
-                let (on, _, log) = self.gate(s);
-                z[[r, j]] = m + (z[[r, j]] - m) / on;
+                let (on, off, log) = self.gate(s);
+                z[[r, j]] = (z[[r, j]] - off * m) / on;
                 log_det[r] -= log;
             }
         }
@@ -107,12 +106,18 @@ impl Transformer for Gated {
         ws: &mut Workspace<T>,
     ) {
         let (rest, dz_ds, sigma) = (tape.pop(), tape.pop(), tape.pop());
+        let shut = gate(T::of(Self::SHUT)).0;
         for (r, &gl) in g_log_det.iter().enumerate() {
             for j in 0..g.ncols() {
                 let gz = g[[r, j]];
-                // dz/dm = 1 - sigma; a shut gate's sigma is a constant
-                g_h[[r, j, 0]] = gz * (T::one() - sigma[[r, j]]);
-                g_h[[r, j, 1]] = gz * dz_ds[[r, j]] + gl * rest[[r, j]];
+                // dz/dm = dlog sigma/ds = 1 - sigma; a shut gate's sigma is a constant
+                let shut = sigma[[r, j]] <= shut;
+                g_h[[r, j, 0]] = gz * rest[[r, j]];
+                g_h[[r, j, 1]] = if shut {
+                    T::zero()
+                } else {
+                    gz * dz_ds[[r, j]] + gl * rest[[r, j]]
+                };
                 g[[r, j]] = gz * sigma[[r, j]];
             }
         }

@@ -18,6 +18,8 @@ use std::fmt::Debug;
 use ef_tensor::{Real, Tape, Workspace};
 use ndarray::{ArrayView3, ArrayViewMut2, ArrayViewMut3};
 
+use crate::error::BijectorError;
+
 pub use additive::Additive;
 pub use affine::{Affine, Standardize};
 pub use gated::Gated;
@@ -32,6 +34,14 @@ pub use rational_quadratic::{RationalQuadratic, SplineFloors};
 pub trait Transformer: Debug + Send + Sync {
     /// Parameters a column.
     fn width(&self) -> usize;
+
+    /// Refuses settings it cannot work with; asked by the layers when they are built. Default: nothing to refuse.
+    ///
+    /// # Errors
+    /// The setting and what it may be.
+    fn check(&self) -> Result<(), BijectorError> {
+        Ok(())
+    }
 
     /// The closed interval it maps onto itself; `None` for the real line. The layers hold all columns to it, and write
     /// `-inf` to `log_det` where they had to: a transformer sees numbers inside only.

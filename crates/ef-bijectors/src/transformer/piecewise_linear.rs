@@ -7,7 +7,7 @@ use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
 use super::{Transformer, keep};
 use crate::error::BijectorError;
 
-/// Müller et al. 2019 (1808.03856), sec. 4.1, eqs. 9 to 11 (also Prince, *Understanding Deep Learning*, fig. 16.5):
+/// Müller et al. 2019 (1808.03856), piecewise-linear coupling (also Prince, *Understanding Deep Learning*, fig. 16.5):
 /// the CDF of a histogram on `[0, 1]` with `K` bins of equal width and masses `q`,
 ///
 /// ```text
@@ -69,7 +69,7 @@ impl Transformer for PiecewiseLinear {
     ) {
         let (rows, columns) = x.dim();
         let simplex = Simplex::new(self.bins, self.floor);
-        let count = T::of(self.bins as f64);
+        let count = self.bins as f64;
         let mut shares = ws.take(rows * columns, self.bins);
         let mut at = ws.take(rows, columns);
         for r in 0..rows {
@@ -79,12 +79,12 @@ impl Transformer for PiecewiseLinear {
                 Self::shares(h.slice(ndarray::s![r, j, ..]), p);
                 let v = x[[r, j]];
                 at[[r, j]] = v;
-                let b = ((v * count).wide() as usize).min(self.bins - 1);
-                let before: f64 = p[..b].iter().map(|&p| simplex.wide_bin(p)).sum();
+                let b = ((v.wide() * count) as usize).min(self.bins - 1);
+                let before: f64 = p[..b].iter().map(|&p| simplex.bin(p)).sum();
                 let q = simplex.bin(p[b]);
-                let alpha = v.wide() * count.wide() - b as f64;
-                x[[r, j]] = T::of((before + alpha * q.wide()).min(1.0));
-                log_det[r] += (count * q).wide().ln();
+                let alpha = v.wide() * count - b as f64;
+                x[[r, j]] = T::of((before + alpha * q).min(1.0));
+                log_det[r] += (count * q).ln();
             }
         }
         keep(tape, ws, [shares, at]);
@@ -99,16 +99,16 @@ impl Transformer for PiecewiseLinear {
     ) {
         let (rows, columns) = z.dim();
         let simplex = Simplex::new(self.bins, self.floor);
-        let count = T::of(self.bins as f64);
+        let count = self.bins as f64;
         let mut shares = ws.take(1, self.bins);
         let p = shares.as_slice_mut().expect("standard layout");
         for r in 0..rows {
             for j in 0..columns {
                 let v = z[[r, j]];
                 Self::shares(h.slice(ndarray::s![r, j, ..]), p);
-                let (b, left, right) = find(0.0, 1.0, v.wide(), p.iter().map(|&p| simplex.wide_bin(p)));
-                z[[r, j]] = T::of((b as f64 + (v.wide() - left) / (right - left)) / count.wide());
-                log_det[r] -= (count * simplex.bin(p[b])).wide().ln();
+                let (b, left, right) = find(0.0, 1.0, v.wide(), p.iter().map(|&p| simplex.bin(p)));
+                z[[r, j]] = T::of((b as f64 + (v.wide() - left) / (right - left)) / count);
+                log_det[r] -= (count * simplex.bin(p[b])).ln();
             }
         }
         ws.give(shares);
@@ -125,20 +125,20 @@ impl Transformer for PiecewiseLinear {
         let (at, shares) = (tape.pop(), tape.pop());
         let (rows, columns) = g.dim();
         let simplex = Simplex::new(self.bins, self.floor);
-        let count = T::of(self.bins as f64);
+        let count = self.bins as f64;
         let mut line = ws.take(1, self.bins);
         let g_q = line.as_slice_mut().expect("standard layout");
         for r in 0..rows {
             for j in 0..columns {
                 let (v, gz) = (at[[r, j]], g[[r, j]]);
                 let p = shares.row(r * columns + j).to_slice().expect("standard layout");
-                let b = ((v * count).wide() as usize).min(self.bins - 1);
+                let b = ((v.wide() * count) as usize).min(self.bins - 1);
                 let q = simplex.bin(p[b]);
                 // dz/dq_k = 1 below the bin, K x - b in it; dlog_det/dq_b = 1 / q_b
                 g_q.fill(T::zero());
                 g_q[..b].fill(gz);
-                g_q[b] = gz * (v * count - T::of(b as f64)) + g_log_det[r] / q;
-                g[[r, j]] = gz * count * q;
+                g_q[b] = gz * T::of(v.wide() * count - b as f64) + g_log_det[r] / T::of(q);
+                g[[r, j]] = gz * T::of(count * q);
                 simplex.backward(p, g_q);
                 for (i, &v) in g_q.iter().enumerate() {
                     g_h[[r, j, i]] = v;

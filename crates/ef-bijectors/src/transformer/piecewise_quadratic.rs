@@ -7,7 +7,7 @@ use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
 use super::{Transformer, keep};
 use crate::error::BijectorError;
 
-/// Müller et al. 2019 (1808.03856), sec. 4.2, eqs. 12 to 15: the CDF of a piecewise-linear density on `[0, 1]`, with
+/// Müller et al. 2019 (1808.03856), piecewise-quadratic coupling: the CDF of a piecewise-linear density on `[0, 1]`, with
 /// `K` bins of widths `w` and `K + 1` vertices `v`; in bin `b` that starts at `x_b`, with `alpha = (x - x_b) / w_b`:
 ///
 /// ```text
@@ -72,7 +72,7 @@ impl PiecewiseQuadratic {
             vertices,
             simplex,
             area: trapezoids
-                .map(|(&p, v)| simplex.wide_bin(p) * (v[0].wide() + v[1].wide()) * 0.5)
+                .map(|(&p, v)| simplex.bin(p) * (v[0].wide() + v[1].wide()) * 0.5)
                 .sum(),
             floor: self.floor,
         }
@@ -85,7 +85,7 @@ struct Column<'a, T> {
     shares: &'a [T],
     /// Unnormalised.
     vertices: &'a [T],
-    simplex: Simplex<T>,
+    simplex: Simplex,
     /// Under the unnormalised vertices.
     area: f64,
     floor: f64,
@@ -93,7 +93,7 @@ struct Column<'a, T> {
 
 impl<T: Real> Column<'_, T> {
     fn width(&self, k: usize) -> f64 {
-        self.simplex.wide_bin(self.shares[k])
+        self.simplex.bin(self.shares[k])
     }
 
     fn vertex(&self, k: usize) -> f64 {

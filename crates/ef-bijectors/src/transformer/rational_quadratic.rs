@@ -1,12 +1,13 @@
 //! The rational-quadratic spline.
 
-use ef_tensor::{Real, Tape, Workspace};
+use ef_tensor::{Real, Tape, Workspace, bounds_within};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
 
 use super::rational_piece::Piece;
-use super::simplex::{Simplex, below_largest, check_bins, find, normalise, softplus};
+use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
 use super::{Transformer, keep};
 use crate::error::BijectorError;
+use crate::softplus::softplus;
 
 /// Durkan et al. 2019 (1906.04032), eqs. 4 to 8: a monotone spline of `K` rational quadratics that maps a box onto
 /// itself. In a bin with knots `(x0, y0)`, `(x0 + w, y0 + h)`, slopes `d0`, `d1` there, `xi = (x - x0) / w` and
@@ -15,14 +16,16 @@ use crate::error::BijectorError;
 /// ```text
 /// forward   z = y0 + h (s xi² + d0 xi (1 - xi)) / D           D = s + (d0 + d1 - 2 s) xi (1 - xi)
 ///           dz/dx = s² (d1 xi² + 2 s xi (1 - xi) + d0 (1 - xi)²) / D²
-/// inverse   xi = 2 c / (-b - sqrt(b² - 4 a c)),   y = z - y0
+/// inverse   a xi² + b xi + c = 0,   y = z - y0
 ///           a = h (s - d0) + y (d0 + d1 - 2 s)     b = h d0 - y (d0 + d1 - 2 s)     c = -s y
+///           xi = 2 c / (-b - sqrt(b² - 4 a c)) if b >= 0, else (-b + sqrt(b² - 4 a c)) / (2 a)
 /// ```
 ///
-/// the root that does not cancel. Widths and heights are softmaxes, slopes softpluses, each with a floor; parameters of
+/// the one root in two forms, neither of which cancels on its side. Widths and heights are softmaxes, slopes softpluses, each with a floor; parameters of
 /// zero give the identity. [`new`](Self::new) continues the spline by the identity outside `[-bound, bound]`, with
 /// slope 1 at both ends, and has `3 K - 1` parameters a column; [`on_box`](Self::on_box) ends at its box, with free
-/// slopes there and `3 K + 1` parameters.
+/// slopes there and `3 K + 1` parameters. The ends of a box are rounded inward to numbers of `f32`, so that it is the
+/// same box in `f32` and `f64`: [`bounds`](Self::bounds) tells them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RationalQuadratic {
     bins: usize,
@@ -55,6 +58,8 @@ impl Default for SplineFloors {
 
 /// Numbers of an element that `backward` needs beside its bins: `x`, the bin or -1 in a tail, both raw slopes.
 const SAVED: usize = 4;
+/// No box reaches further: widths and their products stay finite in `f32`.
+const MOST_BOUND: f64 = 1e30;
 
 impl RationalQuadratic {
     /// `bins` bins on `[-bound, bound]` and the identity outside.
@@ -62,14 +67,7 @@ impl RationalQuadratic {
     /// # Errors
     /// If there are no bins, more than 999 (their floors would fill the box), or `bound` is not a positive number.
     pub fn new(bins: usize, bound: f64) -> Result<Self, BijectorError> {
-        Self {
-            bins,
-            lo: -bound,
-            hi: bound,
-            tails: true,
-            floors: SplineFloors::default(),
-        }
-        .checked()
+        Self::build(bins, -bound, bound, true)
     }
 
     /// `bins` bins on `[lo, hi]`, which is the domain: outside it `log_det` is `-inf`.
@@ -77,11 +75,25 @@ impl RationalQuadratic {
     /// # Errors
     /// If there are no bins, more than 999, or `lo < hi` does not hold of two finite numbers.
     pub fn on_box(bins: usize, lo: f64, hi: f64) -> Result<Self, BijectorError> {
+        Self::build(bins, lo, hi, false)
+    }
+
+    fn build(bins: usize, lo: f64, hi: f64, tails: bool) -> Result<Self, BijectorError> {
+        let (low, high) = bounds_within::<f32>(lo, hi);
+        let ordered =
+            low.is_finite() && high.is_finite() && low < high && lo.abs().max(hi.abs()) <= MOST_BOUND;
+        BijectorError::unless(
+            ordered,
+            "a spline's box",
+            format!("{lo}..{hi}"),
+            "within 1e30 of 0, with its lower end first",
+        )?;
+        let (lo, hi) = (f64::from(low), f64::from(high));
         Self {
             bins,
             lo,
             hi,
-            tails: false,
+            tails,
             floors: SplineFloors::default(),
         }
         .checked()
@@ -106,9 +118,7 @@ impl RationalQuadratic {
     }
 
     fn checked(self) -> Result<Self, BijectorError> {
-        let Self {
-            bins, lo, hi, floors, ..
-        } = self;
+        let Self { bins, floors, .. } = self;
         check_bins(bins, floors.width)?;
         check_bins(bins, floors.height)?;
         let slope = floors.slope;
@@ -117,13 +127,6 @@ impl RationalQuadratic {
             "the least slope of a spline",
             slope,
             "between 0 and 1",
-        )?;
-        let ordered = lo.is_finite() && hi.is_finite() && lo < hi;
-        BijectorError::unless(
-            ordered,
-            "a spline's box",
-            format!("{lo}..{hi}"),
-            "finite, with its lower end first",
         )?;
         Ok(self)
     }
@@ -210,12 +213,12 @@ struct Axis<'a, T> {
     lo: f64,
     hi: f64,
     shares: &'a [T],
-    simplex: Simplex<T>,
+    simplex: Simplex,
 }
 
 impl<T: Real> Axis<'_, T> {
     fn width(&self, k: usize) -> f64 {
-        (self.hi - self.lo) * self.simplex.wide_bin(self.shares[k])
+        (self.hi - self.lo) * self.simplex.bin(self.shares[k])
     }
 
     /// The bin that holds `at`, and its two edges.

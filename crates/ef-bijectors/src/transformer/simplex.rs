@@ -7,46 +7,43 @@ use crate::error::BijectorError;
 /// Refuses a number of bins that is 0, and floors that would fill the box.
 pub(super) fn check_bins(bins: usize, floor: f64) -> Result<(), BijectorError> {
     BijectorError::unless(bins > 0, "the number of a spline's bins", bins, "at least 1")?;
-    let fits = floor > 0.0 && floor * (bins as f64) < 1.0;
+    // smaller floors drown in the rounding of `f32` sums
+    let fits = floor >= 1e-6 && floor * (bins as f64) < 1.0;
     BijectorError::unless(
         fits,
         "the floor of a spline's bins",
-        floor,
-        "above 0 and below 1 / bins",
+        format!("{floor} for {bins} bins"),
+        "at least 1e-6 and below 1 / bins",
     )
 }
 
 /// `w_k = floor + (1 - n floor) softmax(raw)_k` over `n` bins: positive, at least `floor`, with sum 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Simplex<T> {
-    floor: T,
-    share: T,
+pub(super) struct Simplex {
+    floor: f64,
+    share: f64,
 }
 
-impl<T: Real> Simplex<T> {
+impl Simplex {
     pub(super) fn new(bins: usize, floor: f64) -> Self {
         debug_assert!(floor * (bins as f64) < 1.0);
         Self {
-            floor: T::of(floor),
-            share: T::of(1.0 - floor * bins as f64),
+            floor,
+            share: 1.0 - floor * bins as f64,
         }
     }
 
-    /// A bin from its share of the softmax.
-    pub(super) fn bin(self, p: T) -> T {
-        self.floor + self.share * p
-    }
-
-    /// The same in `f64`: where bins are summed, rounding would move a narrow bin by more than its own digits.
-    pub(super) fn wide_bin(self, p: T) -> f64 {
-        self.floor.wide() + self.share.wide() * p.wide()
+    /// A bin from its share of the softmax, in `f64`: where bins are summed, rounding would move a narrow bin by more
+    /// than its own digits.
+    pub(super) fn bin<T: Real>(self, p: T) -> f64 {
+        self.floor + self.share * p.wide()
     }
 
     /// From `g = dL/dw`, in place: `dL/draw`, given the softmax `p`.
-    pub(super) fn backward(self, p: &[T], g: &mut [T]) {
+    pub(super) fn backward<T: Real>(self, p: &[T], g: &mut [T]) {
         let mean: T = p.iter().zip(g.iter()).map(|(&p, &g)| p * g).sum();
         for (g, &p) in g.iter_mut().zip(p) {
-            *g = self.share * p * (*g - mean);
+            *g = T::of(self.share) * p * (*g - mean);
         }
     }
 }
@@ -65,15 +62,20 @@ pub(super) fn below_largest<T: Real>(raw: &mut [T]) {
 
 /// Divides a group by its sum.
 pub(super) fn normalise<T: Real>(e: &mut [T]) {
-    let sum: T = e.iter().copied().sum();
+    let sum: f64 = e.iter().map(|v| v.wide()).sum();
     for v in e {
-        *v /= sum;
+        *v = T::of(v.wide() / sum);
     }
 }
 
 /// The bin of `at` among cumulated `widths`, from `lo` to `hi`: its number and its left and right edge. `at` lies in
 /// `lo..=hi`; the last edge is `hi` itself, whatever rounding made of the sum.
-pub(super) fn find<T: Real>(lo: T, hi: T, at: T, widths: impl ExactSizeIterator<Item = T>) -> (usize, T, T) {
+pub(super) fn find(
+    lo: f64,
+    hi: f64,
+    at: f64,
+    widths: impl ExactSizeIterator<Item = f64>,
+) -> (usize, f64, f64) {
     let last = widths.len() - 1;
     let mut left = lo;
     for (k, width) in widths.enumerate() {
@@ -84,11 +86,4 @@ pub(super) fn find<T: Real>(lo: T, hi: T, at: T, widths: impl ExactSizeIterator<
         left = right;
     }
     (last, left, hi)
-}
-
-/// `softplus(r) = log(1 + exp(r))` and its slope, the sigmoid, without overflow.
-pub(super) fn softplus<T: Real>(r: T) -> (T, T) {
-    let e = (-r.abs()).exp();
-    let slope = if r >= T::zero() { T::one() } else { e } / (T::one() + e);
-    (r.max(T::zero()) + e.ln_1p(), slope)
 }

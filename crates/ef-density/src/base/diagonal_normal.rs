@@ -1,6 +1,6 @@
 //! Independent normals with learned means and scales.
 
-use ef_tensor::{ParamVisitor, Real};
+use ef_tensor::{ParamVisitor, Real, column_moments};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
 use rand::RngCore;
 
@@ -9,7 +9,7 @@ use crate::key::uniform;
 use crate::normal::{log_phi, ndtri};
 
 /// `z_j ~ N(mu_j, exp(a_j)²)` with learned `mu` and `a`. Starts as the standard normal, or from data at their means and
-/// standard deviations.
+/// standard deviations; a constant column has scale 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiagonalNormal {
     dim: usize,
@@ -20,24 +20,6 @@ impl DiagonalNormal {
     pub fn new(dim: usize) -> Self {
         Self { dim }
     }
-}
-
-/// Means and log standard deviations of the columns; a constant column has scale 1.
-pub(super) fn moments<T: Real>(z: ArrayView2<'_, T>) -> Vec<(f64, f64)> {
-    let n = z.nrows().max(1) as f64;
-    z.columns()
-        .into_iter()
-        .map(|column| {
-            let mean = column.iter().map(|v| v.wide()).sum::<f64>() / n;
-            let variance = column.iter().map(|v| (v.wide() - mean).powi(2)).sum::<f64>() / n;
-            let usable = mean.is_finite() && variance.is_finite() && variance > 0.0;
-            if usable {
-                (mean, 0.5 * variance.ln())
-            } else {
-                (0.0, 0.0)
-            }
-        })
-        .collect()
 }
 
 impl<T: Real> Base<T> for DiagonalNormal {
@@ -59,9 +41,11 @@ impl<T: Real> Base<T> for DiagonalNormal {
     }
 
     fn init_from_data(&self, params: &mut [T], z: ArrayView2<'_, T>) {
-        for (j, (mean, log_scale)) in moments(z).into_iter().enumerate() {
-            params[j] = T::of(mean);
-            params[self.dim + j] = T::of(log_scale);
+        for (j, found) in column_moments(z).enumerate() {
+            if let Some((mean, sd)) = found {
+                params[j] = T::of(mean);
+                params[self.dim + j] = T::of(if sd > 0.0 { sd.ln() } else { 0.0 });
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! A mixture of normals.
 
-use ef_tensor::{ParamVisitor, Real};
+use ef_bijectors::BijectorError;
+use ef_tensor::{ParamVisitor, Real, column_moments};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
 use rand::RngCore;
 
 use super::Base;
-use super::diagonal_normal::moments;
 use crate::key::uniform;
+use crate::log_sum::log_sum_exp;
 use crate::normal::{log_phi, ndtri};
 
 /// `p(z) = sum_k pi_k prod_j N(z_j; mu_kj, exp(a_kj)²)` with learned weights `pi = softmax(logits)`, means and scales:
@@ -20,9 +21,19 @@ pub struct NormalMixture {
 }
 
 impl NormalMixture {
-    /// Of `components` normals in `dim` columns; `None` unless there is one at least.
-    pub fn new(dim: usize, components: usize) -> Option<Self> {
-        (components > 0).then_some(Self { dim, components })
+    /// Of `components` normals in `dim` columns.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn new(dim: usize, components: usize) -> Result<Self, BijectorError> {
+        if components > 0 {
+            return Ok(Self { dim, components });
+        }
+        Err(BijectorError::Setting {
+            what: "the number of normals in a mixture",
+            value: "0".to_owned(),
+            expected: "at least 1",
+        })
     }
 
     fn split<'a, T>(&self, params: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
@@ -41,15 +52,6 @@ impl NormalMixture {
             .sum();
         logits[k].wide() + normal
     }
-}
-
-/// `log sum exp` of the terms.
-fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
-    let largest = terms.clone().fold(f64::NEG_INFINITY, f64::max);
-    if largest == f64::NEG_INFINITY {
-        return largest;
-    }
-    largest + terms.map(|t| (t - largest).exp()).sum::<f64>().ln()
 }
 
 impl<T: Real> Base<T> for NormalMixture {
@@ -79,13 +81,13 @@ impl<T: Real> Base<T> for NormalMixture {
         if z.nrows() == 0 || z.iter().any(|v| !v.is_finite()) {
             return;
         }
-        let moments = moments(z);
         let count = self.components * self.dim;
-        for k in 0..self.components {
-            for j in 0..self.dim {
+        for (j, found) in column_moments(z).enumerate() {
+            let log_scale = found.map_or(0.0, |(_, sd)| if sd > 0.0 { sd.ln() } else { 0.0 });
+            for k in 0..self.components {
                 let at = self.components + k * self.dim + j;
                 params[at] = z[[k * z.nrows() / self.components, j]];
-                params[at + count] = T::of(moments[j].1);
+                params[at + count] = T::of(log_scale);
             }
         }
     }
@@ -103,7 +105,11 @@ impl<T: Real> Base<T> for NormalMixture {
         g.fill(T::zero());
         for k in 0..self.components {
             // the component's responsibility for z, less its weight: -d log p / dlogit_k
-            let share = (self.term(params, z, k) - total).exp();
+            let share = match total {
+                // no component can have made it: no direction is better
+                f64::NEG_INFINITY => 0.0,
+                total => (self.term(params, z, k) - total).exp(),
+            };
             grads[k] += T::of((logits[k].wide() - weights).exp() - share);
             let share = T::of(share);
             for j in 0..self.dim {

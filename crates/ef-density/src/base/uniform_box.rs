@@ -1,6 +1,7 @@
 //! The uniform distribution on a box.
 
-use ef_tensor::Real;
+use ef_bijectors::BijectorError;
+use ef_tensor::{Real, bounds_within};
 use ndarray::{ArrayView1, ArrayViewMut1};
 use rand::RngCore;
 
@@ -16,9 +17,24 @@ pub struct UniformBox {
 }
 
 impl UniformBox {
-    /// On `[lo, hi]`; `None` unless these are finite and in this order.
-    pub fn new(lo: f64, hi: f64) -> Option<Self> {
-        (lo.is_finite() && hi.is_finite() && lo < hi).then_some(Self { lo, hi })
+    /// On `[lo, hi]`.
+    ///
+    /// # Errors
+    /// Unless these are in this order and their distance is finite.
+    pub fn new(lo: f64, hi: f64) -> Result<Self, BijectorError> {
+        if lo < hi && (hi - lo).is_finite() {
+            return Ok(Self { lo, hi });
+        }
+        Err(BijectorError::Setting {
+            what: "the box of a uniform distribution",
+            value: format!("{lo}..{hi}"),
+            expected: "finite, with its lower end first",
+        })
+    }
+
+    /// The two ends.
+    pub fn bounds(&self) -> (f64, f64) {
+        (self.lo, self.hi)
     }
 }
 
@@ -37,8 +53,10 @@ impl<T: Real> Base<T> for UniformBox {
     }
 
     fn sample(&self, _: &[T], rng: &mut dyn RngCore, z: ArrayViewMut1<'_, T>) {
+        let (lo, hi) = bounds_within::<T>(self.lo, self.hi);
         for v in z {
-            *v = T::of(self.lo + (self.hi - self.lo) * uniform(rng));
+            let drawn = self.lo + (self.hi - self.lo) * uniform(rng);
+            *v = T::of(drawn).max(lo).min(hi);
         }
     }
 }

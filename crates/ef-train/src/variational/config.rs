@@ -94,43 +94,22 @@ impl VariationalConfig {
     /// Checks every setting and names the first that cannot be used.
     pub fn validate(&self) -> Result<(), TrainError> {
         check(self.steps >= 1, "steps", &self.steps, "at least 1")?;
-        check(self.batch >= 1, "batch", &self.batch, "at least 1")?;
-        check(above_0(self.lr), "lr", &self.lr, "a number above 0")?;
-        check(
-            (0.0..=self.lr).contains(&self.lr_min),
-            "lr_min",
-            &self.lr_min,
-            "between 0 and `lr`",
-        )?;
-        check(
-            self.clip_norm.is_none_or(above_0),
-            "clip_norm",
-            &self.clip_norm.unwrap_or_default(),
-            "a number above 0, or nothing",
-        )?;
-        check(
-            (0.0..1.0).contains(&self.ema),
-            "ema",
-            &self.ema,
-            "at least 0 and below 1",
-        )?;
         check(
             above_0(self.anneal_from) && self.anneal_from <= 1.0,
             "anneal_from",
             &self.anneal_from,
             "above 0 and at most 1",
         )?;
-        check(
-            (1..=TrainConfig::MOST_SHARDS).contains(&self.shards),
-            "shards",
-            &self.shards,
-            "between 1 and 1024",
-        )?;
-        check(
-            self.threads <= TrainConfig::MOST_SHARDS,
-            "threads",
-            &self.threads,
-            "at most 1024, or 0 for all",
-        )
+        // what both kinds of training have
+        TrainConfig::default()
+            .batch(self.batch)
+            .lr(self.lr)
+            .lr_min(self.lr_min)
+            .weight_decay(0.0)
+            .clip_norm(self.clip_norm)
+            .ema(self.ema)
+            .shards(self.shards)
+            .threads(self.threads)
+            .validate()
     }
 }

@@ -28,7 +28,7 @@ const CHUNK: usize = 256;
 /// The true value is never negative; the estimate can be, by chance. Runs on the calling thread.
 ///
 /// # Errors
-/// If parameters or target do not fit `q`, or there are fewer than two draws.
+/// If parameters or target do not fit `q`, there are fewer than two draws, or some draw's density is not finite.
 pub fn kl_divergence<T: Real>(
     q: &Variational<T>,
     params: &[T],
@@ -52,6 +52,10 @@ pub fn kl_divergence<T: Real>(
             point.iter_mut().zip(x).for_each(|(p, x)| *p = x.wide());
             terms.push(log_q - target.log_density(&point, &mut gradient) + log_z);
         }
+    }
+    let bad = terms.iter().filter(|t| !t.is_finite()).count();
+    if bad > 0 {
+        return Err(TrainError::DivergenceNotFinite { bad, draws });
     }
     let n = draws as f64;
     let mean = terms.iter().sum::<f64>() / n;
