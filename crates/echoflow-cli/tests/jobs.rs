@@ -23,6 +23,37 @@ fn noise(i: usize) -> f64 {
         .rem_euclid(1.0)
 }
 
+/// Each kind of flow goes through the whole job, and a model says which it is.
+#[test]
+fn every_kind_of_model_does_the_job() {
+    let folder = Folder::new();
+    folder.run("demo spiral -n 200 --seed 3 -o t.csv").ok();
+    for (kind, said) in [
+        ("maf", "10 maf layers, 1 residual block of 128 units each\n"),
+        ("rnvp", "16 rnvp layers, 1 residual block of 128 units each\n"),
+        (
+            "nsf",
+            "5 nsf layers, 1 residual block of 128 units each, bins 8, bound 5\n",
+        ),
+    ] {
+        folder
+            .run(&format!(
+                "fit t.csv -o m.echoflow --model {kind} --epochs 1 --quiet"
+            ))
+            .ok();
+        let inspected = folder.run("inspect m.echoflow").ok();
+        assert!(inspected.out.contains(said), "{}", inspected.out);
+        let drawn = folder.run("sample m.echoflow -n 5").ok();
+        assert_eq!(rows(&drawn.out).len(), 5);
+        let scored = folder.run("score m.echoflow t.csv -o scored.csv").ok();
+        assert!(
+            scored.err.contains("nats over 200 rows (exact)"),
+            "{}",
+            scored.err
+        );
+    }
+}
+
 #[test]
 fn from_demo_to_inspect() {
     let folder = Folder::new();

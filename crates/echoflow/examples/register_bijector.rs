@@ -92,9 +92,9 @@ impl Bijector<f32> for Shear {
 }
 
 fn main() -> Result<(), Error> {
-    let kind = register("sheared-maf", |dim, context_dim, architecture| {
+    let kind = register("sheared-maf", |dim, context_dim, config, _options| {
         let mut parts: Vec<Box<dyn Bijector<f32>>> = vec![Box::new(Shear { dim })];
-        parts.extend(maf(dim, context_dim, &architecture.flow_config())?.into_parts());
+        parts.extend(maf(dim, context_dim, config)?.into_parts());
         Ok(Box::new(Chain::new(parts)?))
     })?;
     let mut architecture = Architecture::new(kind);

@@ -1,14 +1,12 @@
 //! The sizes of a model, and their one table of defaults.
 
-use std::collections::BTreeMap;
-
 use ef_bijectors::{Activation, BijectorError, FlowConfig, MlpConfig, ScaleClamp};
 use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedDensity, RankFlow};
 use ef_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::kind::{ModelKind, check_options};
+use crate::kind::{ModelKind, Options, check_options, default_options};
 use crate::stage::Part;
 
 /// The sizes of a model. [`Architecture::new`] has the defaults.
@@ -35,8 +33,8 @@ pub struct Architecture {
     /// Largest absolute log-scale of a transform.
     pub log_scale_bound: f64,
     /// What the kind of flow wants to know beyond these, by name. `nsf`: `bins` a column, and the `bound` of its box.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub options: BTreeMap<String, f64>,
+    #[serde(default, skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
 }
 
 /// The default training of a part: chosen by validation on the training files of several tables, never by test files.
@@ -50,11 +48,6 @@ pub(crate) fn default_training(part: Part) -> TrainConfig {
 }
 
 impl Architecture {
-    /// Bins a column of a neural spline flow.
-    pub(crate) const BINS: f64 = 8.0;
-    /// The box of its splines, in normal scores: one row in 1.7 million lies outside.
-    pub(crate) const BOUND: f64 = 5.0;
-
     /// The defaults for a kind of model.
     pub fn new(model: ModelKind) -> Self {
         Self {
@@ -71,12 +64,7 @@ impl Architecture {
             blocks: 1,
             summary: 64,
             log_scale_bound: ScaleClamp::default().bound,
-            options: match model {
-                ModelKind::Nsf => {
-                    BTreeMap::from([("bins".to_owned(), Self::BINS), ("bound".to_owned(), Self::BOUND)])
-                }
-                _ => BTreeMap::new(),
-            },
+            options: default_options(model),
         }
     }
 
@@ -130,7 +118,7 @@ impl Architecture {
             ),
         ];
         match checks.into_iter().find(|(_, _, ok, _)| !ok) {
-            None => Ok(check_options(self)?),
+            None => Ok(check_options(self.model, &self.options)?),
             Some((setting, value, _, expected)) => Err(Error::Size {
                 setting,
                 value,
@@ -140,7 +128,7 @@ impl Architecture {
     }
 
     /// Layers, networks and clamp of the flow.
-    pub fn flow_config(&self) -> FlowConfig {
+    fn flow_config(&self) -> FlowConfig {
         FlowConfig {
             layers: self.layers,
             conditioner: self.net(self.hidden, self.blocks),
@@ -173,7 +161,8 @@ impl Architecture {
                 )
             })
             .transpose()?;
-        let make = |dim, width| self.model.bijector(dim, width, self);
+        let config = self.flow_config();
+        let make = |dim, width| self.model.bijector(dim, width, &config, &self.options);
         let continuous = (layout.continuous() > 0)
             .then(|| RankFlow::new(layout, self.summary, make))
             .transpose()?;

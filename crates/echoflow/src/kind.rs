@@ -5,10 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use ef_bijectors::{Bijector, BijectorError, RationalQuadratic, maf, neural_spline_autoregressive, real_nvp};
+use ef_bijectors::{
+    Bijector, BijectorError, FlowConfig, RationalQuadratic, maf, neural_spline_autoregressive, real_nvp,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::architecture::Architecture;
 use crate::error::Error;
 
 /// Which flow models the numbers. Categories, atoms and missing cells are modelled exactly under each.
@@ -46,7 +47,8 @@ impl ModelKind {
         self,
         dim: usize,
         context_dim: usize,
-        architecture: &Architecture,
+        config: &FlowConfig,
+        options: &Options,
     ) -> Result<Box<dyn Bijector<f32>>, BijectorError> {
         let constructor = REGISTRY
             .read()
@@ -58,7 +60,7 @@ impl ModelKind {
                 value: format!("\"{self}\""),
                 expected: "built in or registered",
             })?;
-        let bijector = constructor(dim, context_dim, architecture)?;
+        let bijector = constructor(dim, context_dim, config, options)?;
         let width = bijector.context_dim();
         for (what, found, expected, fits) in [
             ("columns", bijector.dim(), dim, bijector.dim() == dim),
@@ -119,35 +121,52 @@ impl<'de> Deserialize<'de> for ModelKind {
     }
 }
 
-/// Builds the bijector of a model over `dim` normal scores, given a summary of `context_dim` numbers (0: none), from the
-/// sizes of the [`Architecture`]. It must give the same bijector for the same arguments: a file holds only those, and
+/// What a kind of flow is told beyond its sizes, by name.
+pub type Options = BTreeMap<String, f64>;
+
+/// Builds the bijector of a model over `dim` normal scores, given a summary of `context_dim` numbers (0: none), from its
+/// sizes and options. It must give the same bijector for the same arguments: a file holds only those, and
 /// the parameters.
-pub type FlowConstructor =
-    fn(dim: usize, context_dim: usize, &Architecture) -> Result<Box<dyn Bijector<f32>>, BijectorError>;
+pub type FlowConstructor = fn(
+    dim: usize,
+    context_dim: usize,
+    &FlowConfig,
+    &Options,
+) -> Result<Box<dyn Bijector<f32>>, BijectorError>;
+
+/// Bins a column of a neural spline flow.
+const BINS: f64 = 8.0;
+/// The box of its splines, in normal scores: one row in 1.7 million lies outside.
+const BOUND: f64 = 5.0;
+
+/// The options a kind starts with.
+pub(crate) fn default_options(kind: ModelKind) -> Options {
+    match kind {
+        ModelKind::Nsf => Options::from([("bins".to_owned(), BINS), ("bound".to_owned(), BOUND)]),
+        _ => Options::new(),
+    }
+}
 
 /// The built-in kinds go through the same door.
 static REGISTRY: LazyLock<RwLock<BTreeMap<&'static str, FlowConstructor>>> = LazyLock::new(|| {
-    let maf: FlowConstructor = |dim, context, a| Ok(Box::new(maf::<f32>(dim, context, &a.flow_config())?));
+    let maf: FlowConstructor = |dim, context, config, _| Ok(Box::new(maf::<f32>(dim, context, config)?));
     let rnvp: FlowConstructor =
-        |dim, context, a| Ok(Box::new(real_nvp::<f32>(dim, context, &a.flow_config())?));
-    let nsf: FlowConstructor = |dim, context, a| {
+        |dim, context, config, _| Ok(Box::new(real_nvp::<f32>(dim, context, config)?));
+    let nsf: FlowConstructor = |dim, context, config, options| {
         Ok(Box::new(neural_spline_autoregressive::<f32>(
             dim,
             context,
-            &a.flow_config(),
-            spline(a)?,
+            config,
+            spline(options)?,
         )?))
     };
     RwLock::new(BTreeMap::from([("maf", maf), ("nsf", nsf), ("rnvp", rnvp)]))
 });
 
 /// The spline of `nsf`, from the options.
-fn spline(a: &Architecture) -> Result<RationalQuadratic, BijectorError> {
-    let option = |name: &str, default: f64| a.options.get(name).copied().unwrap_or(default);
-    let (bins, bound) = (
-        option("bins", Architecture::BINS),
-        option("bound", Architecture::BOUND),
-    );
+fn spline(options: &Options) -> Result<RationalQuadratic, BijectorError> {
+    let option = |name: &str, default: f64| options.get(name).copied().unwrap_or(default);
+    let (bins, bound) = (option("bins", BINS), option("bound", BOUND));
     let whole = bins.fract() == 0.0 && (1.0..1e4).contains(&bins);
     if !whole {
         return Err(BijectorError::Setting {
@@ -161,25 +180,25 @@ fn spline(a: &Architecture) -> Result<RationalQuadratic, BijectorError> {
 
 /// Refuses options that a built-in kind does not have, or cannot use. A registered kind's own constructor judges its
 /// options.
-pub(crate) fn check_options(a: &Architecture) -> Result<(), BijectorError> {
+pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), BijectorError> {
     let refuse = |value: String, expected| BijectorError::Setting {
         what: "an option of the model",
         value,
         expected,
     };
-    if let Some((name, value)) = a.options.iter().find(|(_, value)| !value.is_finite()) {
+    if let Some((name, value)) = options.iter().find(|(_, value)| !value.is_finite()) {
         return Err(refuse(format!("\"{name}\" = {value}"), "a finite number"));
     }
-    let (known, expected): (&[&str], _) = match a.model {
+    let (known, expected): (&[&str], _) = match kind {
         ModelKind::Maf | ModelKind::Rnvp => (&[], "left out: this model has none"),
         ModelKind::Nsf => (&["bins", "bound"], "bins or bound"),
         ModelKind::Registered(_) => return Ok(()),
     };
-    if let Some(name) = a.options.keys().find(|name| !known.contains(&name.as_str())) {
+    if let Some(name) = options.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(refuse(format!("\"{name}\""), expected));
     }
-    if a.model == ModelKind::Nsf {
-        spline(a)?;
+    if kind == ModelKind::Nsf {
+        spline(options)?;
     }
     Ok(())
 }
@@ -195,9 +214,9 @@ pub(crate) fn check_options(a: &Architecture) -> Result<(), BijectorError> {
 /// use echoflow::bijectors::{ActNorm, Bijector, Chain, maf};
 /// use echoflow::{EchoFlow, demo::Demo, register};
 ///
-/// let kind = register("normed-maf", |dim, context_dim, architecture| {
+/// let kind = register("normed-maf", |dim, context_dim, config, _options| {
 ///     let mut parts: Vec<Box<dyn Bijector<f32>>> = vec![Box::new(ActNorm::new(dim)?)];
-///     parts.extend(maf(dim, context_dim, &architecture.flow_config())?.into_parts());
+///     parts.extend(maf(dim, context_dim, config)?.into_parts());
 ///     Ok(Box::new(Chain::new(parts)?))
 /// })?;
 /// let table = Demo::Sine.generate(200, 1).to_table()?;

@@ -31,7 +31,7 @@ pub use ef_density::mixed::Scores;
 pub use ef_tabular::{Table, TableError};
 pub use ef_train::{History, StopReason, TrainConfig};
 pub use error::Error;
-pub use kind::{FlowConstructor, ModelKind, RegisteredName, register};
+pub use kind::{FlowConstructor, ModelKind, Options, RegisteredName, register};
 pub use model::EchoFlow;
 pub use parallel::with_threads;
 pub use progress::{Progress, Silent, StageStart};

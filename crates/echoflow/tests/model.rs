@@ -432,9 +432,9 @@ fn settings_that_cannot_be_are_refused_in_a_sentence() {
 
 /// A kind of flow from outside.
 fn registered() -> ModelKind {
-    register("normed-maf", |dim, context_dim, sizes| {
+    register("normed-maf", |dim, context_dim, config, _| {
         let mut parts: Vec<Box<dyn Bijector<f32>>> = vec![Box::new(ActNorm::new(dim)?)];
-        parts.extend(maf(dim, context_dim, &sizes.flow_config())?.into_parts());
+        parts.extend(maf(dim, context_dim, config)?.into_parts());
         Ok(Box::new(Chain::new(parts)?))
     })
     .unwrap()
@@ -447,7 +447,7 @@ fn a_registered_kind_is_a_kind_like_any_other() {
     assert_eq!("normed-maf".parse::<ModelKind>().unwrap(), kind);
     assert!(small(kind).validate().is_ok());
     for taken in ["maf", "nsf", "rnvp", "", "Glow", "a b", "../x"] {
-        let error = register(taken, |_, _, _| unreachable!()).unwrap_err();
+        let error = register(taken, |_, _, _, _| unreachable!()).unwrap_err();
         assert!(error.to_string().contains("cannot be registered"), "{error}");
     }
 }
@@ -455,9 +455,9 @@ fn a_registered_kind_is_a_kind_like_any_other() {
 /// A constructor that builds for other columns, or another context, than it was asked to is refused before training.
 #[test]
 fn a_constructor_must_build_what_it_was_asked_for() {
-    let wide = register("too-wide", |dim, _, _| Ok(Box::new(ActNorm::new(dim + 1)?))).unwrap();
-    let other = register("other-context", |dim, context_dim, sizes| {
-        Ok(Box::new(maf(dim, context_dim + 3, &sizes.flow_config())?))
+    let wide = register("too-wide", |dim, _, _, _| Ok(Box::new(ActNorm::new(dim + 1)?))).unwrap();
+    let other = register("other-context", |dim, context_dim, config, _| {
+        Ok(Box::new(maf(dim, context_dim + 3, config)?))
     })
     .unwrap();
     for (kind, word) in [(wide, "columns"), (other, "context")] {

@@ -64,11 +64,16 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
     if numbers > 0 {
         writeln!(
             out,
-            "  numbers  {numbers} parameters: {} {} layers, {} of {} units each",
+            "  numbers  {numbers} parameters: {} {} layers, {} of {} units each{}",
             architecture.layers,
             architecture.model,
             count(architecture.blocks, "residual block"),
-            architecture.hidden
+            architecture.hidden,
+            architecture
+                .options
+                .iter()
+                .map(|(name, value)| format!(", {name} {value}"))
+                .collect::<String>()
         )?;
     }
     writeln!(
