@@ -48,8 +48,9 @@ impl Standardize {
     }
 }
 
-/// The clamped log-scales as a standard array with the clamp's slopes; their sums, with `sign`, go to `log_det`.
-fn log_scales<T: Real>(
+/// The clamped log-scales with the clamp's slopes, both `(rows, columns)`; their sums, with `sign`, go to `log_det`. The
+/// scales come back as `exp(sign a)`.
+fn scales<T: Real>(
     clamp: ScaleClamp,
     h: ArrayView3<'_, T>,
     sign: f64,
@@ -64,15 +65,45 @@ fn log_scales<T: Real>(
     for (l, a) in log_det.iter_mut().zip(a.rows()) {
         *l += sign * a.iter().map(|v| v.wide()).sum::<f64>();
     }
-    (a, slope)
-}
-
-/// `a <- exp(sign a)`.
-fn exp_in_place<T: Real>(a: &mut Array2<T>, negate: bool) {
-    if negate {
+    if sign < 0.0 {
         a.mapv_inplace(|v| -v);
     }
     T::exp_slice(a.as_slice_mut().expect("standard layout"));
+    (a, slope)
+}
+
+/// `v <- v exp(a) + b`, for parameters `(b, raw a)`; returns `exp(a)` and the clamp's slopes.
+fn stretch<T: Real>(
+    clamp: ScaleClamp,
+    h: ArrayView3<'_, T>,
+    v: &mut ArrayViewMut2<'_, T>,
+    log_det: &mut [f64],
+    ws: &mut Workspace<T>,
+) -> (Array2<T>, Array2<T>) {
+    let (scale, slope) = scales(clamp, h, 1.0, log_det, ws);
+    let shift = h.index_axis(Axis(2), 0);
+    Zip::from(v)
+        .and(shift)
+        .and(&scale)
+        .for_each(|v, &b, &e| *v = *v * e + b);
+    (scale, slope)
+}
+
+/// Its inverse, `v <- (v - b) exp(-a)`; returns `exp(-a)` and the clamp's slopes.
+fn squeeze<T: Real>(
+    clamp: ScaleClamp,
+    h: ArrayView3<'_, T>,
+    v: &mut ArrayViewMut2<'_, T>,
+    log_det: &mut [f64],
+    ws: &mut Workspace<T>,
+) -> (Array2<T>, Array2<T>) {
+    let (scale, slope) = scales(clamp, h, -1.0, log_det, ws);
+    let shift = h.index_axis(Axis(2), 0);
+    Zip::from(v)
+        .and(shift)
+        .and(&scale)
+        .for_each(|v, &b, &e| *v = (*v - b) * e);
+    (scale, slope)
 }
 
 impl Transformer for Affine {
@@ -92,14 +123,9 @@ impl Transformer for Affine {
         tape: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
-        let (mut scale, slope) = log_scales(self.clamp, h, 1.0, log_det, ws);
-        exp_in_place(&mut scale, false);
         let mut before = ws.take(x.nrows(), x.ncols());
         before.assign(&x);
-        Zip::from(&mut x)
-            .and(h.index_axis(Axis(2), 0))
-            .and(&scale)
-            .for_each(|x, &t, &e| *x = *x * e + t);
+        let (scale, slope) = stretch(self.clamp, h, &mut x, log_det, ws);
         keep(tape, ws, [before, scale, slope]);
     }
 
@@ -110,12 +136,7 @@ impl Transformer for Affine {
         log_det: &mut [f64],
         ws: &mut Workspace<T>,
     ) {
-        let (mut scale, slope) = log_scales(self.clamp, h, -1.0, log_det, ws);
-        exp_in_place(&mut scale, true);
-        Zip::from(&mut z)
-            .and(h.index_axis(Axis(2), 0))
-            .and(&scale)
-            .for_each(|z, &t, &e| *z = (*z - t) * e);
+        let (scale, slope) = squeeze(self.clamp, h, &mut z, log_det, ws);
         keep(None, ws, [scale, slope]);
     }
 
@@ -162,12 +183,7 @@ impl Transformer for Standardize {
         tape: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
-        let (mut scale, slope) = log_scales(self.clamp, h, -1.0, log_det, ws);
-        exp_in_place(&mut scale, true);
-        Zip::from(&mut x)
-            .and(h.index_axis(Axis(2), 0))
-            .and(&scale)
-            .for_each(|x, &mu, &e| *x = (*x - mu) * e);
+        let (scale, slope) = squeeze(self.clamp, h, &mut x, log_det, ws);
         let mut z = ws.take(x.nrows(), x.ncols());
         z.assign(&x);
         keep(tape, ws, [z, scale, slope]);
@@ -180,12 +196,7 @@ impl Transformer for Standardize {
         log_det: &mut [f64],
         ws: &mut Workspace<T>,
     ) {
-        let (mut scale, slope) = log_scales(self.clamp, h, 1.0, log_det, ws);
-        exp_in_place(&mut scale, false);
-        Zip::from(&mut z)
-            .and(h.index_axis(Axis(2), 0))
-            .and(&scale)
-            .for_each(|z, &mu, &e| *z = *z * e + mu);
+        let (scale, slope) = stretch(self.clamp, h, &mut z, log_det, ws);
         keep(None, ws, [scale, slope]);
     }
 
