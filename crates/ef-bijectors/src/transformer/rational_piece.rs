@@ -47,7 +47,7 @@ impl Piece {
         let q = xi * rest;
         let d = s + (self.d0 + self.d1 - s - s) * q;
         let m = self.d1 * xi * xi + (s + s) * q + self.d0 * rest * rest;
-        2.0 * (s / d).ln() + m.ln()
+        (s / d * (s / d) * m).ln()
     }
 
     /// `x` and `log dx/dz`.

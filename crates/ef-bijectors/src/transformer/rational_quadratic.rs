@@ -21,11 +21,12 @@ use crate::softplus::softplus;
 ///           xi = 2 c / (-b - sqrt(b² - 4 a c)) if b >= 0, else (-b + sqrt(b² - 4 a c)) / (2 a)
 /// ```
 ///
-/// the one root in two forms, neither of which cancels on its side. Widths and heights are softmaxes, slopes softpluses, each with a floor; parameters of
-/// zero give the identity. [`new`](Self::new) continues the spline by the identity outside `[-bound, bound]`, with
-/// slope 1 at both ends, and has `3 K - 1` parameters a column; [`on_box`](Self::on_box) ends at its box, with free
-/// slopes there and `3 K + 1` parameters. The ends of a box are rounded inward to numbers of `f32`, so that it is the
-/// same box in `f32` and `f64`: [`bounds`](Self::bounds) tells them.
+/// the one root in two forms, neither of which cancels on its side. Widths and heights are softmaxes, slopes
+/// softpluses, each with a floor; parameters of zero give the identity. [`new`](Self::new) continues the spline by the
+/// identity outside `[-bound, bound]`, with slope 1 at both ends, and has `3 K - 1` parameters a column;
+/// [`on_box`](Self::on_box) ends at its box, with free slopes there and `3 K + 1` parameters. The ends of a box are
+/// rounded inward to numbers of `f32`, so that it is the same box in `f32` and `f64`: [`bounds`](Self::bounds) tells
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RationalQuadratic {
     bins: usize,
@@ -33,6 +34,8 @@ pub struct RationalQuadratic {
     hi: f64,
     tails: bool,
     floors: SplineFloors,
+    /// Added to raw slopes, so that zero gives slope 1.
+    unit: f64,
 }
 
 /// The least widths, heights and slopes of a spline: what keeps its inverse well conditioned.
@@ -56,8 +59,9 @@ impl Default for SplineFloors {
     }
 }
 
-/// Numbers of an element that `backward` needs beside its bins: `x`, the bin or -1 in a tail, both raw slopes.
-const SAVED: usize = 4;
+/// Numbers of an element that `backward` needs beside its bins: `x`, the bin or -1 in a tail, both slopes and what they
+/// change by with their raw parameters.
+const SAVED: usize = 6;
 /// No box reaches further: widths and their products stay finite in `f32`.
 const MOST_BOUND: f64 = 1e30;
 
@@ -95,6 +99,7 @@ impl RationalQuadratic {
             hi,
             tails,
             floors: SplineFloors::default(),
+            unit: 0.0,
         }
         .checked()
     }
@@ -128,7 +133,9 @@ impl RationalQuadratic {
             slope,
             "between 0 and 1",
         )?;
-        Ok(self)
+        // softplus(unit) = 1 - floor
+        let unit = (1.0 - slope).exp_m1().ln();
+        Ok(Self { unit, ..self })
     }
 
     /// How many slopes a column has parameters for.
@@ -145,18 +152,13 @@ impl RationalQuadratic {
         }
     }
 
-    /// The raw slope at knot `k` of an element; any number where the slope is 1.
-    fn raw_slope<T: Real>(&self, h: ArrayView3<'_, T>, r: usize, j: usize, knot: usize) -> T {
-        self.slope_at(knot)
-            .map_or(T::zero(), |i| h[[r, j, 2 * self.bins + i]])
-    }
-
-    /// `floor + softplus(raw + c)` with `c` such that zero gives 1; and its derivative.
-    fn slope<T: Real>(&self, raw: T) -> (f64, f64) {
-        let floor = self.floors.slope;
-        let c = (1.0 - floor).exp_m1().ln();
-        let (d, slope) = softplus(raw.wide() + c);
-        (floor + d, slope)
+    /// The slope at knot `k` of an element, `floor + softplus(raw + unit)`, and its derivative by `raw`.
+    fn slope<T: Real>(&self, h: ArrayView3<'_, T>, r: usize, j: usize, knot: usize) -> (f64, f64) {
+        let Some(i) = self.slope_at(knot) else {
+            return (1.0, 0.0);
+        };
+        let (d, by_raw) = softplus(h[[r, j, 2 * self.bins + i]].wide() + self.unit);
+        (self.floors.slope + d, by_raw)
     }
 
     /// The softmaxes of widths and heights, `(rows * columns, 2 K)`.
@@ -190,9 +192,15 @@ impl RationalQuadratic {
         (axis(widths, self.floors.width), axis(heights, self.floors.height))
     }
 
-    fn piece<T: Real>(&self, bin: usize, widths: Axis<'_, T>, heights: Axis<'_, T>, raw: [T; 2]) -> Piece {
+    fn piece<T: Real>(
+        &self,
+        bin: usize,
+        widths: Axis<'_, T>,
+        heights: Axis<'_, T>,
+        slopes: [f64; 2],
+    ) -> Piece {
         let ((x0, w), (y0, h)) = (widths.edges(bin), heights.edges(bin));
-        let [d0, d1] = raw.map(|raw| self.slope(raw).0);
+        let [d0, d1] = slopes;
         Piece { x0, w, y0, h, d0, d1 }
     }
 
@@ -271,12 +279,14 @@ impl Transformer for RationalQuadratic {
                 }
                 let (widths, heights) = self.axes(shares.row(at).to_slice().expect("standard layout"));
                 let bin = widths.find(v.wide()).0;
-                let raw = [bin, bin + 1].map(|knot| self.raw_slope(h, r, j, knot));
-                let (z, log) = self.piece(bin, widths, heights, raw).forward(v.wide());
+                let [(d0, by0), (d1, by1)] = [bin, bin + 1].map(|knot| self.slope(h, r, j, knot));
+                let (z, log) = self.piece(bin, widths, heights, [d0, d1]).forward(v.wide());
                 x[[r, j]] = self.held(z);
                 log_det[r] += log;
                 line[1] = T::of(bin as f64);
-                (line[2], line[3]) = (raw[0], raw[1]);
+                for (to, v) in line.iter_mut().skip(2).zip([d0, d1, by0, by1]) {
+                    *to = T::of(v);
+                }
             }
         }
         keep(tape, ws, [shares, saved]);
@@ -300,8 +310,8 @@ impl Transformer for RationalQuadratic {
                 let p = shares.row(r * columns + j).to_slice().expect("standard layout");
                 let (widths, heights) = self.axes(p);
                 let bin = heights.find(v).0;
-                let raw = [bin, bin + 1].map(|knot| self.raw_slope(h, r, j, knot));
-                let (x, log) = self.piece(bin, widths, heights, raw).inverse(v);
+                let slopes = [bin, bin + 1].map(|knot| self.slope(h, r, j, knot).0);
+                let (x, log) = self.piece(bin, widths, heights, slopes).inverse(v);
                 z[[r, j]] = self.held(x);
                 log_det[r] += log;
             }
@@ -332,9 +342,9 @@ impl Transformer for RationalQuadratic {
                     continue;
                 }
                 let bin = bin.wide() as usize;
-                let raw = [saved[[at, 2]], saved[[at, 3]]];
+                let [d0, d1, by0, by1] = [2, 3, 4, 5].map(|i| saved[[at, i]].wide());
                 let (widths, heights) = self.axes(shares.row(at).to_slice().expect("standard layout"));
-                let piece = self.piece(bin, widths, heights, raw);
+                let piece = self.piece(bin, widths, heights, [d0, d1]);
                 let d = piece.backward(saved[[at, 0]].wide(), g[[r, j]].wide(), g_log_det[r].wide());
                 g[[r, j]] = T::of(d.x);
                 for (axis, first, start, own) in [(widths, 0, d.x0, d.w), (heights, k, d.y0, d.h)] {
@@ -350,9 +360,9 @@ impl Transformer for RationalQuadratic {
                         g_h[[r, j, first + i]] = v;
                     }
                 }
-                for (knot, raw, d) in [(bin, raw[0], d.d0), (bin + 1, raw[1], d.d1)] {
+                for (knot, by_raw, d) in [(bin, by0, d.d0), (bin + 1, by1, d.d1)] {
                     if let Some(i) = self.slope_at(knot) {
-                        g_h[[r, j, 2 * k + i]] = T::of(d * self.slope(raw).1);
+                        g_h[[r, j, 2 * k + i]] = T::of(d * by_raw);
                     }
                 }
             }
