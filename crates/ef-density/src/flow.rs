@@ -278,10 +278,12 @@ impl<T: Real> Density<T> for Flow<T> {
         let (params, base) = self.split_mut(params);
         self.bijector
             .init_from_data(params, x.view(), context.view(), &mut ws);
-        let mut log_det = vec![0.0; index.len()];
-        self.bijector
-            .forward(params, x.view_mut(), context.view(), &mut log_det, None, &mut ws);
-        self.base.init_from_data(base, x.view());
+        if !base.is_empty() {
+            let mut log_det = vec![0.0; index.len()];
+            self.bijector
+                .forward(params, x.view_mut(), context.view(), &mut log_det, None, &mut ws);
+            self.base.init_from_data(base, x.view());
+        }
     }
 
     fn log_prob(

@@ -54,16 +54,7 @@ impl<Tr> Coupling<Tr> {
     where
         Tr: Transformer,
     {
-        transformer.check()?;
-        let (moved, pass) = parted(mask)?;
-        let net = Conditioner::dense(pass.len(), context_dim, transformer.width() * moved.len(), config);
-        Ok(Self {
-            pass,
-            moved,
-            form: Form::Split,
-            net,
-            transformer,
-        })
+        Self::build(mask, Form::Split, context_dim, config, transformer)
     }
 
     /// A layer whose parameters serve any mask: layers of one size and different masks may share one slice, and a
@@ -81,14 +72,34 @@ impl<Tr> Coupling<Tr> {
     where
         Tr: Transformer,
     {
+        Self::build(mask, Form::Shared, context_dim, config, transformer)
+    }
+
+    fn build(
+        mask: &[bool],
+        form: Form,
+        context_dim: usize,
+        config: MlpConfig,
+        transformer: Tr,
+    ) -> Result<Self, BijectorError>
+    where
+        Tr: Transformer,
+    {
+        if mask.is_empty() {
+            return Err(BijectorError::Empty("a coupling layer"));
+        }
         transformer.check()?;
-        let (moved, pass) = parted(mask)?;
-        let outputs = transformer.width() * mask.len();
+        let (moved, pass): (Vec<usize>, Vec<usize>) = (0..mask.len()).partition(|&j| mask[j]);
+        let (inputs, outputs) = match form {
+            Form::Split => (pass.len(), moved.len()),
+            Form::Shared => (2 * mask.len(), mask.len()),
+        };
+        let net = Conditioner::dense(inputs, context_dim, transformer.width() * outputs, config);
         Ok(Self {
             pass,
             moved,
-            form: Form::Shared,
-            net: Conditioner::dense(2 * mask.len(), context_dim, outputs, config),
+            form,
+            net,
             transformer,
         })
     }
@@ -159,13 +170,6 @@ impl<Tr> Coupling<Tr> {
         }
         ws.give(moved);
     }
-}
-
-fn parted(mask: &[bool]) -> Result<(Vec<usize>, Vec<usize>), BijectorError> {
-    if mask.is_empty() {
-        return Err(BijectorError::Empty("a coupling layer"));
-    }
-    Ok((0..mask.len()).partition(|&j| mask[j]))
 }
 
 /// `(rows, width * columns)` as `(rows, columns, width)`.

@@ -15,7 +15,7 @@ mod simplex;
 
 use std::fmt::Debug;
 
-use ef_tensor::{Real, Tape, Workspace};
+use ef_tensor::{Real, Tape, Workspace, bounds_within};
 use ndarray::{ArrayView3, ArrayViewMut2, ArrayViewMut3};
 
 use crate::error::BijectorError;
@@ -94,7 +94,8 @@ fn keep<T: Real, const N: usize>(
 /// Holds every value to the domain; a row with a value outside it gets a `log_det` of `-inf`.
 pub(crate) fn hold<T: Real>(domain: Option<(f64, f64)>, x: &mut ArrayViewMut2<'_, T>, log_det: &mut [f64]) {
     let Some((lo, hi)) = domain else { return };
-    let (lo, hi) = (T::of(lo), T::of(hi));
+    // inward, so that what is held also lies in the domain as `f64` tells it
+    let (lo, hi) = bounds_within::<T>(lo, hi);
     for (mut row, log_det) in x.rows_mut().into_iter().zip(log_det) {
         for v in &mut row {
             if !(*v >= lo && *v <= hi) {

@@ -35,7 +35,7 @@ impl PiecewiseLinear {
     /// `bins` bins, none with a mass below `floor`.
     ///
     /// # Errors
-    /// If there are no bins, or `floor` is not above 0 and below `1 / bins`.
+    /// If there are no bins, or `floor` is not at least `1e-6` and below `1 / bins`.
     pub fn with_floor(bins: usize, floor: f64) -> Result<Self, BijectorError> {
         check_bins(bins, floor)?;
         Ok(Self { bins, floor })

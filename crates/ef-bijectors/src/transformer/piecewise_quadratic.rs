@@ -37,7 +37,7 @@ impl PiecewiseQuadratic {
     /// `bins` bins, none narrower than `floor`, and a density of at least `floor`.
     ///
     /// # Errors
-    /// If there are no bins, or `floor` is not above 0 and below `1 / bins`.
+    /// If there are no bins, or `floor` is not at least `1e-6` and below `1 / bins`.
     pub fn with_floor(bins: usize, floor: f64) -> Result<Self, BijectorError> {
         check_bins(bins, floor)?;
         Ok(Self { bins, floor })

@@ -69,7 +69,7 @@ impl RationalQuadratic {
     /// `bins` bins on `[-bound, bound]` and the identity outside.
     ///
     /// # Errors
-    /// If there are no bins, more than 999 (their floors would fill the box), or `bound` is not a positive number.
+    /// If there are no bins, more than 999 (their floors would fill the box), or `bound` is not above 0 and at most `1e30`.
     pub fn new(bins: usize, bound: f64) -> Result<Self, BijectorError> {
         Self::build(bins, -bound, bound, true)
     }
@@ -77,7 +77,7 @@ impl RationalQuadratic {
     /// `bins` bins on `[lo, hi]`, which is the domain: outside it `log_det` is `-inf`.
     ///
     /// # Errors
-    /// If there are no bins, more than 999, or `lo < hi` does not hold of two finite numbers.
+    /// If there are no bins, more than 999, or `lo < hi` does not hold of two numbers within `1e30` of 0.
     pub fn on_box(bins: usize, lo: f64, hi: f64) -> Result<Self, BijectorError> {
         Self::build(bins, lo, hi, false)
     }
@@ -107,7 +107,8 @@ impl RationalQuadratic {
     /// With other floors.
     ///
     /// # Errors
-    /// If a floor is not positive, those of all bins together fill the box, or the slope's is not below 1.
+    /// If a width's or height's is below `1e-6`, those of all bins together fill the box, or the slope's is not between 0
+    /// and 1.
     pub fn with_floors(self, floors: SplineFloors) -> Result<Self, BijectorError> {
         Self { floors, ..self }.checked()
     }
@@ -229,14 +230,10 @@ impl<T: Real> Axis<'_, T> {
         (self.hi - self.lo) * self.simplex.bin(self.shares[k])
     }
 
-    /// The bin that holds `at`, and its two edges.
-    fn find(&self, at: f64) -> (usize, f64, f64) {
-        find(
-            self.lo,
-            self.hi,
-            at,
-            (0..self.shares.len()).map(|k| self.width(k)),
-        )
+    /// The bin that holds `at`.
+    fn find(&self, at: f64) -> usize {
+        let widths = (0..self.shares.len()).map(|k| self.width(k));
+        find(self.lo, self.hi, at, widths).0
     }
 
     /// Where bin `k` begins and how long it is. The last ends at the box's end, whatever rounding made of the sum.
@@ -278,7 +275,7 @@ impl Transformer for RationalQuadratic {
                     continue;
                 }
                 let (widths, heights) = self.axes(shares.row(at).to_slice().expect("standard layout"));
-                let bin = widths.find(v.wide()).0;
+                let bin = widths.find(v.wide());
                 let [(d0, by0), (d1, by1)] = [bin, bin + 1].map(|knot| self.slope(h, r, j, knot));
                 let (z, log) = self.piece(bin, widths, heights, [d0, d1]).forward(v.wide());
                 x[[r, j]] = self.held(z);
@@ -309,7 +306,7 @@ impl Transformer for RationalQuadratic {
                 }
                 let p = shares.row(r * columns + j).to_slice().expect("standard layout");
                 let (widths, heights) = self.axes(p);
-                let bin = heights.find(v).0;
+                let bin = heights.find(v);
                 let slopes = [bin, bin + 1].map(|knot| self.slope(h, r, j, knot).0);
                 let (x, log) = self.piece(bin, widths, heights, slopes).inverse(v);
                 z[[r, j]] = self.held(x);

@@ -4,7 +4,7 @@ use ef_tensor::Real;
 
 use crate::error::BijectorError;
 
-/// Refuses a number of bins that is 0, and floors that would fill the box.
+/// Refuses a number of bins that is 0, floors that would fill the box, and floors below 1e-6.
 pub(super) fn check_bins(bins: usize, floor: f64) -> Result<(), BijectorError> {
     BijectorError::unless(bins > 0, "the number of a spline's bins", bins, "at least 1")?;
     // smaller floors drown in the rounding of `f32` sums
@@ -48,7 +48,7 @@ impl Simplex {
     }
 }
 
-/// Subtracts from each group of `group` numbers its largest, so that exponentials cannot overflow. What is not finite
+/// Subtracts from the numbers of a group the largest, so that exponentials cannot overflow. What is not finite
 /// becomes very small, or the largest.
 pub(super) fn below_largest<T: Real>(raw: &mut [T]) {
     let largest = raw
