@@ -1,6 +1,6 @@
 //! The bound on log-scales that affine transforms share.
 
-use ef_tensor::Real;
+use ef_tensor::{Real, vmath};
 use ndarray::ArrayViewMut2;
 
 use crate::error::BijectorError;
@@ -45,7 +45,7 @@ impl ScaleClamp {
         let bound = T::of(self.bound);
         s.mapv_inplace(|v| v / bound);
         match s.as_slice_mut() {
-            Some(s) => T::tanh_slice(s),
+            Some(s) => vmath::tanh(s),
             None => s.mapv_inplace(T::tanh),
         }
         if let Some(slope) = slope {

@@ -1,6 +1,7 @@
 //! Activation functions with their derivatives.
 
 use crate::real::Real;
+use crate::vmath;
 
 /// The non-linearity between layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,13 +46,13 @@ impl Activation {
                 }
             }
             Self::Tanh => {
-                T::tanh_slice(y);
+                vmath::tanh(y);
                 for (y, s) in y.iter().zip(slope) {
                     *s = one - *y * *y;
                 }
             }
             Self::Silu => {
-                T::sigmoid_slice(y);
+                vmath::sigmoid(y);
                 for ((y, s), &x) in y.iter_mut().zip(slope).zip(x) {
                     let sig = *y;
                     *y = x * sig;
@@ -68,11 +69,11 @@ impl Activation {
             Self::Relu => x
                 .iter_mut()
                 .for_each(|v| *v = if *v > T::zero() { *v } else { T::zero() }),
-            Self::Tanh => T::tanh_slice(x),
+            Self::Tanh => vmath::tanh(x),
             Self::Silu => {
                 scratch.clear();
                 scratch.extend_from_slice(x);
-                T::sigmoid_slice(scratch);
+                vmath::sigmoid(scratch);
                 for (v, &sig) in x.iter_mut().zip(scratch.iter()) {
                     *v *= sig;
                 }

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`real`] | [`Real`], the sealed scalar: `f32` for speed, `f64` for proofs |
 //! | [`gemm`](gemm()) | the one door to matrix products, on strided views |
-//! | [`simd`], [`vmath`] | run-time choice of instruction set; vector `exp`, `tanh`, `sigmoid`, `softplus` |
+//! | [`simd`], [`vmath`] | run-time choice of instruction set; vector `exp`, `tanh`, `sigmoid`, `ln`, `ln(1 + x)` |
 //! | [`Linear`], [`SparseLinear`] | affine layers, dense, masked (block-triangular) or gathered |
 //! | [`Mlp`], [`Incremental`] | hidden layers, plain or residual, masked or not; one degree at a time |
 //! | [`Tape`], [`Workspace`] | where a forward pass leaves what its backward needs; recycled scratch memory |

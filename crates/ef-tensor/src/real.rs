@@ -28,12 +28,16 @@ pub trait Real: NdFloat + Sum + Default + sealed::Sealed {
     #[doc(hidden)]
     fn gemm_raw(args: GemmArgs<Self>);
 
-    /// `x <- exp(x)`, elementwise.
-    fn exp_slice(x: &mut [Self]);
-    /// `x <- tanh(x)`, elementwise.
-    fn tanh_slice(x: &mut [Self]);
-    /// `x <- 1 / (1 + exp(-x))`, elementwise.
-    fn sigmoid_slice(x: &mut [Self]);
+    /// `exp(self)` for use inside a [`Kernel`](crate::simd::Kernel), where the loop around it vectorises in `f32`.
+    fn exp_lane<const FMA: bool>(self) -> Self;
+    /// `tanh(self)`, likewise.
+    fn tanh_lane<const FMA: bool>(self) -> Self;
+    /// `1 / (1 + exp(-self))`, likewise.
+    fn sigmoid_lane<const FMA: bool>(self) -> Self;
+    /// `ln(self)`, likewise.
+    fn ln_lane<const FMA: bool>(self) -> Self;
+    /// `ln(1 + self)`, likewise.
+    fn ln_1p_lane<const FMA: bool>(self) -> Self;
 }
 
 /// One product on raw strided matrices, checked by [`gemm`](crate::gemm()).
@@ -51,7 +55,7 @@ pub struct GemmArgs<T> {
 }
 
 macro_rules! real {
-    ($t:ident, $name:literal, $gemm:path, $exp:path, $tanh:path, $sigmoid:path) => {
+    ($t:ident, $name:literal, $gemm:path, $($lane:ident = $function:expr;)*) => {
         impl Real for $t {
             const NAME: &'static str = $name;
 
@@ -78,15 +82,12 @@ macro_rules! real {
                 }
             }
 
-            fn exp_slice(x: &mut [Self]) {
-                $exp(x);
-            }
-            fn tanh_slice(x: &mut [Self]) {
-                $tanh(x);
-            }
-            fn sigmoid_slice(x: &mut [Self]) {
-                $sigmoid(x);
-            }
+            $(
+                #[inline(always)]
+                fn $lane<const FMA: bool>(self) -> Self {
+                    $function(self)
+                }
+            )*
         }
     };
 }
@@ -95,15 +96,19 @@ real!(
     f32,
     "f32",
     matrixmultiply::sgemm,
-    vmath::exp_f32,
-    vmath::tanh_f32,
-    vmath::sigmoid_f32
+    exp_lane = vmath::exp_one::<FMA>;
+    tanh_lane = vmath::tanh_one::<FMA>;
+    sigmoid_lane = vmath::sigmoid_one::<FMA>;
+    ln_lane = vmath::ln_one::<FMA>;
+    ln_1p_lane = vmath::ln_1p_one::<FMA>;
 );
 real!(
     f64,
     "f64",
     matrixmultiply::dgemm,
-    vmath::exp_f64,
-    vmath::tanh_f64,
-    vmath::sigmoid_f64
+    exp_lane = f64::exp;
+    tanh_lane = f64::tanh;
+    sigmoid_lane = (|x: f64| 1.0 / (1.0 + (-x).exp()));
+    ln_lane = f64::ln;
+    ln_1p_lane = f64::ln_1p;
 );

@@ -1,12 +1,13 @@
 //! Run-time choice of instruction set, behind a safe door.
 //!
-//! [`dispatched!`](crate::dispatched) compiles one plain, autovectorised kernel once per [`Level`] and picks the
-//! best the processor has. Kernels take a `const FMA: bool` because `mul_add` without the instruction is a slow
-//! library call. Tests force each level with [`with_level`]; results of different levels differ in the last bits,
-//! so a model file names the level it was fitted with.
+//! [`dispatch`] compiles one plain, autovectorised [`Kernel`] once per [`Level`] and runs the best the processor has.
+//! Tests force each level with [`with_level`]; results of different levels differ in the last bits, so a model file
+//! names the level it was fitted with.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
+
+use crate::real::Real;
 
 /// An instruction set kernels are compiled for. Ordered: a processor that has one has all before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,35 +76,66 @@ pub fn with_level<R>(level: Level, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Defines `fn name(args)` that runs `kernel::<FMA>(args)` compiled for the best instruction set at hand.
+/// Work that is compiled once per [`Level`] and run at the best one: see [`dispatch`].
 ///
-/// `kernel` must be an `#[inline(always)]` function with one `const FMA: bool` parameter.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! dispatched {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $kernel:ident) => {
-        $(#[$meta])*
-        #[allow(unsafe_code)]
-        $vis fn $name($($arg: $ty),*) {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2($($arg: $ty),*) {
-                    $kernel::<true>($($arg),*);
-                }
-                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-                fn avx512($($arg: $ty),*) {
-                    $kernel::<true>($($arg),*);
-                }
-                match $crate::simd::level() {
-                    // SAFETY: `level` never exceeds what `is_x86_feature_detected` found on this processor.
-                    $crate::simd::Level::Avx512 => return unsafe { avx512($($arg),*) },
-                    // SAFETY: as above.
-                    $crate::simd::Level::Avx2 => return unsafe { avx2($($arg),*) },
-                    $crate::simd::Level::Baseline => {}
-                }
-            }
-            $kernel::<false>($($arg),*);
+/// Mark `run` (and what it calls in its loops) `#[inline(always)]`: only code that is inlined into the entry of a
+/// level is compiled for that level. `FMA` says whether the level has fused multiply-add, see [`mul_add`].
+///
+/// ```
+/// use ef_tensor::simd::{Kernel, dispatch, mul_add};
+/// struct Axpy<'a>(f32, &'a [f32], &'a mut [f32]);
+/// impl Kernel for Axpy<'_> {
+///     type Output = ();
+///     #[inline(always)]
+///     fn run<const FMA: bool>(self) {
+///         for (x, y) in self.1.iter().zip(self.2) {
+///             *y = mul_add::<FMA, f32>(self.0, *x, *y);
+///         }
+///     }
+/// }
+/// let mut y = [1.0, 2.0];
+/// dispatch(Axpy(2.0, &[10.0, 20.0], &mut y));
+/// assert_eq!(y, [21.0, 42.0]);
+/// ```
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+
+    /// The work.
+    fn run<const FMA: bool>(self) -> Self::Output;
+}
+
+/// Runs `kernel` compiled for the best instruction set at hand.
+#[inline]
+#[allow(unsafe_code)]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<K: Kernel>(kernel: K) -> K::Output {
+            kernel.run::<true>()
         }
-    };
+        #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+        fn avx512<K: Kernel>(kernel: K) -> K::Output {
+            kernel.run::<true>()
+        }
+        match level() {
+            // SAFETY: `level` never exceeds what `is_x86_feature_detected` found on this processor.
+            Level::Avx512 => return unsafe { avx512(kernel) },
+            // SAFETY: as above.
+            Level::Avx2 => return unsafe { avx2(kernel) },
+            Level::Baseline => {}
+        }
+    }
+    // NEON has the instruction in its baseline.
+    #[cfg(target_arch = "aarch64")]
+    return kernel.run::<true>();
+    #[cfg(not(target_arch = "aarch64"))]
+    kernel.run::<false>()
+}
+
+/// `a b + c`, in one rounding where the level has the instruction: elsewhere `mul_add` is a slow library call.
+#[inline(always)]
+pub fn mul_add<const FMA: bool, T: Real>(a: T, b: T, c: T) -> T {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
 }

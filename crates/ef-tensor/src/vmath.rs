@@ -1,20 +1,21 @@
-//! Elementary functions over slices.
+//! Elementary functions of one lane, and over slices.
 //!
-//! `f32` runs a branch-free polynomial that the compiler vectorises for each [`simd::Level`](crate::simd::Level)
-//! (relative error below 3e-7 for `exp` and `sigmoid`, absolute error below 3e-7 for `tanh`, held by tests against
-//! `f64`); `f64` runs the standard library: proofs want accuracy, not speed.
+//! `f32` runs branch-free polynomials that the compiler vectorises inside a [`Kernel`] for each
+//! [`simd::Level`](crate::simd::Level) (relative error below 4e-7, held by tests against `f64`); `f64` runs the standard
+//! library: proofs want accuracy, not speed.
 
-use crate::dispatched;
+use crate::real::Real;
+use crate::simd::{self, Kernel};
 
 #[inline(always)]
 fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
+    simd::mul_add::<FMA, f32>(a, b, c)
 }
 
 /// `exp(x)`: `x = n ln 2 + r` with `|r| <= ln 2 / 2`, a degree-6 polynomial for `exp(r)`, the exponent by bits.
 /// (The scheme of Cephes `expf`; `ln 2` in two parts so that `r` is exact.)
 #[inline(always)]
-fn exp_one<const FMA: bool>(x: f32) -> f32 {
+pub(crate) fn exp_one<const FMA: bool>(x: f32) -> f32 {
     const LOG2E: f32 = std::f32::consts::LOG2_E;
     const LN2_HI: f32 = 0.693_359_4;
     const LN2_LO: f32 = -2.121_944_4e-4;
@@ -41,12 +42,12 @@ fn exp_one<const FMA: bool>(x: f32) -> f32 {
 }
 
 #[inline(always)]
-fn sigmoid_one<const FMA: bool>(x: f32) -> f32 {
+pub(crate) fn sigmoid_one<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp_one::<FMA>(-x))
 }
 
 #[inline(always)]
-fn tanh_one<const FMA: bool>(x: f32) -> f32 {
+pub(crate) fn tanh_one<const FMA: bool>(x: f32) -> f32 {
     // The polynomial where `1 - 2 sigmoid` would cancel (Cephes `tanhf`), the exponential elsewhere.
     let a = x.abs();
     let e = 1.0 - 2.0 / (exp_one::<FMA>(2.0 * a) + 1.0);
@@ -60,40 +61,80 @@ fn tanh_one<const FMA: bool>(x: f32) -> f32 {
     if a < 0.625 { small } else { e.copysign(x) }
 }
 
+/// `ln(x)`: `x = m 2^n` with `m` in `[sqrt 1/2, sqrt 2)`, a degree-8 polynomial for `ln m`. (The scheme of Cephes
+/// `logf`; `ln 2` in two parts.) `-inf` at 0, NaN below.
+#[inline(always)]
+pub(crate) fn ln_one<const FMA: bool>(x: f32) -> f32 {
+    const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
+    const LN2_HI: f32 = 0.693_359_4;
+    const LN2_LO: f32 = -2.121_944_4e-4;
+    // Below the normal numbers the exponent bits say nothing: times 2^23.
+    let tiny = x < f32::MIN_POSITIVE;
+    let scaled = if tiny { x * 8_388_608.0 } else { x };
+    let bits = scaled.to_bits().wrapping_sub(SQRT_HALF_BITS);
+    let n = (bits as i32) >> 23;
+    let m = f32::from_bits((bits & 0x007f_ffff).wrapping_add(SQRT_HALF_BITS));
+    let n = n as f32 - if tiny { 23.0 } else { 0.0 };
+    let r = m - 1.0;
+    let z = r * r;
+    let mut p = 7.037_683_6e-2;
+    p = mul_add::<FMA>(p, r, -1.151_461e-1);
+    p = mul_add::<FMA>(p, r, 1.167_699_9e-1);
+    p = mul_add::<FMA>(p, r, -1.242_014_1e-1);
+    p = mul_add::<FMA>(p, r, 1.424_932_3e-1);
+    p = mul_add::<FMA>(p, r, -1.666_805_7e-1);
+    p = mul_add::<FMA>(p, r, 2.000_071_5e-1);
+    p = mul_add::<FMA>(p, r, -2.499_999_4e-1);
+    p = mul_add::<FMA>(p, r, 3.333_333_1e-1);
+    let small = mul_add::<FMA>(n, LN2_LO, p * r * z);
+    let y = r + mul_add::<FMA>(-0.5, z, small);
+    let y = mul_add::<FMA>(n, LN2_HI, y);
+    let y = if x == f32::INFINITY { x } else { y };
+    let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
+    if x >= 0.0 { y } else { f32::NAN }
+}
+
+/// `ln(1 + x)`, with the digits of a small `x`: what rounding took from `1 + x` comes back as a slope.
+#[inline(always)]
+pub(crate) fn ln_1p_one<const FMA: bool>(x: f32) -> f32 {
+    let u = 1.0 + x;
+    let lost = (x - (u - 1.0)) / u;
+    let y = ln_one::<FMA>(u) + lost;
+    if u == 0.0 || u == f32::INFINITY {
+        ln_one::<FMA>(u)
+    } else {
+        y
+    }
+}
+
 macro_rules! over_slices {
-    ($($kernel:ident, $one:ident, $name:ident, $doc:literal;)*) => {$(
-        #[inline(always)]
-        fn $kernel<const FMA: bool>(x: &mut [f32]) {
-            for v in x {
-                *v = $one::<FMA>(*v);
+    ($($kernel:ident, $lane:ident, $name:ident, $doc:literal;)*) => {$(
+        struct $kernel<'a, T>(&'a mut [T]);
+
+        impl<T: Real> Kernel for $kernel<'_, T> {
+            type Output = ();
+
+            #[inline(always)]
+            fn run<const FMA: bool>(self) {
+                for v in self.0 {
+                    *v = v.$lane::<FMA>();
+                }
             }
         }
-        dispatched! {
-            #[doc = $doc]
-            pub fn $name(x: &mut [f32]) = $kernel
+
+        #[doc = $doc]
+        pub fn $name<T: Real>(x: &mut [T]) {
+            simd::dispatch($kernel(x));
         }
     )*};
 }
 
 over_slices! {
-    exp_kernel, exp_one, exp_f32, "`x <- exp(x)`; 0 below -87, infinite above 88, NaN kept.";
-    tanh_kernel, tanh_one, tanh_f32, "`x <- tanh(x)`; NaN kept.";
-    sigmoid_kernel, sigmoid_one, sigmoid_f32, "`x <- 1 / (1 + exp(-x))`; NaN kept.";
-}
-
-/// `x <- exp(x)`.
-pub fn exp_f64(x: &mut [f64]) {
-    x.iter_mut().for_each(|v| *v = v.exp());
-}
-
-/// `x <- tanh(x)`.
-pub fn tanh_f64(x: &mut [f64]) {
-    x.iter_mut().for_each(|v| *v = v.tanh());
-}
-
-/// `x <- 1 / (1 + exp(-x))`.
-pub fn sigmoid_f64(x: &mut [f64]) {
-    x.iter_mut().for_each(|v| *v = 1.0 / (1.0 + (-*v).exp()));
+    Exp, exp_lane, exp, "`x <- exp(x)`, elementwise; in `f32` 0 below -87 and infinite above 88; NaN kept.";
+    Tanh, tanh_lane, tanh, "`x <- tanh(x)`, elementwise; NaN kept.";
+    Sigmoid, sigmoid_lane, sigmoid, "`x <- 1 / (1 + exp(-x))`, elementwise; NaN kept.";
+    Ln, ln_lane, ln, "`x <- ln(x)`, elementwise; `-inf` at 0, NaN below.";
+    Ln1p, ln_1p_lane, ln_1p, "`x <- ln(1 + x)`, elementwise, with the digits of a small `x`.";
 }
 
 #[cfg(test)]
@@ -113,19 +154,21 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn agree_with_f64(x in -87.0f32..87.0) {
+        fn agree_with_f64(x in -87.0f32..87.0, exponent in -126i32..127) {
             at_every_level(|| {
+                let one = |f: fn(&mut [f32]), x: f32| { let mut y = [x]; f(&mut y); f64::from(y[0]) };
                 let wide = f64::from(x);
-                let mut y = [x; 1];
-                exp_f32(&mut y);
-                assert_relative_eq!(f64::from(y[0]), wide.exp(), max_relative = 3e-7, epsilon = 1e-37);
-                y = [x];
-                sigmoid_f32(&mut y);
-                assert_relative_eq!(f64::from(y[0]), 1.0 / (1.0 + (-wide).exp()), max_relative = 4e-7, epsilon = 1e-37);
+                assert_relative_eq!(one(exp, x), wide.exp(), max_relative = 3e-7, epsilon = 1e-37);
+                assert_relative_eq!(one(sigmoid, x), 1.0 / (1.0 + (-wide).exp()), max_relative = 4e-7, epsilon = 1e-37);
                 for t in [x, x / 87.0, x / 1e4] {
-                    y = [t];
-                    tanh_f32(&mut y);
-                    assert_relative_eq!(f64::from(y[0]), f64::from(t).tanh(), max_relative = 4e-7);
+                    assert_relative_eq!(one(tanh, t), f64::from(t).tanh(), max_relative = 4e-7);
+                }
+                let positive = (x.abs() / 87.0 + 1.0) * 2.0_f32.powi(exponent);
+                for t in [positive, x.abs(), 1.0 + x / 1e3, 1.0 + x / 1e6] {
+                    assert_relative_eq!(one(ln, t), f64::from(t).ln(), max_relative = 3e-7);
+                }
+                for t in [positive, x.abs(), x / 87.1, x / 1e3, x / 1e6, x / 1e12, -positive.min(0.999)] {
+                    assert_relative_eq!(one(ln_1p, t), f64::from(t).ln_1p(), max_relative = 4e-7);
                 }
             });
         }
@@ -136,12 +179,26 @@ mod tests {
         at_every_level(|| {
             let mut y = [f32::NEG_INFINITY, -200.0, 0.0, 200.0, f32::INFINITY, f32::NAN];
             let mut t = y;
-            exp_f32(&mut y);
+            exp(&mut y);
             assert_eq!(y[..5], [0.0, 0.0, 1.0, f32::INFINITY, f32::INFINITY]);
             assert!(y[5].is_nan());
-            tanh_f32(&mut t);
+            tanh(&mut t);
             assert_eq!(t[..5], [-1.0, -1.0, 0.0, 1.0, 1.0]);
             assert!(t[5].is_nan());
+
+            let mut l = [0.0, -0.0, 1.0, f32::INFINITY, -1.0, f32::NEG_INFINITY, f32::NAN];
+            ln(&mut l);
+            assert_eq!(l[..4], [f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0, f32::INFINITY]);
+            assert!(l[4..].iter().all(|v| v.is_nan()));
+            let mut l = [-1.0, 0.0, f32::INFINITY, -1.5, f32::NAN, 1e-45];
+            ln_1p(&mut l);
+            assert_eq!(l[..3], [f32::NEG_INFINITY, 0.0, f32::INFINITY]);
+            assert!(l[3].is_nan() && l[4].is_nan());
+            assert_eq!(l[5], 1e-45);
+            // the smallest number there is
+            let mut l = [1e-45_f32];
+            ln(&mut l);
+            assert_relative_eq!(l[0], -103.278_93, max_relative = 1e-6);
         });
     }
 }

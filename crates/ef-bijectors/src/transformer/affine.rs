@@ -1,6 +1,6 @@
 //! Scale and shift, as RealNVP and as MAF write it.
 
-use ef_tensor::{Real, Tape, Workspace};
+use ef_tensor::{Real, Tape, Workspace, vmath};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip};
 
 use super::{Transformer, keep};
@@ -68,7 +68,7 @@ fn scales<T: Real>(
     if sign < 0.0 {
         a.mapv_inplace(|v| -v);
     }
-    T::exp_slice(a.as_slice_mut().expect("standard layout"));
+    vmath::exp(a.as_slice_mut().expect("standard layout"));
     (a, slope)
 }
 

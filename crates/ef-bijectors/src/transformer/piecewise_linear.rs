@@ -1,6 +1,6 @@
 //! The piecewise-linear CDF.
 
-use ef_tensor::{Real, Tape, Workspace};
+use ef_tensor::{Real, Tape, Workspace, vmath};
 use ndarray::{ArrayView3, ArrayViewMut2, ArrayViewMut3};
 
 use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
@@ -45,7 +45,7 @@ impl PiecewiseLinear {
     fn shares<T: Real>(h: ndarray::ArrayView1<'_, T>, p: &mut [T]) {
         p.iter_mut().zip(h).for_each(|(p, &h)| *p = h);
         below_largest(p);
-        T::exp_slice(p);
+        vmath::exp(p);
         normalise(p);
     }
 }

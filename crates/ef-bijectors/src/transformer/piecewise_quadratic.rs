@@ -1,6 +1,6 @@
 //! The piecewise-quadratic CDF.
 
-use ef_tensor::{Real, Tape, Workspace};
+use ef_tensor::{Real, Tape, Workspace, vmath};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
 
 use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
@@ -56,7 +56,7 @@ impl PiecewiseQuadratic {
                 below_largest(vertices);
             }
         }
-        T::exp_slice(e.as_slice_mut().expect("standard layout"));
+        vmath::exp(e.as_slice_mut().expect("standard layout"));
         for mut e in e.rows_mut() {
             normalise(&mut e.as_slice_mut().expect("standard layout")[..self.bins]);
         }

@@ -176,7 +176,7 @@ impl RationalQuadratic {
             }
         }
         let all = p.as_slice_mut().expect("standard layout");
-        T::exp_slice(all);
+        vmath::exp(all);
         all.chunks_exact_mut(k).for_each(normalise);
         p
     }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use ef_tensor::{Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError};
+use ef_tensor::{
+    Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError, vmath,
+};
 use ndarray::{Array2, ArrayView2, ArrayViewMut1};
 use rand::RngCore;
 
@@ -128,7 +130,7 @@ fn softmax_nll<T: Real>(mut logits: ArrayViewMut1<'_, T>, code: u32) -> f64 {
     let top = logits.iter().copied().fold(T::neg_infinity(), T::max);
     logits.mapv_inplace(|l| l - top);
     let logits = logits.as_slice_mut().expect("a row of a standard-layout array");
-    T::exp_slice(logits);
+    vmath::exp(logits);
     let sum: T = logits.iter().copied().sum();
     let log_prob = (chosen - top).wide() - sum.wide().ln();
     logits.iter_mut().for_each(|l| *l /= sum);
