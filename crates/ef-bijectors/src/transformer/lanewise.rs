@@ -21,10 +21,10 @@ pub(super) trait Lanewise: Transformer {
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
         saved: &mut [Lanes<T>],
-    ) -> Lanes<f64>;
+    ) -> Lanes<T>;
 
     /// `z <- tau^-1(z; h)` and `log dx/dz`. `h` may be overwritten.
-    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<f64>;
+    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<T>;
 
     /// From `g = dL/dz` and `gl = dL/dlog_det`: `g <- dL/dx`, and `g_h <- dL/dh`, every number written.
     fn backward_lanes<const FMA: bool, T: Real>(
@@ -322,6 +322,13 @@ impl<L: Lanewise, T: Real> Kernel for Backward<'_, L, T> {
     }
 }
 
+/// Rows of a block by name; their number is that of the caller's names.
+#[inline(always)]
+pub(super) fn rows<T, const N: usize>(rows: &[Lanes<T>]) -> &[Lanes<T>; N] {
+    rows.try_into()
+        .expect("the number of rows the transformer asked for")
+}
+
 /// A block, filled up with zeros.
 #[inline(always)]
 fn load<T: Real>(x: &[T]) -> Lanes<T> {
@@ -343,17 +350,17 @@ fn store<T: Real>(lanes: &Lanes<T>, x: &mut [T]) {
 
 /// Adds each element's number to its row, in the order of elements, however they are cut into blocks.
 #[inline(always)]
-fn add_logs(log: &Lanes<f64>, first: usize, count: usize, columns: usize, log_det: &mut [f64]) {
+fn add_logs<T: Real>(log: &Lanes<T>, first: usize, count: usize, columns: usize, log_det: &mut [f64]) {
     if columns == 1 {
         for (to, log) in log_det[first..][..count].iter_mut().zip(log) {
-            *to += log;
+            *to += log.wide();
         }
         return;
     }
     for (lanes, row, _) in rows_of(first, count, columns) {
         let mut sum = log_det[row];
         for log in &log[lanes] {
-            sum += log;
+            sum += log.wide();
         }
         log_det[row] = sum;
     }

@@ -3,10 +3,10 @@
 use ef_tensor::{Real, bounds_within};
 
 use super::Transformer;
-use super::lanewise::{Lanewise, lanewise_passes};
+use super::lanewise::{Lanewise, lanewise_passes, rows};
 use super::layout::{LANES, Lanes, select};
 use super::rational_piece::Piece;
-use super::simplex::{Simplex, check_bins};
+use super::simplex::{Axis, Simplex, check_bins, picked};
 use crate::error::BijectorError;
 use crate::softplus::softplus_lane;
 
@@ -158,16 +158,8 @@ impl RationalQuadratic {
     /// The slopes at both ends of each element's bin, `floor + softplus(raw + unit)`, and their derivatives by `raw`.
     #[inline(always)]
     fn slopes_at<const FMA: bool, T: Real>(&self, raw: &[Lanes<T>], index: &Lanes<T>) -> [Slope<T>; 2] {
-        let mut ends = [[T::zero(); LANES]; 2];
-        let mut knot = self.first_knot::<T>();
-        for raw in raw {
-            for l in 0..LANES {
-                let before = knot - T::one();
-                ends[0][l] = select(index[l] == knot, raw[l], ends[0][l]);
-                ends[1][l] = select(index[l] == before, raw[l], ends[1][l]);
-            }
-            knot += T::one();
-        }
+        let knot = self.first_knot::<T>();
+        let (start, end) = (picked(raw, knot, index), picked(raw, knot - T::one(), index));
         // where a slope is 1
         let none = T::of(-1.0);
         let [first, last] = if self.tails {
@@ -175,7 +167,6 @@ impl RationalQuadratic {
         } else {
             [none, none]
         };
-        let [start, end] = ends;
         [
             self.slope::<FMA, T>(&start, index, first),
             self.slope::<FMA, T>(&end, index, last),
@@ -199,20 +190,31 @@ impl RationalQuadratic {
         slope
     }
 
-    /// Which values lie in the box, and those, with an end of it in place of the others.
+    /// Which values lie in the box, by 1 or 0, and those, with an end of it in place of the others.
     #[inline(always)]
-    fn held<T: Real>(&self, v: &Lanes<T>) -> Lanes<f64> {
-        let mut held = [self.lo; LANES];
+    fn held<T: Real>(&self, v: &Lanes<T>) -> (Lanes<T>, Lanes<f64>) {
+        let (mut inside, mut held) = ([T::zero(); LANES], [self.lo; LANES]);
         for l in 0..LANES {
-            held[l] = if self.holds(v[l]) { v[l].wide() } else { self.lo };
+            let wide = v[l].wide();
+            let holds = wide >= self.lo && wide <= self.hi;
+            inside[l] = select(holds, T::one(), T::zero());
+            held[l] = select(holds, wide, self.lo);
         }
-        held
+        (inside, held)
     }
 
-    /// Whether `v` lies in the box.
+    /// The bins of widths and of heights, and the raw slopes.
     #[inline(always)]
-    fn holds<T: Real>(&self, v: T) -> bool {
-        v.wide() >= self.lo && v.wide() <= self.hi
+    fn axes<'a, const FMA: bool, T: Real>(
+        &self,
+        h: &'a mut [Lanes<T>],
+    ) -> (Axis<'a, T>, Axis<'a, T>, &'a [Lanes<T>]) {
+        let (widths, rest) = h.split_at_mut(self.bins);
+        let (heights, raw) = rest.split_at_mut(self.bins);
+        let [of_widths, of_heights] = self.simplexes();
+        let widths = of_widths.axis::<FMA, T>(self.bounds(), widths);
+        let heights = of_heights.axis::<FMA, T>(self.bounds(), heights);
+        (widths, heights, raw)
     }
 
     /// A result of a value in the box, held to it: rounding may not leave it.
@@ -229,17 +231,15 @@ struct Slope<T> {
     by_raw: Lanes<T>,
 }
 
-/// `log v` in `T`; what overflows there is held.
+/// `sign log` of the slopes of a block in `T`, where what would overflow is held; 0 outside the box.
 #[inline(always)]
-fn log<const FMA: bool, T: Real>(v: f64) -> f64 {
-    let v = T::of(v);
-    let v = if v > T::min_positive_value() {
-        v
-    } else {
-        T::min_positive_value()
-    };
-    let v = if v < T::max_value() { v } else { T::max_value() };
-    v.ln_lane::<FMA>().wide()
+fn logs<const FMA: bool, T: Real>(slopes: &Lanes<T>, sign: T, inside: &Lanes<T>) -> Lanes<T> {
+    let mut logs = [T::zero(); LANES];
+    for l in 0..LANES {
+        let v = slopes[l].max(T::min_positive_value()).min(T::max_value());
+        logs[l] = select(inside[l] > T::zero(), sign * v.ln_lane::<FMA>(), T::zero());
+    }
+    logs
 }
 
 impl Transformer for RationalQuadratic {
@@ -265,18 +265,14 @@ impl Lanewise for RationalQuadratic {
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
         saved: &mut [Lanes<T>],
-    ) -> Lanes<f64> {
-        let (widths, rest) = h.split_at_mut(self.bins);
-        let (heights, raw) = rest.split_at_mut(self.bins);
-        let [of_widths, of_heights] = self.simplexes();
-        let widths = of_widths.axis::<FMA, T>(self.bounds(), widths);
-        let heights = of_heights.axis::<FMA, T>(self.bounds(), heights);
-        let at = self.held(x);
+    ) -> Lanes<T> {
+        let (widths, heights, raw) = self.axes::<FMA, T>(h);
+        let (inside, at) = self.held(x);
         let bin = widths.find::<FMA>(&heights, &at);
         let [start, end] = self.slopes_at::<FMA, T>(raw, &bin.index);
 
-        let mut out = [[T::zero(); LANES]; 4];
-        let mut logs = [0.0; LANES];
+        let mut place = [[T::zero(); LANES]; 4];
+        let mut slopes = [T::zero(); LANES];
         for l in 0..LANES {
             let piece = Piece {
                 w: bin.size[l],
@@ -286,43 +282,38 @@ impl Lanewise for RationalQuadratic {
             };
             let xi = piece.place(at[l] - bin.start[l]);
             let z = self.within(bin.other_start[l] + piece.value(xi));
-            let log = log::<FMA, T>(piece.slope(xi));
-            let inside = self.holds(x[l]);
-            logs[l] = if inside { log } else { 0.0 };
-            out[0][l] = if inside { bin.index[l] } else { T::of(-1.0) };
-            out[1][l] = T::of(xi);
-            out[2][l] = T::of(piece.w);
-            out[3][l] = T::of(piece.h);
+            slopes[l] = T::of(piece.slope(xi));
+            let inside = inside[l] > T::zero();
             x[l] = select(inside, z, x[l]);
+            place[0][l] = select(inside, bin.index[l], T::of(-1.0));
+            place[1][l] = T::of(xi);
+            place[2][l] = T::of(piece.w);
+            place[3][l] = T::of(piece.h);
         }
         let (p, rest) = saved.split_at_mut(2 * self.bins);
         widths.shares(&mut p[..self.bins]);
         heights.shares(&mut p[self.bins..]);
         rest.copy_from_slice(&[
-            out[0],
-            out[1],
-            out[2],
-            out[3],
+            place[0],
+            place[1],
+            place[2],
+            place[3],
             start.value,
             end.value,
             start.by_raw,
             end.by_raw,
         ]);
-        logs
+        logs::<FMA, T>(&slopes, T::one(), &inside)
     }
 
     #[inline(always)]
-    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<f64> {
-        let (widths, rest) = h.split_at_mut(self.bins);
-        let (heights, raw) = rest.split_at_mut(self.bins);
-        let [of_widths, of_heights] = self.simplexes();
-        let widths = of_widths.axis::<FMA, T>(self.bounds(), widths);
-        let heights = of_heights.axis::<FMA, T>(self.bounds(), heights);
-        let at = self.held(z);
+    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<T> {
+        let (widths, heights, raw) = self.axes::<FMA, T>(h);
+        let (inside, at) = self.held(z);
         let bin = heights.find::<FMA>(&widths, &at);
         let [start, end] = self.slopes_at::<FMA, T>(raw, &bin.index);
 
-        let mut logs = [0.0; LANES];
+        let mut slopes = [T::zero(); LANES];
         for l in 0..LANES {
             let piece = Piece {
                 w: bin.other_size[l],
@@ -332,12 +323,10 @@ impl Lanewise for RationalQuadratic {
             };
             let xi = piece.root(at[l] - bin.start[l]);
             let x = self.within(bin.other_start[l] + xi * piece.w);
-            let log = log::<FMA, T>(piece.slope(xi));
-            let inside = self.holds(z[l]);
-            logs[l] = if inside { -log } else { 0.0 };
-            z[l] = select(inside, x, z[l]);
+            slopes[l] = T::of(piece.slope(xi));
+            z[l] = select(inside[l] > T::zero(), x, z[l]);
         }
-        logs
+        logs::<FMA, T>(&slopes, -T::one(), &inside)
     }
 
     #[inline(always)]
@@ -350,11 +339,9 @@ impl Lanewise for RationalQuadratic {
     ) {
         let k = self.bins;
         let (p, rest) = saved.split_at(2 * k);
-        let [index, xi, w, h, d0, d1, by0, by1]: &[Lanes<T>; SAVED] =
-            rest.try_into().expect("what forward left");
+        let [index, xi, w, h, d0, d1, by0, by1] = rows(rest);
         let (zero, one) = (T::zero(), T::one());
         let span = T::of(self.hi - self.lo);
-        let last = T::of((k - 1) as f64);
         // for widths and heights: dL/d of all bins before an element's own, and of that
         let (mut before, mut own) = ([[zero; LANES]; 2], [[zero; LANES]; 2]);
         let mut by_slopes = [[zero; LANES]; 2];
@@ -370,12 +357,11 @@ impl Lanewise for RationalQuadratic {
             let gl = select(inside, gl[l], zero);
             let d = piece.backward(xi[l], gz, gl);
             g[l] = select(inside, d.x, g[l]);
-            // where a bin starts is the sum of the bins before it; the last bin is what these leave
-            let is_last = index[l] == last;
-            before[0][l] = span * select(is_last, -d.x - d.w, -d.x);
-            before[1][l] = span * select(is_last, gz - d.h, gz);
-            own[0][l] = select(is_last, zero, span * d.w);
-            own[1][l] = select(is_last, zero, span * d.h);
+            // where a bin starts is the sum of the bins before it
+            before[0][l] = -span * d.x;
+            before[1][l] = span * gz;
+            own[0][l] = span * d.w;
+            own[1][l] = span * d.h;
             by_slopes[0][l] = select(inside, d.d0 * by0[l], zero);
             by_slopes[1][l] = select(inside, d.d1 * by1[l], zero);
         }

@@ -50,13 +50,12 @@ impl Simplex {
     ) -> Axis<'_, T> {
         let sum = exponentials::<FMA, T>(raw);
         let span = hi - lo;
-        let mut scale = sum;
-        for scale in &mut scale {
-            *scale = span * self.share / *scale;
+        let mut scale = [0.0; LANES];
+        for l in 0..LANES {
+            scale[l] = span * self.share / sum[l].wide();
         }
         Axis {
             lo,
-            hi,
             least: span * self.floor,
             scale,
             sum,
@@ -143,25 +142,25 @@ pub(super) fn find(
 /// Exponentials of the parameters of a softmax, in place, and their sum. They are divided by the largest, so that none
 /// overflows; what is not finite becomes very small, or the largest.
 #[inline(always)]
-pub(super) fn exponentials<const FMA: bool, T: Real>(raw: &mut [Lanes<T>]) -> Lanes<f64> {
+pub(super) fn exponentials<const FMA: bool, T: Real>(raw: &mut [Lanes<T>]) -> Lanes<T> {
     let mut largest = [T::min_value(); LANES];
     for raw in raw.iter() {
         for l in 0..LANES {
-            largest[l] = select(raw[l] > largest[l], raw[l], largest[l]);
+            largest[l] = largest[l].max(raw[l]);
         }
     }
     for v in &mut largest {
         *v = if *v < T::max_value() { *v } else { T::max_value() };
     }
     let least = T::of(-80.0);
-    let mut sum = [0.0; LANES];
+    let mut sum = [T::zero(); LANES];
     for raw in raw {
         for l in 0..LANES {
             let below = raw[l] - largest[l];
             let below = if below > least { below } else { least };
             let below = if below < T::zero() { below } else { T::zero() };
             raw[l] = below.exp_lane::<FMA>();
-            sum[l] += raw[l].wide();
+            sum[l] += raw[l];
         }
     }
     sum
@@ -172,12 +171,11 @@ pub(super) fn exponentials<const FMA: bool, T: Real>(raw: &mut [Lanes<T>]) -> La
 #[derive(Debug)]
 pub(super) struct Axis<'a, T> {
     lo: f64,
-    hi: f64,
     /// What every bin has.
     least: f64,
     /// A bin's length beyond that, over its exponential.
     scale: Lanes<f64>,
-    sum: Lanes<f64>,
+    sum: Lanes<T>,
     e: &'a [Lanes<T>],
 }
 
@@ -198,7 +196,7 @@ impl<T: Real> Axis<'_, T> {
     pub(super) fn shares(&self, to: &mut [Lanes<T>]) {
         let mut scale = [T::zero(); LANES];
         for l in 0..LANES {
-            scale[l] = T::of(1.0 / self.sum[l]);
+            scale[l] = T::one() / self.sum[l];
         }
         for (to, e) in to.iter_mut().zip(self.e) {
             for l in 0..LANES {
@@ -207,38 +205,53 @@ impl<T: Real> Axis<'_, T> {
         }
     }
 
-    /// The bins that hold `at`, which lies in the box, and those of the other axis. The last ends at the box's end,
-    /// whatever rounding made of the sum.
+    /// The bins that hold `at`, which lies in the box, and those of the other axis.
     #[inline(always)]
     pub(super) fn find<const FMA: bool>(&self, other: &Self, at: &Lanes<f64>) -> Cell<T> {
         let last = self.e.len() - 1;
-        let (mut left, mut bottom) = ([self.lo; LANES], [other.lo; LANES]);
         let mut cell = Cell {
             index: [T::zero(); LANES],
-            start: left,
-            size: left,
-            other_start: bottom,
-            other_size: bottom,
+            start: [self.lo; LANES],
+            size: [0.0; LANES],
+            other_start: [other.lo; LANES],
+            other_size: [0.0; LANES],
         };
-        let mut index = T::zero();
-        for (k, (e, f)) in self.e.iter().zip(other.e).enumerate() {
+        let mut k = T::zero();
+        for (e, f) in self.e[..last].iter().zip(other.e) {
             for l in 0..LANES {
-                let width = mul_add::<FMA, f64>(self.scale[l], e[l].wide(), self.least);
-                let width = if k == last { self.hi - left[l] } else { width };
-                let height = mul_add::<FMA, f64>(other.scale[l], f[l].wide(), other.least);
-                let height = if k == last { other.hi - bottom[l] } else { height };
-                // the last bin that starts at or before `at`
-                let here = at[l] >= left[l];
-                cell.index[l] = select(here, index, cell.index[l]);
-                cell.start[l] = select(here, left[l], cell.start[l]);
-                cell.size[l] = select(here, width, cell.size[l]);
-                cell.other_start[l] = select(here, bottom[l], cell.other_start[l]);
-                cell.other_size[l] = select(here, height, cell.other_size[l]);
-                left[l] += width;
-                bottom[l] += height;
+                let end = cell.start[l] + mul_add::<FMA, f64>(self.scale[l], e[l].wide(), self.least);
+                let other_end =
+                    cell.other_start[l] + mul_add::<FMA, f64>(other.scale[l], f[l].wide(), other.least);
+                let passed = cell.index[l] == k && at[l] >= end;
+                cell.index[l] += select(passed, T::one(), T::zero());
+                cell.start[l] = select(passed, end, cell.start[l]);
+                cell.other_start[l] = select(passed, other_end, cell.other_start[l]);
             }
-            index += T::one();
+            k += T::one();
+        }
+        let (e, f) = (
+            picked(self.e, T::zero(), &cell.index),
+            picked(other.e, T::zero(), &cell.index),
+        );
+        for l in 0..LANES {
+            cell.size[l] = mul_add::<FMA, f64>(self.scale[l], e[l].wide(), self.least);
+            cell.other_size[l] = mul_add::<FMA, f64>(other.scale[l], f[l].wide(), other.least);
         }
         cell
     }
+}
+
+/// Each lane's number in the row of its index, where rows are counted from `first`; 0 for an index without a row.
+#[inline(always)]
+pub(super) fn picked<T: Real>(rows: &[Lanes<T>], first: T, index: &Lanes<T>) -> Lanes<T> {
+    let mut picked = [T::zero(); LANES];
+    let mut k = first;
+    for row in rows {
+        for l in 0..LANES {
+            // a sum, since choosing between two loads becomes a load of a chosen address
+            picked[l] += select(index[l] == k, row[l], T::zero());
+        }
+        k += T::one();
+    }
+    picked
 }
