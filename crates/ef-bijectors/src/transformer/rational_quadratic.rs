@@ -1,6 +1,6 @@
 //! The rational-quadratic spline.
 
-use ef_tensor::{Real, Tape, Workspace, bounds_within};
+use ef_tensor::{Real, Tape, Workspace, bounds_within, vmath};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
 
 use super::rational_piece::Piece;
