@@ -270,7 +270,7 @@ impl<T: Real, H: Monotone> Bijector<T> for Planar<H> {
         }
         with_rows(x, ws, |x, ws| {
             self.with_direction(params, context, ws, |_, at| {
-                lanes::forward(&self.h, at, x, log_det)
+                lanes::forward(&self.h, at, x, log_det);
             });
         });
     }
@@ -285,7 +285,7 @@ impl<T: Real, H: Monotone> Bijector<T> for Planar<H> {
     ) {
         with_rows(z, ws, |z, ws| {
             self.with_direction(params, context, ws, |_, at| {
-                lanes::inverse(&self.h, at, z, log_det)
+                lanes::inverse(&self.h, at, z, log_det);
             });
         });
     }
