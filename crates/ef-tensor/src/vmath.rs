@@ -85,7 +85,7 @@ pub(crate) fn ln_one<const FMA: bool>(x: f32) -> f32 {
     p = mul_add::<FMA>(p, r, -1.666_805_7e-1);
     p = mul_add::<FMA>(p, r, 2.000_071_5e-1);
     p = mul_add::<FMA>(p, r, -2.499_999_4e-1);
-    p = mul_add::<FMA>(p, r, 3.333_333_1e-1);
+    p = mul_add::<FMA>(p, r, 3.333_333e-1);
     let small = mul_add::<FMA>(n, LN2_LO, p * r * z);
     let y = r + mul_add::<FMA>(-0.5, z, small);
     let y = mul_add::<FMA>(n, LN2_HI, y);
