@@ -118,7 +118,7 @@ fn normal_draws_have_the_same_bits_at_every_level() {
         let mut z = Array2::<f64>::zeros((100, 7));
         let rows = &mut (0..100);
         with_level(level, || {
-            StandardNormal.sample_rows(&[], Key::new(2), rows, z.view_mut())
+            StandardNormal.sample_rows(&[], Key::new(2), rows, z.view_mut());
         });
         z
     };
