@@ -8,7 +8,7 @@ use ef_bench::data::mixture;
 use ef_bench::process::{age, cpu_seconds, peak_memory};
 use ef_bijectors::ndarray::{Array2, Axis, s};
 use ef_bijectors::{
-    Activation, Chain, FlowConfig, LeakyRelu, MlpConfig, RationalQuadratic, Workspace, maf,
+    Activation, Chain, FlowConfig, LeakyRelu, MlpConfig, RationalQuadratic, Tanh, Workspace, maf,
     neural_spline_autoregressive, neural_spline_coupling, planar_chain, real_nvp,
 };
 use ef_density::{Density, Flow, FlowRows, Key};
@@ -56,6 +56,7 @@ enum Model {
     NsfAr,
     NsfCoupling,
     Planar,
+    PlanarTanh,
 }
 
 /// Rows scored or drawn at a time: what stays in a core's own cache.
@@ -80,6 +81,7 @@ fn flow(a: &Args) -> Result<Chain<f32>> {
         Model::NsfAr => neural_spline_autoregressive(a.dim, 0, &config, spline)?,
         Model::NsfCoupling => neural_spline_coupling(a.dim, 0, &config, spline)?,
         Model::Planar => planar_chain(a.dim, 0, a.layers, LeakyRelu::new(0.2)?)?,
+        Model::PlanarTanh => planar_chain(a.dim, 0, a.layers, Tanh)?,
     })
 }
 
