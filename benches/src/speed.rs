@@ -15,7 +15,7 @@ use crate::process::{age, cpu_seconds};
 /// Rows scored or drawn at a time: what stays in a core's own cache.
 pub const CHUNK: usize = 512;
 
-/// How long to train.
+/// How long to train. Seconds are CPU seconds a thread: a busy machine makes a run longer and not less exact.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     /// Seconds before the measuring begins.
@@ -68,7 +68,8 @@ pub fn plain_adam(batch: usize, lr: f64, threads: usize) -> TrainConfig {
 /// Times steps: those within one epoch, because between two lies the validation pass.
 struct Clock {
     span: Span,
-    started: Instant,
+    /// CPU second at which the measuring begins.
+    start: f64,
     first_step: Option<f64>,
     rows_a_step: f64,
     last: Option<(usize, f64, Instant)>,
@@ -91,10 +92,9 @@ impl Observer for Clock {
         }
         self.steps = report.step;
         self.losses.push(report.nll);
-        let warm = self.started.elapsed().as_secs_f64() > self.span.warm;
         if let Some((epoch, before, then)) = self.last
             && epoch == report.epoch
-            && warm
+            && before >= self.start
         {
             self.rows += self.rows_a_step;
             self.cpu += cpu - before;
@@ -104,7 +104,7 @@ impl Observer for Clock {
     }
 
     fn should_stop(&mut self) -> bool {
-        self.wall >= self.span.seconds && self.span.steps.is_none_or(|steps| self.steps >= steps)
+        self.cpu >= self.span.seconds && self.span.steps.is_none_or(|steps| self.steps >= steps)
     }
 }
 
@@ -119,9 +119,19 @@ pub fn train(
     config: &TrainConfig,
     span: Span,
 ) -> Result<Training> {
+    let cores = if config.threads == 0 {
+        std::thread::available_parallelism()?.get()
+    } else {
+        config.threads
+    };
+    let span = Span {
+        warm: span.warm * cores as f64,
+        seconds: span.seconds * cores as f64,
+        ..span
+    };
     let mut clock = Clock {
         span,
-        started: Instant::now(),
+        start: cpu_seconds()? + span.warm,
         first_step: None,
         rows_a_step: 0.0,
         last: None,
@@ -162,16 +172,17 @@ pub struct Rate {
 /// The rate of `work`, which handles so many rows a call.
 fn rate(rows: usize, seconds: f64, mut work: impl FnMut()) -> Result<Rate> {
     work();
-    let (cpu, started) = (cpu_seconds()?, Instant::now());
-    let mut done = 0;
-    while started.elapsed().as_secs_f64() < seconds {
+    let seconds = seconds * rayon::current_num_threads() as f64;
+    let (before, started) = (cpu_seconds()?, Instant::now());
+    let (mut done, mut cpu) = (0, 0.0);
+    while cpu < seconds {
         work();
         done += rows;
+        cpu = cpu_seconds()? - before;
     }
-    let done = done as f64;
     Ok(Rate {
-        wall: done / started.elapsed().as_secs_f64(),
-        cpu: done / (cpu_seconds()? - cpu),
+        wall: done as f64 / started.elapsed().as_secs_f64(),
+        cpu: done as f64 / cpu,
     })
 }
 
@@ -192,7 +203,7 @@ impl Default for Scratch {
     }
 }
 
-/// Scores all of `x` again and again for so many seconds, [`CHUNK`] rows at a time, on the current rayon threads.
+/// Scores all of `x` again and again for so many CPU seconds a thread, [`CHUNK`] rows at a time, on the current rayon threads.
 ///
 /// # Errors
 /// Without a clock.
@@ -215,7 +226,7 @@ pub fn log_prob(flow: &Flow<f32>, params: &[f32], x: ArrayView2<'_, f32>, second
     })
 }
 
-/// Draws `rows` rows again and again for so many seconds, likewise.
+/// Draws `rows` rows again and again, likewise.
 ///
 /// # Errors
 /// Without a clock.

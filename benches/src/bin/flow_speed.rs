@@ -22,12 +22,12 @@ struct Args {
     threads: usize,
     #[arg(long, default_value_t = 1e-3)]
     lr: f64,
-    /// Seconds of training that count, after --warm seconds that do not
+    /// CPU seconds a thread of training that count, after --warm seconds that do not
     #[arg(long, default_value_t = 8.0)]
     train_seconds: f64,
     #[arg(long, default_value_t = 1.0)]
     warm: f64,
-    /// Seconds of scoring, and of sampling
+    /// CPU seconds of scoring, and of sampling
     #[arg(long, default_value_t = 2.0)]
     eval_seconds: f64,
     /// Take nll_last at this step, and train at least so long: to compare losses

@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// Measure ours a second time with the feature `gemm`.
     #[arg(long)]
     gemm: bool,
-    /// Seconds of training that count in each run; scoring and sampling take a quarter each.
+    /// CPU seconds of training that count in each run; scoring and sampling take a quarter each.
     #[arg(long, default_value_t = 8.0)]
     seconds: f64,
     /// The step at which losses are compared; each case has its own if left out.
