@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use ef_bijectors::Workspace;
-use ef_bijectors::ndarray::{Array2, ArrayView2, Axis};
+use ef_bijectors::ndarray::{Array2, ArrayView2, Axis, s};
 use ef_density::{Flow, FlowRows, Key};
 use ef_tensor::shards::chunks;
 use ef_train::{FitStart, Observer, SplitConfig, StepReport, TrainConfig, TrainError, fit};
@@ -193,36 +193,53 @@ struct Scratch {
     out: Vec<f64>,
 }
 
-impl Default for Scratch {
-    fn default() -> Self {
+impl Scratch {
+    fn new(chunk: usize) -> Self {
         Self {
-            none: Array2::zeros((CHUNK, 0)),
+            none: Array2::zeros((chunk, 0)),
             ws: Workspace::default(),
-            out: vec![0.0; CHUNK],
+            out: vec![0.0; chunk],
         }
     }
 }
 
-/// Scores all of `x` again and again for so many CPU seconds a thread, [`CHUNK`] rows at a time, on the current rayon threads.
+/// Calls `f` on each part: on this thread with `own` where the current rayon pool has one thread, else on all of them.
+fn each<P: Copy + Send + Sync>(
+    parts: &[P],
+    chunk: usize,
+    own: &mut Scratch,
+    f: impl Fn(&mut Scratch, P) + Send + Sync,
+) {
+    if rayon::current_num_threads() == 1 {
+        parts.iter().for_each(|part| f(own, *part));
+    } else {
+        let scratch = || Scratch::new(chunk);
+        parts
+            .par_iter()
+            .for_each_init(scratch, |scratch, part| f(scratch, *part));
+    }
+}
+
+/// Scores all of `x` again and again for so many CPU seconds a thread, `chunk` rows at a time, on the threads of the
+/// current rayon pool.
 ///
 /// # Errors
 /// Without a clock.
-pub fn log_prob(flow: &Flow<f32>, params: &[f32], x: ArrayView2<'_, f32>, seconds: f64) -> Result<Rate> {
-    let score = |scratch: &mut Scratch, x: ArrayView2<'_, f32>| {
-        let n = x.nrows();
-        let none = scratch.none.slice(ef_bijectors::ndarray::s![..n, ..]);
-        flow.log_prob(params, x, none, &mut scratch.out[..n], &mut scratch.ws);
-    };
-    let mut own = Scratch::default();
-    let parts: Vec<_> = x.axis_chunks_iter(Axis(0), CHUNK).collect();
+pub fn log_prob(
+    flow: &Flow<f32>,
+    params: &[f32],
+    x: ArrayView2<'_, f32>,
+    chunk: usize,
+    seconds: f64,
+) -> Result<Rate> {
+    let parts: Vec<_> = x.axis_chunks_iter(Axis(0), chunk).collect();
+    let mut own = Scratch::new(chunk);
     rate(x.nrows(), seconds, || {
-        if rayon::current_num_threads() == 1 {
-            parts.iter().for_each(|x| score(&mut own, *x));
-        } else {
-            parts
-                .par_iter()
-                .for_each_init(Scratch::default, |scratch, x| score(scratch, *x));
-        }
+        each(&parts, chunk, &mut own, |scratch, x| {
+            let n = x.nrows();
+            let none = scratch.none.slice(s![..n, ..]);
+            flow.log_prob(params, x, none, &mut scratch.out[..n], &mut scratch.ws);
+        });
     })
 }
 
@@ -230,25 +247,16 @@ pub fn log_prob(flow: &Flow<f32>, params: &[f32], x: ArrayView2<'_, f32>, second
 ///
 /// # Errors
 /// Without a clock.
-pub fn sample(flow: &Flow<f32>, params: &[f32], rows: usize, seconds: f64) -> Result<Rate> {
-    let draw = |scratch: &mut Scratch, from: u64, n: usize| {
-        let none = scratch.none.slice(ef_bijectors::ndarray::s![..n, ..]);
-        let rows = from..from + n as u64;
-        std::hint::black_box(flow.sample(params, none, rows, Key::new(3), &mut scratch.ws));
-    };
-    let mut own = Scratch::default();
-    let parts: Vec<_> = chunks(rows, CHUNK).collect();
+pub fn sample(flow: &Flow<f32>, params: &[f32], rows: usize, chunk: usize, seconds: f64) -> Result<Rate> {
+    let parts: Vec<_> = chunks(rows, chunk).map(|part| (part.start, part.len())).collect();
+    let mut own = Scratch::new(chunk);
     let mut at = 0;
     rate(rows, seconds, || {
-        if rayon::current_num_threads() == 1 {
-            parts
-                .iter()
-                .for_each(|part| draw(&mut own, at + part.start as u64, part.len()));
-        } else {
-            parts.par_iter().for_each_init(Scratch::default, |scratch, part| {
-                draw(scratch, at + part.start as u64, part.len());
-            });
-        }
+        each(&parts, chunk, &mut own, |scratch, (start, n)| {
+            let (start, none) = (at + start as u64, scratch.none.slice(s![..n, ..]));
+            let rows = start..start + n as u64;
+            std::hint::black_box(flow.sample(params, none, rows, Key::new(3), &mut scratch.ws));
+        });
         at += rows as u64;
     })
 }

@@ -49,8 +49,14 @@ fn main() -> Result<()> {
         steps: a.steps,
     };
     let trained = train(&flow, &mut params, &rows, &config, span)?;
-    let scored = log_prob(&flow, &params, rows.x.slice(s![..10_000, ..]), a.eval_seconds)?;
-    let sampled = sample(&flow, &params, CHUNK, a.eval_seconds)?;
+    let scored = log_prob(
+        &flow,
+        &params,
+        rows.x.slice(s![..10_000, ..]),
+        CHUNK,
+        a.eval_seconds,
+    )?;
+    let sampled = sample(&flow, &params, CHUNK, CHUNK, a.eval_seconds)?;
 
     let round = |v: f64| (v * 10.0).round() / 10.0;
     let intensity = |flop: usize, bytes: usize| flop as f64 / bytes as f64;
