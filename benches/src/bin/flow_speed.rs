@@ -34,6 +34,9 @@ struct Args {
     bins: usize,
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// Shards of a mini-batch, if not as many as `fit` takes
+    #[arg(long)]
+    shards: Option<usize>,
     #[arg(long, default_value_t = 1e-3)]
     lr: f64,
     /// Training steps whose time counts, after as many seconds of warm-up as --warm
@@ -145,7 +148,10 @@ fn main() -> Result<()> {
     let mut params = vec![0.0_f32; flow.num_params()];
     Density::init(&flow, &mut Key::new(1).purpose("init").row(0), &mut params);
 
-    let config = TrainConfig::default()
+    let config = TrainConfig::default();
+    let shards = a.shards.unwrap_or(config.shards);
+    let config = config
+        .shards(shards)
         .epochs(1_000_000)
         .batch(a.batch)
         .lr(a.lr)
