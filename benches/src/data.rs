@@ -4,6 +4,9 @@ use ef_bijectors::ndarray::{Array1, Array2, Axis};
 use ef_density::normal::ndtri;
 use ef_density::{Key, uniform};
 
+/// Rows that the measuring programs train on.
+pub const ROWS: usize = 50_000;
+
 /// A mixture of five correlated normals in `dim` columns, each column with mean 0 and variance 1.
 pub fn mixture(rows: usize, dim: usize, seed: u64) -> Array2<f32> {
     const COMPONENTS: usize = 5;

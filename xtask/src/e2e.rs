@@ -98,7 +98,8 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-fn target_directory(sh: &Shell) -> Result<String> {
+/// Where cargo builds.
+pub(crate) fn target_directory(sh: &Shell) -> Result<String> {
     let metadata = cmd!(sh, "cargo metadata --format-version 1 --no-deps")
         .quiet()
         .read()?;

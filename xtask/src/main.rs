@@ -1,4 +1,4 @@
-//! The repository's own chores: `cargo xtask ci`, `deps`, `docs`, `e2e`, `laws`.
+//! The repository's own chores: `cargo xtask ci`, `bench-peers`, `deps`, `docs`, `e2e`, `laws`.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use xshell::Shell;
 
+mod bench_peers;
 mod ci;
 mod deps;
 mod e2e;
@@ -28,6 +29,8 @@ enum Chore {
         #[arg(long)]
         skip_tests: bool,
     },
+    /// Measure our flows beside those of Python libraries, one after the other on this machine; print the ratios.
+    BenchPeers(bench_peers::Options),
     /// Hold the crate graph and the sources to the design.
     Deps,
     /// Build the documentation; a warning is an error.
@@ -48,6 +51,7 @@ fn main() -> Result<()> {
     sh.change_dir(repository()?);
     match chore {
         Chore::Ci { skip_tests } => ci::run(&sh, skip_tests),
+        Chore::BenchPeers(options) => bench_peers::run(&sh, &options),
         Chore::Deps => deps::run(&sh),
         Chore::Docs => ci::docs(&sh),
         Chore::E2e => e2e::run(&sh),

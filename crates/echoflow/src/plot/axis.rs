@@ -1,4 +1,4 @@
-//! An axis: limits around the data, ticks at round numbers, labels that can be read.
+//! An axis, linear or logarithmic: limits around the data, ticks at round numbers, labels that can be read.
 
 /// Share of the data's span that is left free at either end.
 const MARGIN: f64 = 0.04;
@@ -9,8 +9,10 @@ const TICKS: f64 = 5.0;
 /// The limits of one axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Axis {
+    /// On a logarithmic axis, the decimal logarithms of the limits.
     low: f64,
     high: f64,
+    log: bool,
 }
 
 impl Axis {
@@ -26,18 +28,49 @@ impl Axis {
         both.map_or(Self::exactly(0.0, 1.0), |[low, high]| Self::exactly(low, high))
     }
 
+    /// The same with equal room for equal ratios. Ranges that are not all positive are left out.
+    pub(super) fn log_around(ranges: impl Iterator<Item = ([f64; 2], bool)> + Clone) -> Self {
+        let ranges = ranges.filter(|([low, _], _)| *low > 0.0);
+        Self {
+            log: true,
+            ..Self::around(ranges.map(|(range, margin)| (range.map(f64::log10), margin)))
+        }
+    }
+
     /// An axis from `low` to `high`, which must be above it.
     pub(super) fn exactly(low: f64, high: f64) -> Self {
-        Self { low, high }
+        Self {
+            low,
+            high,
+            log: false,
+        }
+    }
+
+    /// The axis from `low` to `high`, as this one linear or logarithmic; a logarithmic one cannot begin at 0 or below
+    /// and stays as it is.
+    pub(super) fn with_limits(self, [low, high]: [f64; 2]) -> Self {
+        match self.log {
+            false => Self::exactly(low, high),
+            true if low > 0.0 => Self {
+                low: low.log10(),
+                high: high.log10(),
+                log: true,
+            },
+            true => self,
+        }
     }
 
     /// Where a value lies between the limits, from 0 to 1.
     pub(super) fn place(&self, value: f64) -> f64 {
+        let value = if self.log { value.log10() } else { value };
         (value - self.low) / (self.high - self.low)
     }
 
     /// Ticks at multiples of 1, 2 or 5 times a power of ten, with their labels, on an axis of so many pixels.
     pub(super) fn ticks(&self, pixels: f64) -> Vec<(f64, String)> {
+        if self.log {
+            return self.log_ticks(pixels);
+        }
         let rough = (self.high - self.low) / (pixels / TICK_DISTANCE).clamp(2.0, TICKS);
         let exponent = rough.log10().floor();
         let power = 10f64.powf(exponent);
@@ -54,6 +87,27 @@ impl Axis {
             .map(|k| first + f64::from(k))
             .take_while(|k| *k <= last)
             .map(|k| (k * step, label(k * step, step)))
+            .collect()
+    }
+
+    /// Ticks at powers of ten, at every second, third, .. if they are many, and between them if they are few.
+    fn log_ticks(&self, pixels: f64) -> Vec<(f64, String)> {
+        let most = (pixels / TICK_DISTANCE).clamp(2.0, TICKS) + 2.0;
+        let decades = self.high - self.low;
+        let every = (decades / most).ceil().max(1.0);
+        let within: &[f64] = match 3.0 * decades {
+            few if few <= most => &[1.0, 2.0, 5.0],
+            some if some <= 1.5 * most => &[1.0, 3.0],
+            _ => &[1.0],
+        };
+        let count = (decades / every) as usize + 2;
+        let first = (self.low / every).floor() * every;
+        (0..count)
+            .map(|k| first + k as f64 * every)
+            .flat_map(|exponent| within.iter().map(move |m| (*m, 10f64.powf(exponent))))
+            .map(|(m, power)| (m * power, power))
+            .filter(|(value, _)| (self.low..=self.high).contains(&value.log10()))
+            .map(|(value, power)| (value, label(value, power)))
             .collect()
     }
 }
@@ -123,7 +177,7 @@ mod tests {
     use super::*;
 
     fn labels(low: f64, high: f64) -> Vec<String> {
-        Axis { low, high }
+        Axis::exactly(low, high)
             .ticks(330.0)
             .into_iter()
             .map(|(_, label)| label)
@@ -160,8 +214,35 @@ mod tests {
     }
 
     #[test]
+    fn a_logarithmic_axis_gives_ratios_equal_room() {
+        let axis = Axis::log_around([([1.0, 100.0], false), ([0.0, 5.0], false)].into_iter());
+        assert_eq!(axis.place(10.0), 0.5);
+        let labels = |low: f64, high: f64| -> Vec<String> {
+            let axis = Axis::log_around([([low, high], false)].into_iter());
+            axis.ticks(330.0).into_iter().map(|(_, label)| label).collect()
+        };
+        assert_eq!(labels(4.0, 130.0), ["5", "10", "20", "50", "100"]);
+        assert_eq!(labels(0.5, 300.0), ["1", "3", "10", "30", "100", "300"]);
+        assert_eq!(
+            labels(0.01, 2e4),
+            ["0.01", "0.1", "1", "10", "100", "1,000", "10,000"]
+        );
+        assert_eq!(axis.with_limits([10.0, 1000.0]).place(100.0), 0.5);
+        assert_eq!(axis.with_limits([0.0, 1000.0]), axis);
+        // nothing that is positive: no panic, and an axis
+        assert_eq!(Axis::log_around([].into_iter()).place(1.0), 0.0);
+        for exponent in -300..=300 {
+            for span in [0.1, 1.0, 7.0, 100.0] {
+                let low = 10f64.powi(exponent);
+                let axis = Axis::log_around([([low, low * 10f64.powf(span)], true)].into_iter());
+                assert!(axis.ticks(330.0).len() <= 9, "{axis:?}: {:?}", axis.ticks(330.0));
+            }
+        }
+    }
+
+    #[test]
     fn constants_and_nothing_have_an_axis() {
-        assert_eq!(Axis::around([].into_iter()), Axis { low: 0.0, high: 1.0 });
+        assert_eq!(Axis::around([].into_iter()), Axis::exactly(0.0, 1.0));
         for value in [0.0, 3.0, -1e12, 1e-300] {
             let axis = Axis::around([([value, value], true)].into_iter());
             assert!((axis.place(value) - 0.5).abs() < 1e-9, "{value}");

@@ -56,6 +56,11 @@ impl Frame {
         ]
     }
 
+    /// Whether a point has a place at all; on a logarithmic axis, only what is positive has.
+    pub(super) fn can_place(&self, [x, y]: [f64; 2]) -> bool {
+        drawable(&[x, y]) && self.x.place(x).is_finite() && self.y.place(y).is_finite()
+    }
+
     /// Whether a point lies inside, its edges included.
     pub(super) fn holds(&self, [x, y]: [f64; 2]) -> bool {
         let inside = |share: f64| (-1e-9..=1.0 + 1e-9).contains(&share);

@@ -73,7 +73,7 @@ macro_rules! stroke_setters {
     };
 }
 
-/// Points joined in order. A number that is not finite leaves a gap.
+/// Points joined in order. A number that is not finite, or has no place on a logarithmic axis, leaves a gap.
 #[derive(Debug, Clone)]
 pub struct Line {
     points: Vec<[f64; 2]>,
@@ -120,7 +120,7 @@ impl Line {
         let mut path = String::new();
         let mut pen_down = false;
         for point in &self.points {
-            if drawable(point) {
+            if frame.can_place(*point) {
                 let [x, y] = frame.place(*point);
                 let _ = write!(path, "{}{x} {y}", if pen_down { 'L' } else { 'M' });
                 pen_down = true;
@@ -165,7 +165,8 @@ impl Rule {
     }
 
     pub(super) fn draw(&self, svg: &mut String, frame: &Frame) {
-        if !drawable(&[self.at, 0.0]) {
+        let axis = if self.vertical { frame.x } else { frame.y };
+        if !drawable(&[self.at, 0.0]) || !axis.place(self.at).is_finite() {
             return;
         }
         let [x, y] = if self.vertical {

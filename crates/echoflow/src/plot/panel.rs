@@ -67,7 +67,8 @@ impl Layer {
     }
 }
 
-/// Layers over two axes, with a title above and a caption below. The axes hold all layers unless limits are set.
+/// Layers over two axes, with a title above and a caption below. The axes hold all layers unless limits are set, and are
+/// linear unless told otherwise; panels that share their axes are all logarithmic if one is.
 #[derive(Debug, Clone)]
 pub struct Panel {
     pub(super) title: String,
@@ -75,6 +76,7 @@ pub struct Panel {
     pub(super) x_label: String,
     pub(super) y_label: String,
     pub(super) ticks: bool,
+    log: [bool; 2],
     x_limits: Option<[f64; 2]>,
     y_limits: Option<[f64; 2]>,
     layers: Vec<Layer>,
@@ -100,6 +102,7 @@ impl Panel {
             x_label: String::new(),
             y_label: String::new(),
             ticks: true,
+            log: [false; 2],
             x_limits: None,
             y_limits: None,
             layers: Vec::new(),
@@ -136,6 +139,20 @@ impl Panel {
         self
     }
 
+    /// Makes x logarithmic: equal ratios get equal room. Numbers that are not positive are not seen.
+    #[must_use]
+    pub fn log_x(mut self) -> Self {
+        self.log[0] = true;
+        self
+    }
+
+    /// Makes y logarithmic.
+    #[must_use]
+    pub fn log_y(mut self) -> Self {
+        self.log[1] = true;
+        self
+    }
+
     /// Leaves out ticks and their labels: for galleries in which shape is all.
     #[must_use]
     pub fn bare(mut self) -> Self {
@@ -161,18 +178,27 @@ pub(super) fn axes_around<'a>(panels: impl Iterator<Item = &'a Panel> + Clone) -
             .clone()
             .flat_map(|panel| panel.layers.iter().filter_map(Layer::extent))
     };
-    let x = Axis::around(extents().map(|e| (e.x, e.margin)));
-    let y = Axis::around(extents().map(|e| (e.y, e.margin)));
+    let log = |i: usize| panels.clone().any(|panel| panel.log[i]);
+    let x = around(log(0), extents().map(|e| (e.x, e.margin)));
+    let y = around(log(1), extents().map(|e| (e.y, e.margin)));
     let widest = |limits: Vec<[f64; 2]>, axis: Axis| {
         limits
             .into_iter()
             .reduce(|[a, b], [c, d]| [a.min(c), b.max(d)])
-            .map_or(axis, |[low, high]| Axis::exactly(low, high))
+            .map_or(axis, |limits| axis.with_limits(limits))
     };
     [
         widest(panels.clone().filter_map(|p| p.x_limits).collect(), x),
         widest(panels.clone().filter_map(|p| p.y_limits).collect(), y),
     ]
+}
+
+fn around(log: bool, ranges: impl Iterator<Item = ([f64; 2], bool)> + Clone) -> Axis {
+    if log {
+        Axis::log_around(ranges)
+    } else {
+        Axis::around(ranges)
+    }
 }
 
 fn valid([low, high]: [f64; 2]) -> Option<[f64; 2]> {
