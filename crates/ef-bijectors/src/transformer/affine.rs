@@ -3,8 +3,8 @@
 use ef_tensor::Real;
 
 use super::Transformer;
+use super::lanes::{LANES, Lanes};
 use super::lanewise::{Lanewise, lanewise_passes, rows};
-use super::layout::{LANES, Lanes};
 use crate::error::BijectorError;
 use crate::scale::ScaleClamp;
 

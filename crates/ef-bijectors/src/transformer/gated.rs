@@ -3,8 +3,8 @@
 use ef_tensor::Real;
 
 use super::Transformer;
+use super::lanes::{LANES, Lanes, select};
 use super::lanewise::{Lanewise, lanewise_passes, rows};
-use super::layout::{LANES, Lanes, select};
 
 /// Kingma et al. 2016 (1606.04934), eqs. 13 and 14, with parameters `(m, s)`:
 ///

@@ -4,7 +4,8 @@ use ef_tensor::simd::{Kernel, dispatch};
 use ef_tensor::{Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3};
 
-use super::layout::{LANES, Lanes, Layout, rows_of};
+use super::lanes::{LANES, Lanes};
+use super::layout::{Layout, rows_of};
 use super::{Transformer, keep};
 
 /// A transformer of [`LANES`] elements side by side, without branches on their values: an element's result depends

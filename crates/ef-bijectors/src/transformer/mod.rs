@@ -6,7 +6,9 @@
 
 mod additive;
 mod affine;
+mod bins;
 mod gated;
+mod lanes;
 mod lanewise;
 mod layout;
 mod piecewise_linear;
@@ -14,6 +16,8 @@ mod piecewise_quadratic;
 mod rational_piece;
 mod rational_quadratic;
 mod simplex;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 
