@@ -85,18 +85,6 @@ pub trait Transformer: Debug + Send + Sync {
     );
 }
 
-/// Records the arrays if there is a tape, else hands them back.
-fn keep<T: Real, const N: usize>(
-    tape: Option<&mut Tape<T>>,
-    ws: &mut Workspace<T>,
-    arrays: [ndarray::Array2<T>; N],
-) {
-    match tape {
-        Some(tape) => arrays.into_iter().for_each(|a| tape.push(a)),
-        None => arrays.into_iter().for_each(|a| ws.give(a)),
-    }
-}
-
 /// Holds every value to the domain; a row with a value outside it gets a `log_det` of `-inf`.
 pub(crate) fn hold<T: Real>(domain: Option<(f64, f64)>, x: &mut ArrayViewMut2<'_, T>, log_det: &mut [f64]) {
     let Some((lo, hi)) = domain else { return };

@@ -76,7 +76,7 @@ impl Lanewise for PiecewiseLinear {
         &self,
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
-        saved: &mut [Lanes<T>],
+        saved: Option<&mut [Lanes<T>]>,
     ) -> Lanes<T> {
         let count = self.bins as f64;
         let masses = self.masses::<FMA, T>(h);
@@ -91,9 +91,11 @@ impl Lanewise for PiecewiseLinear {
             mass[l] = T::of(q[l]);
             slope[l] = T::of(count * q[l]);
         }
-        let (p, rest) = saved.split_at_mut(self.bins);
-        masses.shares(p);
-        rest.copy_from_slice(&[bin.index, place, mass]);
+        if let Some(saved) = saved {
+            let (p, rest) = saved.split_at_mut(self.bins);
+            masses.shares(p);
+            rest.copy_from_slice(&[bin.index, place, mass]);
+        }
         logs::<FMA, T>(&slope)
     }
 

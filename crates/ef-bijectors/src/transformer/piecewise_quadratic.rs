@@ -145,7 +145,7 @@ impl Lanewise for PiecewiseQuadratic {
         &self,
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
-        saved: &mut [Lanes<T>],
+        saved: Option<&mut [Lanes<T>]>,
     ) -> Lanes<T> {
         let curve = self.curve::<FMA, T>(h);
         let at = wide(x);
@@ -159,18 +159,20 @@ impl Lanewise for PiecewiseQuadratic {
             place[l] = T::of(alpha);
             density[l] = T::of(v[l] + alpha * rise[l]);
         }
-        let (p, rest) = saved.split_at_mut(self.bins);
-        let (vertices, rest) = rest.split_at_mut(self.bins + 1);
-        curve.widths.shares(p);
-        vertices.copy_from_slice(curve.vertices);
-        rest.copy_from_slice(&[
-            narrow(&curve.scale),
-            bin.index,
-            place,
-            narrow(&w),
-            narrow(&v),
-            narrow(&rise),
-        ]);
+        if let Some(saved) = saved {
+            let (p, rest) = saved.split_at_mut(self.bins);
+            let (vertices, rest) = rest.split_at_mut(self.bins + 1);
+            curve.widths.shares(p);
+            vertices.copy_from_slice(curve.vertices);
+            rest.copy_from_slice(&[
+                narrow(&curve.scale),
+                bin.index,
+                place,
+                narrow(&w),
+                narrow(&v),
+                narrow(&rise),
+            ]);
+        }
         logs::<FMA, T>(&density)
     }
 
@@ -222,47 +224,46 @@ impl Lanewise for PiecewiseQuadratic {
             g[l] = g_alpha / w;
         }
 
-        // the bins before it: their masses, and where this one starts
+        // the bins before it: their masses, and where this one starts; a bin adds to the vertices at its ends
         let (g_w, g_v) = g_h.split_at_mut(self.bins);
-        g_v.fill([zero; LANES]);
+        let mut to_end = [zero; LANES];
         let mut k = zero;
-        for i in 0..self.bins {
+        for (i, p) in p.iter().enumerate() {
             for l in 0..LANES {
                 let (before, here) = (k < index[l], k == index[l]);
                 let mean = floor + scale[l] * (e[i][l] + e[i + 1][l]) * half;
                 let own = select(here, by_w[l], zero);
                 g_w[i][l] = select(before, gz[l] * mean + by_start[l], own);
-                let both = select(before, self.simplex().bin(p[i][l]) * half * gz[l], zero);
-                g_v[i][l] += both + select(here, by_v[l], zero);
-                g_v[i + 1][l] += both + select(here, by_end[l], zero);
+                let both = select(before, self.simplex().bin(p[l]) * half * gz[l], zero);
+                g_v[i][l] = to_end[l] + both + select(here, by_v[l], zero);
+                to_end[l] = both + select(here, by_end[l], zero);
             }
             k += one;
         }
+        g_v[self.bins] = to_end;
 
         // vertices: floor + scale e, with scale = (1 - floor) / area and area = sum w (e + e') / 2
         let mut g_area = [zero; LANES];
-        for (g_v, e) in g_v.iter_mut().zip(e) {
+        for (g_v, e) in g_v.iter().zip(e) {
             for l in 0..LANES {
                 g_area[l] -= g_v[l] * e[l];
-                g_v[l] *= scale[l];
             }
         }
         let rest = one - floor;
         for l in 0..LANES {
             g_area[l] *= scale[l] * scale[l] / rest;
+            to_end[l] = zero;
         }
-        for i in 0..self.bins {
+        for (i, p) in p.iter().enumerate() {
             for l in 0..LANES {
-                let both = g_area[l] * self.simplex().bin(p[i][l]) * half;
                 g_w[i][l] += g_area[l] * (e[i][l] + e[i + 1][l]) * half;
-                g_v[i][l] += both;
-                g_v[i + 1][l] += both;
+                let both = g_area[l] * self.simplex().bin(p[l]) * half;
+                g_v[i][l] = (g_v[i][l] * scale[l] + to_end[l] + both) * e[i][l];
+                to_end[l] = both;
             }
         }
-        for (g_v, e) in g_v.iter_mut().zip(e) {
-            for l in 0..LANES {
-                g_v[l] *= e[l];
-            }
+        for l in 0..LANES {
+            g_v[self.bins][l] = (g_v[self.bins][l] * scale[l] + to_end[l]) * e[self.bins][l];
         }
         self.simplex().backward(p, g_w);
     }

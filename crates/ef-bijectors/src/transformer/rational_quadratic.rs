@@ -254,7 +254,7 @@ impl Lanewise for RationalQuadratic {
         &self,
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
-        saved: &mut [Lanes<T>],
+        saved: Option<&mut [Lanes<T>]>,
     ) -> Lanes<T> {
         let (widths, heights, raw) = self.axes::<FMA, T>(h);
         let (inside, at) = self.held(x);
@@ -281,19 +281,15 @@ impl Lanewise for RationalQuadratic {
             place[2][l] = T::of(piece.w);
             place[3][l] = T::of(piece.h);
         }
-        let (p, rest) = saved.split_at_mut(2 * self.bins);
-        widths.shares(&mut p[..self.bins]);
-        heights.shares(&mut p[self.bins..]);
-        rest.copy_from_slice(&[
-            place[0],
-            place[1],
-            place[2],
-            place[3],
-            start.value,
-            end.value,
-            start.by_raw,
-            end.by_raw,
-        ]);
+        if let Some(saved) = saved {
+            let (p, rest) = saved.split_at_mut(2 * self.bins);
+            let (p_widths, p_heights) = p.split_at_mut(self.bins);
+            widths.shares(p_widths);
+            heights.shares(p_heights);
+            let [index, xi, w, h] = place;
+            let [d0, d1] = [start.value, end.value];
+            rest.copy_from_slice(&[index, xi, w, h, d0, d1, start.by_raw, end.by_raw]);
+        }
         let mut logs = logs::<FMA, T>(&slopes);
         for l in 0..LANES {
             logs[l] = select(inside[l] > T::zero(), logs[l], T::zero());
