@@ -3,8 +3,8 @@
 use ef_tensor::Real;
 
 use super::Transformer;
+use super::lanes::{LANES, Lanes};
 use super::lanewise::{Lanewise, lanewise_passes, rows};
-use super::layout::{LANES, Lanes};
 use crate::error::BijectorError;
 use crate::scale::ScaleClamp;
 
@@ -118,11 +118,13 @@ impl Lanewise for Affine {
         &self,
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
-        saved: &mut [Lanes<T>],
+        saved: Option<&mut [Lanes<T>]>,
     ) -> Lanes<T> {
         let before = *x;
         let Scales { log, scale, slope } = stretch::<FMA, T>(self.clamp, h, x);
-        saved.copy_from_slice(&[before, scale, slope]);
+        if let Some(saved) = saved {
+            saved.copy_from_slice(&[before, scale, slope]);
+        }
         log
     }
 
@@ -173,10 +175,12 @@ impl Lanewise for Standardize {
         &self,
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
-        saved: &mut [Lanes<T>],
+        saved: Option<&mut [Lanes<T>]>,
     ) -> Lanes<T> {
         let Scales { log, scale, slope } = squeeze::<FMA, T>(self.clamp, h, x);
-        saved.copy_from_slice(&[*x, scale, slope]);
+        if let Some(saved) = saved {
+            saved.copy_from_slice(&[*x, scale, slope]);
+        }
         log
     }
 

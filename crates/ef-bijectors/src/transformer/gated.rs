@@ -3,8 +3,8 @@
 use ef_tensor::Real;
 
 use super::Transformer;
+use super::lanes::{LANES, Lanes, select};
 use super::lanewise::{Lanewise, lanewise_passes, rows};
-use super::layout::{LANES, Lanes, select};
 
 /// Kingma et al. 2016 (1606.04934), eqs. 13 and 14, with parameters `(m, s)`:
 ///
@@ -77,7 +77,7 @@ impl Lanewise for Gated {
         &self,
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
-        saved: &mut [Lanes<T>],
+        saved: Option<&mut [Lanes<T>]>,
     ) -> Lanes<T> {
         let [m, s] = rows(h);
         let Gate { on, off, log } = self.gate::<FMA, T>(s);
@@ -90,7 +90,9 @@ impl Lanewise for Gated {
             dlog_ds[l] = select(moves, off[l], T::zero());
             x[l] = on[l] * x[l] + off[l] * m[l];
         }
-        saved.copy_from_slice(&[on, off, dz_ds, dlog_ds]);
+        if let Some(saved) = saved {
+            saved.copy_from_slice(&[on, off, dz_ds, dlog_ds]);
+        }
         log
     }
 

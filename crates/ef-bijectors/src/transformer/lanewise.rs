@@ -4,8 +4,9 @@ use ef_tensor::simd::{Kernel, dispatch};
 use ef_tensor::{Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3};
 
-use super::layout::{LANES, Lanes, Layout, rows_of};
-use super::{Transformer, keep};
+use super::Transformer;
+use super::lanes::{LANES, Lanes};
+use super::layout::{Layout, rows_of};
 
 /// A transformer of [`LANES`] elements side by side, without branches on their values: an element's result depends
 /// neither on its lane nor on its neighbours. `h` holds the parameters, a row each.
@@ -15,12 +16,12 @@ pub(super) trait Lanewise: Transformer {
     /// How many numbers of an element `backward` needs.
     fn saved(&self) -> usize;
 
-    /// `x <- tau(x; h)` and `log dz/dx`; leaves in `saved` what `backward` needs. `h` may be overwritten.
+    /// `x <- tau(x; h)` and `log dz/dx`; leaves in `saved`, if given, what `backward` needs. `h` may be overwritten.
     fn forward_lanes<const FMA: bool, T: Real>(
         &self,
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
-        saved: &mut [Lanes<T>],
+        saved: Option<&mut [Lanes<T>]>,
     ) -> Lanes<T>;
 
     /// `z <- tau^-1(z; h)` and `log dx/dz`. `h` may be overwritten.
@@ -82,13 +83,8 @@ pub(super) fn forward<L: Lanewise, T: Real>(
     tape: Option<&mut Tape<T>>,
     ws: &mut Workspace<T>,
 ) {
-    // unrecorded, all blocks share the memory of one
-    let blocks = if tape.is_some() {
-        x.len().div_ceil(LANES)
-    } else {
-        1
-    };
-    let mut saved = ws.take(blocks, map.saved() * LANES);
+    let blocks = x.len().div_ceil(LANES);
+    let mut saved = tape.is_some().then(|| ws.take(blocks, map.saved() * LANES));
     let mut scratch = ws.take(map.width(), LANES);
     let columns = x.ncols();
     let h = Parameters::of(h, ws);
@@ -99,13 +95,15 @@ pub(super) fn forward<L: Lanewise, T: Real>(
             h: &h,
             x,
             log_det,
-            saved: lanes_of(&mut saved),
+            saved: saved.as_mut().map(lanes_of),
             scratch: lanes_of(&mut scratch),
         });
     });
     h.give(ws);
     ws.give(scratch);
-    keep(tape, ws, [saved]);
+    if let (Some(tape), Some(saved)) = (tape, saved) {
+        tape.push(saved);
+    }
 }
 
 pub(super) fn inverse<L: Lanewise, T: Real>(
@@ -172,7 +170,8 @@ pub(super) fn backward<L: Lanewise, T: Real>(
             ws.give(copy);
         }
     }
-    keep(None, ws, [saved, scratch]);
+    ws.give(saved);
+    ws.give(scratch);
 }
 
 /// The parameters of all elements, in one slice.
@@ -240,7 +239,7 @@ struct Forward<'a, L, T> {
     h: &'a Parameters<'a, T>,
     x: &'a mut [T],
     log_det: &'a mut [f64],
-    saved: &'a mut [Lanes<T>],
+    saved: Option<&'a mut [Lanes<T>]>,
     scratch: &'a mut [Lanes<T>],
 }
 
@@ -248,13 +247,12 @@ impl<L: Lanewise, T: Real> Kernel for Forward<'_, L, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<const FMA: bool>(mut self) {
         let (layout, h, size) = (self.h.layout, self.h.slice(), self.map.saved());
-        let recorded = self.saved.len() > size;
         for (block, x) in self.x.chunks_mut(LANES).enumerate() {
             let first = block * LANES;
             layout.gather(h, first, x.len(), self.scratch);
-            let saved = &mut self.saved[if recorded { block * size } else { 0 }..][..size];
+            let saved = self.saved.as_mut().map(|s| &mut s[block * size..][..size]);
             let mut lanes = load(x);
             let log = self.map.forward_lanes::<FMA, T>(self.scratch, &mut lanes, saved);
             store(&lanes, x);

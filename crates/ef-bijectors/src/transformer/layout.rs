@@ -5,18 +5,7 @@ use std::ops::Range;
 use ef_tensor::Real;
 use ndarray::{ArrayView3, Axis};
 
-/// How many elements a kernel works on side by side.
-pub(super) const LANES: usize = 64;
-
-/// One number of each element of a block.
-pub(super) type Lanes<T> = [T; LANES];
-
-/// `a` where `condition` holds, else `b`. Both are arguments, so that both are loaded: a load under a condition stays a
-/// branch.
-#[inline(always)]
-pub(super) fn select<T>(condition: bool, a: T, b: T) -> T {
-    if condition { a } else { b }
-}
+use super::lanes::Lanes;
 
 /// The order of an array `(rows, columns, width)` in its memory. Elements are counted row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +20,10 @@ pub(super) struct Layout {
 enum Order {
     /// All elements side by side, a parameter after the other.
     Flat,
-    /// The elements of a row side by side, a parameter after the other; rows so far apart.
-    Rows(usize),
-    /// The parameters of an element side by side; elements so far apart.
-    Elements(usize),
+    /// The elements of a row side by side, a parameter after the other; then the next row.
+    Rows,
+    /// The parameters of an element side by side, an element after the other.
+    Elements,
 }
 
 impl Layout {
@@ -55,8 +44,8 @@ impl Layout {
         };
         let order = match apart {
             Some(0 | 1) => Order::Flat,
-            Some(apart) if step <= 1 => Order::Elements(apart),
-            _ if column == 1 && width > 0 => Order::Rows(row),
+            Some(_) if step <= 1 => Order::Elements,
+            _ if column == 1 && width > 0 => Order::Rows,
             _ => return None,
         };
         Some(Self { order, columns, step })
@@ -64,11 +53,7 @@ impl Layout {
 
     /// The standard layout.
     pub(super) fn standard(columns: usize, width: usize) -> Self {
-        let order = if width == 1 {
-            Order::Flat
-        } else {
-            Order::Elements(width)
-        };
+        let order = if width == 1 { Order::Flat } else { Order::Elements };
         Self {
             order,
             columns,
@@ -79,15 +64,16 @@ impl Layout {
     /// The parameters of the `count` elements from `first` on, into the first lanes.
     #[inline(always)]
     pub(super) fn gather<T: Real>(self, data: &[T], first: usize, count: usize, to: &mut [Lanes<T>]) {
+        let width = to.len();
         match self.order {
             Order::Flat => {
                 for (w, to) in to.iter_mut().enumerate() {
                     copy(&data[first + w * self.step..][..count], &mut to[..count]);
                 }
             }
-            Order::Rows(apart) => {
+            Order::Rows => {
                 for (lanes, row, column) in rows_of(first, count, self.columns) {
-                    let mut at = row * apart + column;
+                    let mut at = row * width * self.step + column;
                     for to in to.iter_mut() {
                         let to = &mut to[lanes.clone()];
                         copy(&data[at..][..to.len()], to);
@@ -95,46 +81,23 @@ impl Layout {
                     }
                 }
             }
-            Order::Elements(apart) => {
-                let width = to.len();
-                let tiled = if width < TILE { 0 } else { count - count % TILE };
-                for lane in (0..tiled).step_by(TILE) {
-                    for w in (0..width).step_by(TILE) {
-                        // the last tile lies over a part of the one before
-                        let w = w.min(width - TILE);
-                        let at = (first + lane) * apart + w;
-                        let mut tile = [[T::zero(); TILE]; TILE];
-                        for l in 0..TILE {
-                            tile[l].copy_from_slice(&data[at + l * apart..][..TILE]);
-                        }
-                        let tile = transposed(tile);
-                        for i in 0..TILE {
-                            to[w + i][lane..lane + TILE].copy_from_slice(&tile[i]);
-                        }
-                    }
-                }
-                for lane in tiled..count {
-                    let from = &data[(first + lane) * apart..][..width];
-                    for (to, &v) in to.iter_mut().zip(from) {
-                        to[lane] = v;
-                    }
-                }
-            }
+            Order::Elements => gather_elements(&data[first * width..][..count * width], to),
         }
     }
 
     /// Writes the parameters of the `count` elements from `first` on.
     #[inline(always)]
     pub(super) fn scatter<T: Real>(self, from: &[Lanes<T>], first: usize, count: usize, data: &mut [T]) {
+        let width = from.len();
         match self.order {
             Order::Flat => {
                 for (w, from) in from.iter().enumerate() {
                     copy(&from[..count], &mut data[first + w * self.step..][..count]);
                 }
             }
-            Order::Rows(apart) => {
+            Order::Rows => {
                 for (lanes, row, column) in rows_of(first, count, self.columns) {
-                    let mut at = row * apart + column;
+                    let mut at = row * width * self.step + column;
                     for from in from {
                         let from = &from[lanes.clone()];
                         copy(from, &mut data[at..][..from.len()]);
@@ -142,33 +105,11 @@ impl Layout {
                     }
                 }
             }
-            Order::Elements(apart) => {
-                let width = from.len();
-                let tiled = if width < TILE { 0 } else { count - count % TILE };
-                for lane in (0..tiled).step_by(TILE) {
-                    for w in (0..width).step_by(TILE) {
-                        let w = w.min(width - TILE);
-                        let at = (first + lane) * apart + w;
-                        let mut tile = [[T::zero(); TILE]; TILE];
-                        for i in 0..TILE {
-                            tile[i].copy_from_slice(&from[w + i][lane..lane + TILE]);
-                        }
-                        let tile = transposed(tile);
-                        for l in 0..TILE {
-                            data[at + l * apart..][..TILE].copy_from_slice(&tile[l]);
-                        }
-                    }
-                }
-                for lane in tiled..count {
-                    let to = &mut data[(first + lane) * apart..][..width];
-                    for (to, from) in to.iter_mut().zip(from) {
-                        *to = from[lane];
-                    }
-                }
-            }
+            Order::Elements => scatter_elements(from, &mut data[first * width..][..count * width]),
         }
     }
 }
+
 /// Side of the squares that are transposed at once.
 const TILE: usize = 4;
 
@@ -183,9 +124,75 @@ fn transposed<T: Real>(a: [[T; TILE]; TILE]) -> [[T; TILE]; TILE] {
     b
 }
 
+/// From elements one after the other, into the first lanes.
+#[inline(always)]
+fn gather_elements<T: Real>(data: &[T], to: &mut [Lanes<T>]) {
+    if let [a, b] = to {
+        // so common that it pays to let the compiler know
+        for ((a, b), pair) in a.iter_mut().zip(b).zip(data.as_chunks().0) {
+            [*a, *b] = *pair;
+        }
+        return;
+    }
+    let width = to.len();
+    let count = data.len() / width;
+    let tiled = if width < TILE { 0 } else { count - count % TILE };
+    for lane in (0..tiled).step_by(TILE) {
+        for w in (0..width).step_by(TILE) {
+            // the last tile lies over a part of the one before
+            let w = w.min(width - TILE);
+            let mut tile = [[T::zero(); TILE]; TILE];
+            for l in 0..TILE {
+                tile[l].copy_from_slice(&data[(lane + l) * width + w..][..TILE]);
+            }
+            let tile = transposed(tile);
+            for i in 0..TILE {
+                to[w + i][lane..lane + TILE].copy_from_slice(&tile[i]);
+            }
+        }
+    }
+    for lane in tiled..count {
+        for (to, &v) in to.iter_mut().zip(&data[lane * width..][..width]) {
+            to[lane] = v;
+        }
+    }
+}
+
+/// The reverse.
+#[inline(always)]
+fn scatter_elements<T: Real>(from: &[Lanes<T>], data: &mut [T]) {
+    if let [a, b] = from {
+        for ((&a, &b), pair) in a.iter().zip(b).zip(data.as_chunks_mut().0) {
+            *pair = [a, b];
+        }
+        return;
+    }
+    let width = from.len();
+    let count = data.len() / width;
+    let tiled = if width < TILE { 0 } else { count - count % TILE };
+    for lane in (0..tiled).step_by(TILE) {
+        for w in (0..width).step_by(TILE) {
+            let w = w.min(width - TILE);
+            let mut tile = [[T::zero(); TILE]; TILE];
+            for i in 0..TILE {
+                tile[i].copy_from_slice(&from[w + i][lane..lane + TILE]);
+            }
+            let tile = transposed(tile);
+            for l in 0..TILE {
+                data[(lane + l) * width + w..][..TILE].copy_from_slice(&tile[l]);
+            }
+        }
+    }
+    for lane in tiled..count {
+        for (to, from) in data[lane * width..][..width].iter_mut().zip(from) {
+            *to = from[lane];
+        }
+    }
+}
+
 /// `to <- from`, of one length: short pieces, for which a call would be slow.
 #[inline(always)]
-pub(super) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     if from.len() >= 16 {
         copy_by::<16, T>(from, to);
     } else if from.len() >= 4 {

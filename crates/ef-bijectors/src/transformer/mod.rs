@@ -6,7 +6,9 @@
 
 mod additive;
 mod affine;
+mod bins;
 mod gated;
+mod lanes;
 mod lanewise;
 mod layout;
 mod piecewise_linear;
@@ -14,6 +16,8 @@ mod piecewise_quadratic;
 mod rational_piece;
 mod rational_quadratic;
 mod simplex;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 
@@ -79,18 +83,6 @@ pub trait Transformer: Debug + Send + Sync {
         tape: &mut Tape<T>,
         ws: &mut Workspace<T>,
     );
-}
-
-/// Records the arrays if there is a tape, else hands them back.
-fn keep<T: Real, const N: usize>(
-    tape: Option<&mut Tape<T>>,
-    ws: &mut Workspace<T>,
-    arrays: [ndarray::Array2<T>; N],
-) {
-    match tape {
-        Some(tape) => arrays.into_iter().for_each(|a| tape.push(a)),
-        None => arrays.into_iter().for_each(|a| ws.give(a)),
-    }
 }
 
 /// Holds every value to the domain; a row with a value outside it gets a `log_det` of `-inf`.

@@ -1,10 +1,12 @@
 //! The piecewise-linear CDF.
 
-use ef_tensor::{Real, Tape, Workspace, vmath};
-use ndarray::{ArrayView3, ArrayViewMut2, ArrayViewMut3};
+use ef_tensor::Real;
 
-use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
-use super::{Transformer, keep};
+use super::Transformer;
+use super::bins::{Equal, find};
+use super::lanes::{LANES, Lanes, logs, unit, wide};
+use super::lanewise::{Lanewise, lanewise_passes, rows};
+use super::simplex::{Axis, Simplex, check_bins};
 use crate::error::BijectorError;
 
 /// Müller et al. 2019 (1808.03856), piecewise-linear coupling (also Prince, *Understanding Deep Learning*, fig. 16.5):
@@ -41,12 +43,13 @@ impl PiecewiseLinear {
         Ok(Self { bins, floor })
     }
 
-    /// The softmax of one column's parameters, into `p`.
-    fn shares<T: Real>(h: ndarray::ArrayView1<'_, T>, p: &mut [T]) {
-        p.iter_mut().zip(h).for_each(|(p, &h)| *p = h);
-        below_largest(p);
-        vmath::exp(p);
-        normalise(p);
+    fn simplex(&self) -> Simplex {
+        Simplex::new(self.bins, self.floor)
+    }
+
+    #[inline(always)]
+    fn masses<'a, const FMA: bool, T: Real>(&self, h: &'a mut [Lanes<T>]) -> Axis<'a, T> {
+        self.simplex().axis::<FMA, T>((0.0, 1.0), h)
     }
 }
 
@@ -59,92 +62,76 @@ impl Transformer for PiecewiseLinear {
         Some((0.0, 1.0))
     }
 
-    fn forward<T: Real>(
-        &self,
-        h: ArrayView3<'_, T>,
-        mut x: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        tape: Option<&mut Tape<T>>,
-        ws: &mut Workspace<T>,
-    ) {
-        let (rows, columns) = x.dim();
-        let simplex = Simplex::new(self.bins, self.floor);
-        let count = self.bins as f64;
-        let mut shares = ws.take(rows * columns, self.bins);
-        let mut at = ws.take(rows, columns);
-        for r in 0..rows {
-            for j in 0..columns {
-                let mut p = shares.row_mut(r * columns + j);
-                let p = p.as_slice_mut().expect("standard layout");
-                Self::shares(h.slice(ndarray::s![r, j, ..]), p);
-                let v = x[[r, j]];
-                at[[r, j]] = v;
-                let b = ((v.wide() * count) as usize).min(self.bins - 1);
-                let before: f64 = p[..b].iter().map(|&p| simplex.bin(p)).sum();
-                let q = simplex.bin(p[b]);
-                let alpha = v.wide() * count - b as f64;
-                x[[r, j]] = T::of((before + alpha * q).min(1.0));
-                log_det[r] += (count * q).ln();
-            }
-        }
-        keep(tape, ws, [shares, at]);
+    lanewise_passes!();
+}
+
+impl Lanewise for PiecewiseLinear {
+    /// The softmax, then the bin, the place `K x - b` in it, and its mass.
+    fn saved(&self) -> usize {
+        self.bins + 3
     }
 
-    fn inverse<T: Real>(
+    #[inline(always)]
+    fn forward_lanes<const FMA: bool, T: Real>(
         &self,
-        h: ArrayView3<'_, T>,
-        mut z: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        ws: &mut Workspace<T>,
-    ) {
-        let (rows, columns) = z.dim();
-        let simplex = Simplex::new(self.bins, self.floor);
+        h: &mut [Lanes<T>],
+        x: &mut Lanes<T>,
+        saved: Option<&mut [Lanes<T>]>,
+    ) -> Lanes<T> {
         let count = self.bins as f64;
-        let mut shares = ws.take(1, self.bins);
-        let p = shares.as_slice_mut().expect("standard layout");
-        for r in 0..rows {
-            for j in 0..columns {
-                let v = z[[r, j]];
-                Self::shares(h.slice(ndarray::s![r, j, ..]), p);
-                let (b, left, right) = find(0.0, 1.0, v.wide(), p.iter().map(|&p| simplex.bin(p)));
-                z[[r, j]] = T::of((b as f64 + (v.wide() - left) / (right - left)) / count);
-                log_det[r] -= (count * simplex.bin(p[b])).ln();
-            }
+        let masses = self.masses::<FMA, T>(h);
+        let at = wide(x);
+        let bin = find::<FMA, T>(&Equal(self.bins), &masses, self.bins, &at);
+        let q = masses.sizes::<FMA>(&bin.index);
+        let (mut place, mut mass, mut slope) = (*x, *x, *x);
+        for l in 0..LANES {
+            let alpha = unit(count * (at[l] - bin.start[l]));
+            x[l] = T::of(unit(bin.other_start[l] + alpha * q[l]));
+            place[l] = T::of(alpha);
+            mass[l] = T::of(q[l]);
+            slope[l] = T::of(count * q[l]);
         }
-        ws.give(shares);
+        if let Some(saved) = saved {
+            let (p, rest) = saved.split_at_mut(self.bins);
+            masses.shares(p);
+            rest.copy_from_slice(&[bin.index, place, mass]);
+        }
+        logs::<FMA, T>(&slope)
     }
 
-    fn backward<T: Real>(
-        &self,
-        mut g: ArrayViewMut2<'_, T>,
-        g_log_det: &[T],
-        mut g_h: ArrayViewMut3<'_, T>,
-        tape: &mut Tape<T>,
-        ws: &mut Workspace<T>,
-    ) {
-        let (at, shares) = (tape.pop(), tape.pop());
-        let (rows, columns) = g.dim();
-        let simplex = Simplex::new(self.bins, self.floor);
+    #[inline(always)]
+    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<T> {
         let count = self.bins as f64;
-        let mut line = ws.take(1, self.bins);
-        let g_q = line.as_slice_mut().expect("standard layout");
-        for r in 0..rows {
-            for j in 0..columns {
-                let (v, gz) = (at[[r, j]], g[[r, j]]);
-                let p = shares.row(r * columns + j).to_slice().expect("standard layout");
-                let b = ((v.wide() * count) as usize).min(self.bins - 1);
-                let q = simplex.bin(p[b]);
-                // dz/dq_k = 1 below the bin, K x - b in it; dlog_det/dq_b = 1 / q_b
-                g_q.fill(T::zero());
-                g_q[..b].fill(gz);
-                g_q[b] = gz * T::of(v.wide() * count - b as f64) + g_log_det[r] / T::of(q);
-                g[[r, j]] = gz * T::of(count * q);
-                simplex.backward(p, g_q);
-                for (i, &v) in g_q.iter().enumerate() {
-                    g_h[[r, j, i]] = v;
-                }
-            }
+        let masses = self.masses::<FMA, T>(h);
+        let at = wide(z);
+        let bin = find::<FMA, T>(&masses, &Equal(self.bins), self.bins, &at);
+        let q = masses.sizes::<FMA>(&bin.index);
+        let mut slope = *z;
+        for l in 0..LANES {
+            let alpha = unit((at[l] - bin.start[l]) / q[l]);
+            z[l] = T::of(unit(bin.other_start[l] + alpha / count));
+            slope[l] = T::of(1.0 / (count * q[l]));
         }
-        keep(None, ws, [at, shares, line]);
+        logs::<FMA, T>(&slope)
+    }
+
+    #[inline(always)]
+    fn backward_lanes<const FMA: bool, T: Real>(
+        &self,
+        saved: &[Lanes<T>],
+        g: &mut Lanes<T>,
+        gl: &Lanes<T>,
+        g_h: &mut [Lanes<T>],
+    ) {
+        let (p, rest) = saved.split_at(self.bins);
+        let [index, place, mass] = rows(rest);
+        let count = T::of(self.bins as f64);
+        // dz/dq_k = 1 below the bin, K x - b in it; dlog_det/dq_b = 1 / q_b
+        let (before, mut own) = (*g, *g);
+        for l in 0..LANES {
+            own[l] = g[l] * place[l] + gl[l] / mass[l];
+            g[l] *= count * mass[l];
+        }
+        self.simplex().backward_at(p, index, &before, &own, g_h);
     }
 }

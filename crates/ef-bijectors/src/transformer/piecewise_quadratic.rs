@@ -1,10 +1,13 @@
 //! The piecewise-quadratic CDF.
 
-use ef_tensor::{Real, Tape, Workspace, vmath};
-use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
+use ef_tensor::Real;
+use ef_tensor::simd::mul_add;
 
-use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
-use super::{Transformer, keep};
+use super::Transformer;
+use super::bins::{Bins, find, picked};
+use super::lanes::{LANES, Lanes, logs, narrow, select, unit, wide};
+use super::lanewise::{Lanewise, lanewise_passes, rows};
+use super::simplex::{Axis, Simplex, check_bins, exponentials};
 use crate::error::BijectorError;
 
 /// Müller et al. 2019 (1808.03856), piecewise-quadratic coupling: the CDF of a piecewise-linear density on `[0, 1]`, with
@@ -43,147 +46,78 @@ impl PiecewiseQuadratic {
         Ok(Self { bins, floor })
     }
 
-    /// Softmaxes of the widths, then exponentials of the vertices, `(rows * columns, 2 K + 1)`.
-    fn exponentials<T: Real>(&self, h: ArrayView3<'_, T>, ws: &mut Workspace<T>) -> Array2<T> {
-        let (rows, columns, width) = h.dim();
-        let mut e = ws.take(rows * columns, width);
-        for r in 0..rows {
-            for j in 0..columns {
-                let mut e = e.row_mut(r * columns + j);
-                e.assign(&h.slice(s![r, j, ..]));
-                let (widths, vertices) = e.as_slice_mut().expect("standard layout").split_at_mut(self.bins);
-                below_largest(widths);
-                below_largest(vertices);
-            }
-        }
-        vmath::exp(e.as_slice_mut().expect("standard layout"));
-        for mut e in e.rows_mut() {
-            normalise(&mut e.as_slice_mut().expect("standard layout")[..self.bins]);
-        }
-        e
+    fn simplex(&self) -> Simplex {
+        Simplex::new(self.bins, self.floor)
     }
 
-    fn column<'a, T: Real>(&self, e: &'a [T]) -> Column<'a, T> {
-        let (shares, vertices) = e.split_at(self.bins);
-        let simplex = Simplex::new(self.bins, self.floor);
-        let trapezoids = shares.iter().zip(vertices.windows(2));
-        Column {
-            shares,
+    #[inline(always)]
+    fn curve<'a, const FMA: bool, T: Real>(&self, h: &'a mut [Lanes<T>]) -> Curve<'a, T> {
+        let (widths, vertices) = h.split_at_mut(self.bins);
+        let widths = self.simplex().axis::<FMA, T>((0.0, 1.0), widths);
+        exponentials::<FMA, T>(vertices);
+        let mut area = [0.0; LANES];
+        for k in 0..self.bins {
+            for l in 0..LANES {
+                let sum = vertices[k][l].wide() + vertices[k + 1][l].wide();
+                area[l] += widths.size::<FMA>(k, l) * sum * 0.5;
+            }
+        }
+        let mut scale = area;
+        for l in 0..LANES {
+            scale[l] = (1.0 - self.floor) / area[l];
+        }
+        Curve {
+            widths,
             vertices,
-            simplex,
-            area: trapezoids
-                .map(|(&p, v)| simplex.bin(p) * (v[0].wide() + v[1].wide()) * 0.5)
-                .sum(),
+            scale,
             floor: self.floor,
         }
     }
 }
 
-/// The density of one column, in `f64` throughout.
-#[derive(Debug, Clone, Copy)]
-struct Column<'a, T> {
-    shares: &'a [T],
-    /// Unnormalised.
-    vertices: &'a [T],
-    simplex: Simplex,
-    /// Under the unnormalised vertices.
-    area: f64,
+/// The densities of a block.
+struct Curve<'a, T> {
+    widths: Axis<'a, T>,
+    /// Exponentials.
+    vertices: &'a [Lanes<T>],
+    /// A vertex beyond the floor, over its exponential.
+    scale: Lanes<f64>,
     floor: f64,
 }
 
-impl<T: Real> Column<'_, T> {
-    fn width(&self, k: usize) -> f64 {
-        self.simplex.bin(self.shares[k])
+/// The masses of its bins.
+impl<T: Real> Bins for Curve<'_, T> {
+    #[inline(always)]
+    fn start(&self) -> f64 {
+        0.0
     }
 
-    fn vertex(&self, k: usize) -> f64 {
-        self.floor + (1.0 - self.floor) * self.vertices[k].wide() / self.area
+    #[inline(always)]
+    fn size<const FMA: bool>(&self, k: usize, l: usize) -> f64 {
+        let sum = self.vertices[k][l].wide() + self.vertices[k + 1][l].wide();
+        self.widths.size::<FMA>(k, l) * mul_add::<FMA, f64>(self.scale[l], sum * 0.5, self.floor)
     }
+}
 
-    fn mass(&self, k: usize) -> f64 {
-        self.width(k) * (self.vertex(k) + self.vertex(k + 1)) * 0.5
-    }
+/// The piece in the bin of each element: its width, the density at its start and what that rises by.
+struct Piece {
+    w: Lanes<f64>,
+    v: Lanes<f64>,
+    rise: Lanes<f64>,
+}
 
-    fn bins(&self) -> usize {
-        self.shares.len()
-    }
-
-    /// The bin that holds `x`, with `alpha` there.
-    fn locate(&self, x: f64) -> (usize, f64) {
-        let (b, left, right) = find(0.0, 1.0, x, (0..self.bins()).map(|k| self.width(k)));
-        (b, (x - left) / (right - left))
-    }
-
-    fn density(&self, b: usize, alpha: f64) -> f64 {
-        self.vertex(b) + alpha * (self.vertex(b + 1) - self.vertex(b))
-    }
-
-    /// `z` and `log dz/dx`.
-    fn forward(&self, x: f64) -> (f64, f64) {
-        let (b, alpha) = self.locate(x);
-        let before: f64 = (0..b).map(|k| self.mass(k)).sum();
-        let rise = self.vertex(b + 1) - self.vertex(b);
-        let z = before + self.width(b) * alpha * (self.vertex(b) + rise * alpha * 0.5);
-        (z.min(1.0), self.density(b, alpha).ln())
-    }
-
-    /// `x` and `log dx/dz`.
-    fn inverse(&self, z: f64) -> (f64, f64) {
-        let masses = (0..self.bins()).map(|k| self.mass(k));
-        let (b, before, _) = find(0.0, 1.0, z, masses);
-        let y = (z - before) / self.width(b);
-        let (v, rise) = (self.vertex(b), self.vertex(b + 1) - self.vertex(b));
-        let root = (v * v + 2.0 * rise * y).max(0.0).sqrt();
-        let alpha = (2.0 * y / (v + root)).clamp(0.0, 1.0);
-        let left: f64 = (0..b).map(|k| self.width(k)).sum();
-        let x = (left + alpha * self.width(b)).min(1.0);
-        (x, -self.density(b, alpha).ln())
-    }
-
-    /// Writes the gradients of the raw parameters to `g_raw` and returns `dL/dx`.
-    fn backward(&self, x: f64, gz: f64, gl: f64, g_raw: &mut [T]) -> f64 {
-        let (b, alpha) = self.locate(x);
-        let (v, w) = (self.vertex(b), self.width(b));
-        let rise = self.vertex(b + 1) - v;
-        let density = v + alpha * rise;
-        let (g_w, g_v) = g_raw.split_at_mut(self.bins());
-        g_w.fill(T::zero());
-        g_v.fill(T::zero());
-        let g_density = gl / density;
-        let g_alpha = gz * w * density + g_density * rise;
-        // z and log_det in this bin
-        g_v[b] += T::of(gz * w * (alpha - alpha * alpha * 0.5) + g_density * (1.0 - alpha));
-        g_v[b + 1] += T::of(gz * w * alpha * alpha * 0.5 + g_density * alpha);
-        g_w[b] += T::of(gz * alpha * (v + rise * alpha * 0.5) - g_alpha * alpha / w);
-        // the bins before it: their masses, and where this one starts
-        for k in 0..b {
-            let own = T::of(self.width(k) * 0.5 * gz);
-            g_v[k] += own;
-            g_v[k + 1] += own;
-            g_w[k] += T::of(gz * (self.vertex(k) + self.vertex(k + 1)) * 0.5 - g_alpha / w);
+impl<T: Real> Curve<'_, T> {
+    #[inline(always)]
+    fn piece<const FMA: bool>(&self, index: &Lanes<T>) -> Piece {
+        let w = self.widths.sizes::<FMA>(index);
+        let start = picked(self.vertices, T::zero(), index);
+        let end = picked(self.vertices, -T::one(), index);
+        let (mut v, mut rise) = (w, w);
+        for l in 0..LANES {
+            v[l] = mul_add::<FMA, f64>(self.scale[l], start[l].wide(), self.floor);
+            rise[l] = self.scale[l] * (end[l].wide() - start[l].wide());
         }
-        // vertices: floor + (1 - floor) e / area, with area = sum w (e + e') / 2
-        let share = (1.0 - self.floor) / self.area;
-        let along: f64 = g_v
-            .iter()
-            .zip(self.vertices)
-            .map(|(g, e)| g.wide() * e.wide())
-            .sum();
-        let g_area = -along * share / self.area;
-        for g in g_v.iter_mut() {
-            *g *= T::of(share);
-        }
-        for k in 0..self.bins() {
-            let own = T::of(g_area * self.width(k) * 0.5);
-            g_v[k] += own;
-            g_v[k + 1] += own;
-            g_w[k] += T::of(g_area * (self.vertices[k].wide() + self.vertices[k + 1].wide()) * 0.5);
-        }
-        for (g, &e) in g_v.iter_mut().zip(self.vertices) {
-            *g *= e;
-        }
-        self.simplex.backward(self.shares, g_w);
-        g_alpha / w
+        Piece { w, v, rise }
     }
 }
 
@@ -196,71 +130,141 @@ impl Transformer for PiecewiseQuadratic {
         Some((0.0, 1.0))
     }
 
-    fn forward<T: Real>(
-        &self,
-        h: ArrayView3<'_, T>,
-        mut x: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        tape: Option<&mut Tape<T>>,
-        ws: &mut Workspace<T>,
-    ) {
-        let (rows, columns) = x.dim();
-        let e = self.exponentials(h, ws);
-        let mut at = ws.take(rows, columns);
-        for r in 0..rows {
-            for j in 0..columns {
-                at[[r, j]] = x[[r, j]];
-                let e = e.row(r * columns + j).to_slice().expect("standard layout");
-                let (z, log) = self.column(e).forward(x[[r, j]].wide());
-                x[[r, j]] = T::of(z);
-                log_det[r] += log;
-            }
-        }
-        keep(tape, ws, [e, at]);
+    lanewise_passes!();
+}
+
+impl Lanewise for PiecewiseQuadratic {
+    /// The softmax of the widths, the exponentials of the vertices and their scale, then the bin, the place `alpha` in
+    /// it, and its piece.
+    fn saved(&self) -> usize {
+        2 * self.bins + 7
     }
 
-    fn inverse<T: Real>(
+    #[inline(always)]
+    fn forward_lanes<const FMA: bool, T: Real>(
         &self,
-        h: ArrayView3<'_, T>,
-        mut z: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        ws: &mut Workspace<T>,
-    ) {
-        let (rows, columns) = z.dim();
-        let e = self.exponentials(h, ws);
-        for r in 0..rows {
-            for j in 0..columns {
-                let e = e.row(r * columns + j).to_slice().expect("standard layout");
-                let (x, log) = self.column(e).inverse(z[[r, j]].wide());
-                z[[r, j]] = T::of(x);
-                log_det[r] += log;
-            }
+        h: &mut [Lanes<T>],
+        x: &mut Lanes<T>,
+        saved: Option<&mut [Lanes<T>]>,
+    ) -> Lanes<T> {
+        let curve = self.curve::<FMA, T>(h);
+        let at = wide(x);
+        let bin = find::<FMA, T>(&curve.widths, &curve, self.bins, &at);
+        let Piece { w, v, rise } = curve.piece::<FMA>(&bin.index);
+        let (mut place, mut density) = (*x, *x);
+        for l in 0..LANES {
+            let alpha = unit((at[l] - bin.start[l]) / w[l]);
+            let z = bin.other_start[l] + w[l] * alpha * (v[l] + rise[l] * alpha * 0.5);
+            x[l] = T::of(unit(z));
+            place[l] = T::of(alpha);
+            density[l] = T::of(v[l] + alpha * rise[l]);
         }
-        ws.give(e);
+        if let Some(saved) = saved {
+            let (p, rest) = saved.split_at_mut(self.bins);
+            let (vertices, rest) = rest.split_at_mut(self.bins + 1);
+            curve.widths.shares(p);
+            vertices.copy_from_slice(curve.vertices);
+            rest.copy_from_slice(&[
+                narrow(&curve.scale),
+                bin.index,
+                place,
+                narrow(&w),
+                narrow(&v),
+                narrow(&rise),
+            ]);
+        }
+        logs::<FMA, T>(&density)
     }
 
-    fn backward<T: Real>(
+    #[inline(always)]
+    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<T> {
+        let curve = self.curve::<FMA, T>(h);
+        let at = wide(z);
+        let bin = find::<FMA, T>(&curve, &curve.widths, self.bins, &at);
+        let Piece { w, v, rise } = curve.piece::<FMA>(&bin.index);
+        let mut slope = *z;
+        for l in 0..LANES {
+            let y = (at[l] - bin.start[l]) / w[l];
+            let square = v[l] * v[l] + 2.0 * rise[l] * y;
+            let root = select(square > 0.0, square, 0.0).sqrt();
+            let alpha = unit(2.0 * y / (v[l] + root));
+            z[l] = T::of(unit(bin.other_start[l] + alpha * w[l]));
+            slope[l] = T::of(1.0 / (v[l] + alpha * rise[l]));
+        }
+        logs::<FMA, T>(&slope)
+    }
+
+    #[inline(always)]
+    fn backward_lanes<const FMA: bool, T: Real>(
         &self,
-        mut g: ArrayViewMut2<'_, T>,
-        g_log_det: &[T],
-        mut g_h: ArrayViewMut3<'_, T>,
-        tape: &mut Tape<T>,
-        ws: &mut Workspace<T>,
+        saved: &[Lanes<T>],
+        g: &mut Lanes<T>,
+        gl: &Lanes<T>,
+        g_h: &mut [Lanes<T>],
     ) {
-        let (at, e) = (tape.pop(), tape.pop());
-        let (rows, columns) = g.dim();
-        let mut line = ws.take(1, 2 * self.bins + 1);
-        let g_raw = line.as_slice_mut().expect("standard layout");
-        for r in 0..rows {
-            for j in 0..columns {
-                let e = e.row(r * columns + j).to_slice().expect("standard layout");
-                let (x, gz, gl) = (at[[r, j]].wide(), g[[r, j]].wide(), g_log_det[r].wide());
-                g[[r, j]] = T::of(self.column(e).backward(x, gz, gl, g_raw));
-                for (i, &v) in g_raw.iter().enumerate() {
-                    g_h[[r, j, i]] = v;
-                }
+        let (p, rest) = saved.split_at(self.bins);
+        let (e, rest) = rest.split_at(self.bins + 1);
+        let [scale, index, alpha, w, v, rise] = rows(rest);
+        let (zero, one, half) = (T::zero(), T::one(), T::of(0.5));
+        let floor = T::of(self.floor);
+        let gz = *g;
+
+        // z and log_det in an element's own bin, and where it starts
+        let (mut by_w, mut by_start, mut by_v, mut by_end) = (*g, *g, *g, *g);
+        for l in 0..LANES {
+            let (alpha, w) = (alpha[l], w[l]);
+            let density = v[l] + alpha * rise[l];
+            let g_density = gl[l] / density;
+            let g_alpha = gz[l] * w * density + g_density * rise[l];
+            let bent = alpha * alpha * half;
+            by_v[l] = gz[l] * w * (alpha - bent) + g_density * (one - alpha);
+            by_end[l] = gz[l] * w * bent + g_density * alpha;
+            by_w[l] = gz[l] * alpha * (v[l] + rise[l] * alpha * half) - g_alpha * alpha / w;
+            by_start[l] = -g_alpha / w;
+            g[l] = g_alpha / w;
+        }
+
+        // the bins before it: their masses, and where this one starts; a bin adds to the vertices at its ends
+        let (g_w, g_v) = g_h.split_at_mut(self.bins);
+        let mut to_end = [zero; LANES];
+        let mut k = zero;
+        for (i, p) in p.iter().enumerate() {
+            for l in 0..LANES {
+                let (before, here) = (k < index[l], k == index[l]);
+                let mean = floor + scale[l] * (e[i][l] + e[i + 1][l]) * half;
+                let own = select(here, by_w[l], zero);
+                g_w[i][l] = select(before, gz[l] * mean + by_start[l], own);
+                let both = select(before, self.simplex().bin(p[l]) * half * gz[l], zero);
+                g_v[i][l] = to_end[l] + both + select(here, by_v[l], zero);
+                to_end[l] = both + select(here, by_end[l], zero);
+            }
+            k += one;
+        }
+        g_v[self.bins] = to_end;
+
+        // vertices: floor + scale e, with scale = (1 - floor) / area and area = sum w (e + e') / 2
+        let mut g_area = [zero; LANES];
+        for (g_v, e) in g_v.iter().zip(e) {
+            for l in 0..LANES {
+                g_area[l] -= g_v[l] * e[l];
             }
         }
-        keep(None, ws, [at, e, line]);
+        let rest = one - floor;
+        for l in 0..LANES {
+            g_area[l] *= scale[l] * scale[l] / rest;
+            to_end[l] = zero;
+        }
+        for (i, p) in p.iter().enumerate() {
+            for l in 0..LANES {
+                g_w[i][l] += g_area[l] * (e[i][l] + e[i + 1][l]) * half;
+                let both = g_area[l] * self.simplex().bin(p[l]) * half;
+                g_v[i][l] = (g_v[i][l] * scale[l] + to_end[l] + both) * e[i][l];
+                to_end[l] = both;
+            }
+        }
+        for l in 0..LANES {
+            g_v[self.bins][l] = (g_v[self.bins][l] * scale[l] + to_end[l]) * e[self.bins][l];
+        }
+        self.simplex().backward(p, g_w);
     }
 }

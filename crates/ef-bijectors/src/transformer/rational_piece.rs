@@ -2,6 +2,8 @@
 
 use ef_tensor::Real;
 
+use super::lanes::unit;
+
 /// One rational quadratic from 0 to its width and height, by its place `xi = (x - x0) / w` in the bin.
 ///
 /// With numerators and denominators written as sums of positive terms, all but the root keep their digits in any `R`,
@@ -22,13 +24,6 @@ pub(super) struct PieceGradient<R> {
     pub(super) h: R,
     pub(super) d0: R,
     pub(super) d1: R,
-}
-
-/// `v` held to `0..=1`; 0 for NaN.
-#[inline(always)]
-fn unit<R: Real>(v: R) -> R {
-    let v = if v > R::zero() { v } else { R::zero() };
-    if v < R::one() { v } else { R::one() }
 }
 
 impl<R: Real> Piece<R> {

@@ -3,10 +3,11 @@
 use ef_tensor::{Real, bounds_within};
 
 use super::Transformer;
+use super::bins::{find, picked};
+use super::lanes::{LANES, Lanes, logs, select};
 use super::lanewise::{Lanewise, lanewise_passes, rows};
-use super::layout::{LANES, Lanes, select};
 use super::rational_piece::Piece;
-use super::simplex::{Axis, Simplex, check_bins, picked};
+use super::simplex::{Axis, Simplex, check_bins};
 use crate::error::BijectorError;
 use crate::softplus::softplus_lane;
 
@@ -231,17 +232,6 @@ struct Slope<T> {
     by_raw: Lanes<T>,
 }
 
-/// `sign log` of the slopes of a block in `T`, where what would overflow is held; 0 outside the box.
-#[inline(always)]
-fn logs<const FMA: bool, T: Real>(slopes: &Lanes<T>, sign: T, inside: &Lanes<T>) -> Lanes<T> {
-    let mut logs = [T::zero(); LANES];
-    for l in 0..LANES {
-        let v = slopes[l].max(T::min_positive_value()).min(T::max_value());
-        logs[l] = select(inside[l] > T::zero(), sign * v.ln_lane::<FMA>(), T::zero());
-    }
-    logs
-}
-
 impl Transformer for RationalQuadratic {
     fn width(&self) -> usize {
         2 * self.bins + self.slopes()
@@ -264,19 +254,20 @@ impl Lanewise for RationalQuadratic {
         &self,
         h: &mut [Lanes<T>],
         x: &mut Lanes<T>,
-        saved: &mut [Lanes<T>],
+        saved: Option<&mut [Lanes<T>]>,
     ) -> Lanes<T> {
         let (widths, heights, raw) = self.axes::<FMA, T>(h);
         let (inside, at) = self.held(x);
-        let bin = widths.find::<FMA>(&heights, &at);
+        let bin = find::<FMA, T>(&widths, &heights, self.bins, &at);
+        let (w, h) = (widths.sizes::<FMA>(&bin.index), heights.sizes::<FMA>(&bin.index));
         let [start, end] = self.slopes_at::<FMA, T>(raw, &bin.index);
 
         let mut place = [[T::zero(); LANES]; 4];
         let mut slopes = [T::zero(); LANES];
         for l in 0..LANES {
             let piece = Piece {
-                w: bin.size[l],
-                h: bin.other_size[l],
+                w: w[l],
+                h: h[l],
                 d0: start.value[l].wide(),
                 d1: end.value[l].wide(),
             };
@@ -290,34 +281,35 @@ impl Lanewise for RationalQuadratic {
             place[2][l] = T::of(piece.w);
             place[3][l] = T::of(piece.h);
         }
-        let (p, rest) = saved.split_at_mut(2 * self.bins);
-        widths.shares(&mut p[..self.bins]);
-        heights.shares(&mut p[self.bins..]);
-        rest.copy_from_slice(&[
-            place[0],
-            place[1],
-            place[2],
-            place[3],
-            start.value,
-            end.value,
-            start.by_raw,
-            end.by_raw,
-        ]);
-        logs::<FMA, T>(&slopes, T::one(), &inside)
+        if let Some(saved) = saved {
+            let (p, rest) = saved.split_at_mut(2 * self.bins);
+            let (p_widths, p_heights) = p.split_at_mut(self.bins);
+            widths.shares(p_widths);
+            heights.shares(p_heights);
+            let [index, xi, w, h] = place;
+            let [d0, d1] = [start.value, end.value];
+            rest.copy_from_slice(&[index, xi, w, h, d0, d1, start.by_raw, end.by_raw]);
+        }
+        let mut logs = logs::<FMA, T>(&slopes);
+        for l in 0..LANES {
+            logs[l] = select(inside[l] > T::zero(), logs[l], T::zero());
+        }
+        logs
     }
 
     #[inline(always)]
     fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<T> {
         let (widths, heights, raw) = self.axes::<FMA, T>(h);
         let (inside, at) = self.held(z);
-        let bin = heights.find::<FMA>(&widths, &at);
+        let bin = find::<FMA, T>(&heights, &widths, self.bins, &at);
+        let (w, h) = (widths.sizes::<FMA>(&bin.index), heights.sizes::<FMA>(&bin.index));
         let [start, end] = self.slopes_at::<FMA, T>(raw, &bin.index);
 
         let mut slopes = [T::zero(); LANES];
         for l in 0..LANES {
             let piece = Piece {
-                w: bin.other_size[l],
-                h: bin.size[l],
+                w: w[l],
+                h: h[l],
                 d0: start.value[l].wide(),
                 d1: end.value[l].wide(),
             };
@@ -326,7 +318,11 @@ impl Lanewise for RationalQuadratic {
             slopes[l] = T::of(piece.slope(xi));
             z[l] = select(inside[l] > T::zero(), x, z[l]);
         }
-        logs::<FMA, T>(&slopes, -T::one(), &inside)
+        let mut logs = logs::<FMA, T>(&slopes);
+        for l in 0..LANES {
+            logs[l] = select(inside[l] > T::zero(), -logs[l], T::zero());
+        }
+        logs
     }
 
     #[inline(always)]
