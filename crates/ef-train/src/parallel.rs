@@ -54,11 +54,16 @@ pub(crate) fn with_threads<R: Send>(
     Ok(pool.install(|| work(true)))
 }
 
-/// What one shard computes with and leaves behind.
+/// What a shard computes with.
 #[derive(Debug)]
-struct Shard<S> {
+struct Memory<S> {
     scratch: S,
     log_prob: Vec<f64>,
+}
+
+/// What a shard leaves behind.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outcome {
     loss: f64,
     score: Score,
 }
@@ -89,9 +94,12 @@ impl Gradient {
 #[derive(Debug)]
 pub(crate) struct Team<T, S> {
     parallel: bool,
-    shards: Vec<Shard<S>>,
+    /// One a shard; on one thread the shards share the first, which stays in the cache.
+    memory: Vec<Memory<S>>,
+    /// One a shard.
+    outcomes: Vec<Outcome>,
     /// One gradient a shard, zero between steps but for the first, which holds the sum until it is used. Not in
-    /// [`Shard`], because the reduction reads them from every thread, and scratch memory need not be `Sync`.
+    /// [`Memory`], because the reduction reads them from every thread, and scratch memory need not be `Sync`.
     grads: Vec<Vec<T>>,
     /// Whether a sum was made and not used.
     unused: bool,
@@ -100,15 +108,14 @@ pub(crate) struct Team<T, S> {
 
 impl<T: Real, S: Default + Send> Team<T, S> {
     pub(crate) fn new(shards: usize, params: usize, parallel: bool) -> Self {
-        let shard = |_| Shard {
+        let memory = |_| Memory {
             scratch: S::default(),
             log_prob: vec![0.0; CHUNK],
-            loss: 0.0,
-            score: Score::default(),
         };
         Self {
             parallel,
-            shards: (0..shards).map(shard).collect(),
+            memory: (0..if parallel { shards } else { 1 }).map(memory).collect(),
+            outcomes: vec![Outcome::default(); shards],
             grads: vec![vec![T::zero(); params]; shards],
             unused: false,
             squares: vec![0.0; params.div_ceil(RANGE)],
@@ -116,19 +123,20 @@ impl<T: Real, S: Default + Send> Team<T, S> {
     }
 
     /// Runs `work` once for each shard: the first fork-join.
-    fn each_shard(&mut self, work: impl Fn(usize, &mut Shard<S>, &mut [T]) + Sync) {
+    fn each_shard(&mut self, work: impl Fn(usize, &mut Memory<S>, &mut Outcome, &mut [T]) + Sync) {
         if self.parallel {
-            let shards = self.shards.par_iter_mut().with_max_len(1);
-            shards
+            let memory = self.memory.par_iter_mut().with_max_len(1);
+            memory
+                .zip(&mut self.outcomes)
                 .zip(&mut self.grads)
                 .enumerate()
-                .for_each(|(i, (shard, grads))| work(i, shard, grads));
+                .for_each(|(i, ((memory, outcome), grads))| work(i, memory, outcome, grads));
         } else {
-            self.shards
+            self.outcomes
                 .iter_mut()
                 .zip(&mut self.grads)
                 .enumerate()
-                .for_each(|(i, (shard, grads))| work(i, shard, grads));
+                .for_each(|(i, (outcome, grads))| work(i, &mut self.memory[0], outcome, grads));
         }
     }
 
@@ -139,21 +147,21 @@ impl<T: Real, S: Default + Send> Team<T, S> {
         rows: usize,
         backward: impl Fn(Range<usize>, &mut S, &mut [T]) -> f64 + Sync,
     ) -> Gradient {
-        let count = self.shards.len();
+        let count = self.outcomes.len();
         if self.unused {
             self.grads[0].fill(T::zero());
         }
         self.unused = true;
-        self.each_shard(|i, shard, grads| {
+        self.each_shard(|i, memory, outcome, grads| {
             let positions = piece(rows, count, i);
-            shard.loss = if positions.is_empty() {
+            outcome.loss = if positions.is_empty() {
                 0.0
             } else {
-                backward(positions, &mut shard.scratch, grads)
+                backward(positions, &mut memory.scratch, grads)
             };
         });
         let squares = self.reduce();
-        let loss: f64 = self.shards.iter().map(|shard| shard.loss).sum();
+        let loss: f64 = self.outcomes.iter().map(|outcome| outcome.loss).sum();
         Gradient {
             loss: loss / rows as f64,
             norm: squares.sqrt() / rows as f64,
@@ -203,7 +211,7 @@ impl<T: Real, S: Default + Send> Team<T, S> {
             average,
         };
         each_range(pass, self.parallel, &|range: Update<'_, T>| {
-            range.run(step, scale, decay)
+            range.run(step, scale, decay);
         });
         self.unused = false;
     }
@@ -216,18 +224,20 @@ impl<T: Real, S: Default + Send> Team<T, S> {
         log_prob: impl Fn(Range<usize>, &mut S, &mut [f64]) + Sync,
     ) -> Score {
         let all = chunks(rows, CHUNK);
-        let count = self.shards.len();
-        self.each_shard(|i, shard, _| {
+        let count = self.outcomes.len();
+        self.each_shard(|i, memory, outcome, _| {
             let mine = piece(all.len(), count, i);
-            shard.score = Score::default();
+            outcome.score = Score::default();
             for positions in all.clone().skip(mine.start).take(mine.len()) {
-                let out = &mut shard.log_prob[..positions.len()];
-                log_prob(positions, &mut shard.scratch, out);
-                shard.score.add(out);
+                let out = &mut memory.log_prob[..positions.len()];
+                log_prob(positions, &mut memory.scratch, out);
+                outcome.score.add(out);
             }
         });
         let mut total = Score::default();
-        self.shards.iter().for_each(|shard| total.merge(&shard.score));
+        self.outcomes
+            .iter()
+            .for_each(|outcome| total.merge(&outcome.score));
         total
     }
 }
