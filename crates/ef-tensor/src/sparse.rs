@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
 use ndarray_rand::rand_distr::{Distribution, StandardNormal};
 use rand::RngCore;
 
 use crate::params::ParamVisitor;
 use crate::real::Real;
+use crate::simd::{Kernel, dispatch, mul_add};
 
 /// A variable of a [`SparseLinear`]: its cells, and the features each cell switches on.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,13 +123,13 @@ impl SparseLinear {
         debug_assert_eq!(codes.ncols(), self.variables.len());
         for (codes, mut y) in codes.rows().into_iter().zip(y.rows_mut()) {
             let y = y.as_slice_mut().expect("rows of y are contiguous");
-            for (variable, &code) in self.variables.iter().zip(codes) {
-                let y = &mut y[variable.first_unit..];
-                for &(f, a) in active(variable, code) {
-                    let w = &params[f * self.outputs + variable.first_unit..(f + 1) * self.outputs];
-                    axpy(T::of(a), w, y);
-                }
-            }
+            let layer = self;
+            dispatch(Gather {
+                layer,
+                params,
+                codes,
+                y,
+            });
         }
     }
 
@@ -136,14 +137,28 @@ impl SparseLinear {
     pub fn backward<T: Real>(&self, codes: ArrayView2<'_, u32>, g: ArrayView2<'_, T>, grads: &mut [T]) {
         for (codes, g) in codes.rows().into_iter().zip(g.rows()) {
             let g = g.to_slice().expect("rows of g are contiguous");
-            for (variable, &code) in self.variables.iter().zip(codes) {
-                let g = &g[variable.first_unit..];
-                for &(f, a) in active(variable, code) {
-                    let w = &mut grads[f * self.outputs + variable.first_unit..(f + 1) * self.outputs];
-                    axpy(T::of(a), g, w);
-                }
-            }
+            let layer = self;
+            dispatch(Scatter {
+                layer,
+                grads,
+                codes,
+                g,
+            });
         }
+    }
+
+    /// What row `code` of variable `v` gathers: each feature's place in the parameters, from the first unit that sees
+    /// the variable on, and its value.
+    #[inline(always)]
+    fn weights<'a, T: Real>(
+        &'a self,
+        variable: &'a Variable,
+        code: u32,
+    ) -> impl Iterator<Item = (Range<usize>, T)> + 'a {
+        active(variable, code).iter().map(|&(f, a)| {
+            let row = f * self.outputs;
+            (row + variable.first_unit..row + self.outputs, T::of(a))
+        })
     }
 
     /// The contribution of variable `v` alone, feature-major: `y[units, row] += ..` for the `units` that see it.
@@ -158,12 +173,62 @@ impl SparseLinear {
     ) {
         let variable = &self.variables[v];
         let units = units.start.max(variable.first_unit)..units.end;
+        // What each cell adds to a unit, once, and 0 behind the last cell.
+        let cells = variable.cells.len();
+        let mut added = vec![T::zero(); cells + 1];
         for u in units {
-            let mut row = y.slice_mut(s![u, ..]);
-            for (y, &code) in row.iter_mut().zip(codes) {
-                for &(f, a) in active(variable, code) {
-                    *y += T::of(a) * params[f * self.outputs + u];
-                }
+            for (added, features) in added.iter_mut().zip(&variable.cells) {
+                *added = features
+                    .iter()
+                    .map(|&(f, a)| T::of(a) * params[f * self.outputs + u])
+                    .sum();
+            }
+            for (y, &code) in y.row_mut(u).iter_mut().zip(codes) {
+                *y += added[cells.min(code as usize)];
+            }
+        }
+    }
+}
+
+/// One row of [`SparseLinear::forward_add`].
+struct Gather<'a, T> {
+    layer: &'a SparseLinear,
+    params: &'a [T],
+    codes: ArrayView1<'a, u32>,
+    y: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Gather<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (variable, &code) in self.layer.variables.iter().zip(self.codes) {
+            let y = &mut self.y[variable.first_unit..];
+            for (place, a) in self.layer.weights(variable, code) {
+                axpy::<FMA, T>(a, &self.params[place], y);
+            }
+        }
+    }
+}
+
+/// One row of [`SparseLinear::backward`].
+struct Scatter<'a, T> {
+    layer: &'a SparseLinear,
+    grads: &'a mut [T],
+    codes: ArrayView1<'a, u32>,
+    g: &'a [T],
+}
+
+impl<T: Real> Kernel for Scatter<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (variable, &code) in self.layer.variables.iter().zip(self.codes) {
+            let g = &self.g[variable.first_unit..];
+            for (place, a) in self.layer.weights(variable, code) {
+                axpy::<FMA, T>(a, g, &mut self.grads[place]);
             }
         }
     }
@@ -185,8 +250,9 @@ fn feature_range(variable: &Variable) -> Range<usize> {
         .map_or(0..0, |first| first..features().max().unwrap_or(first) + 1)
 }
 
-fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
+#[inline(always)]
+fn axpy<const FMA: bool, T: Real>(a: T, x: &[T], y: &mut [T]) {
     for (y, &x) in y.iter_mut().zip(x) {
-        *y += a * x;
+        *y = mul_add::<FMA, T>(a, x, *y);
     }
 }

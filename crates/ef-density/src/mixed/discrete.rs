@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use ef_tensor::simd::{Kernel, dispatch};
 use ef_tensor::{
     Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError, vmath,
 };
-use ndarray::{Array2, ArrayView2, ArrayViewMut1};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 use rand::RngCore;
 
 use super::dropout::KeyedDropout;
@@ -121,21 +122,58 @@ impl DiscreteMade {
 }
 
 /// `log softmax(logits)[code]`; `logits` become `softmax - onehot`, the gradient of its negative.
-fn softmax_nll<T: Real>(mut logits: ArrayViewMut1<'_, T>, code: u32) -> f64 {
+#[inline(always)]
+fn softmax_nll<const FMA: bool, T: Real>(logits: &mut [T], code: u32) -> f64 {
     let Some(&chosen) = logits.get(code as usize) else {
         // A value never seen: its mass is in `log_measure`, nothing here depends on the network.
         logits.fill(T::zero());
         return 0.0;
     };
     let top = logits.iter().copied().fold(T::neg_infinity(), T::max);
-    logits.mapv_inplace(|l| l - top);
-    let logits = logits.as_slice_mut().expect("a row of a standard-layout array");
-    vmath::exp(logits);
-    let sum: T = logits.iter().copied().sum();
+    let mut sum = T::zero();
+    for l in logits.iter_mut() {
+        *l = (*l - top).exp_lane::<FMA>();
+    }
+    for l in logits.iter() {
+        sum += *l;
+    }
     let log_prob = (chosen - top).wide() - sum.wide().ln();
-    logits.iter_mut().for_each(|l| *l /= sum);
+    let share = T::one() / sum;
+    logits.iter_mut().for_each(|l| *l *= share);
     logits[code as usize] -= T::one();
     log_prob
+}
+
+/// [`softmax_nll`] of every variable of one row: the sum of their `log softmax`.
+struct Softmaxes<'a, T> {
+    /// Where each variable's logits start; one more at the end.
+    starts: &'a [usize],
+    logits: &'a mut [T],
+    codes: ArrayView1<'a, u32>,
+}
+
+impl<T: Real> Kernel for Softmaxes<'_, T> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> f64 {
+        let mut log_prob = 0.0;
+        for (&code, at) in self.codes.iter().zip(self.starts.windows(2)) {
+            log_prob += softmax_nll::<FMA, T>(&mut self.logits[at[0]..at[1]], code);
+        }
+        log_prob
+    }
+}
+
+impl DiscreteMade {
+    /// The log-probability of one row's codes; `logits` become its negative's gradient.
+    fn log_prob_of<T: Real>(&self, mut logits: ArrayViewMut1<'_, T>, codes: ArrayView1<'_, u32>) -> f64 {
+        dispatch(Softmaxes {
+            starts: &self.starts,
+            logits: logits.as_slice_mut().expect("a row of a standard layout"),
+            codes,
+        })
+    }
 }
 
 impl<T: Real> Density<T> for DiscreteMade {
@@ -188,11 +226,7 @@ impl<T: Real> Density<T> for DiscreteMade {
         self.net
             .forward(p_net, h, y.view_mut(), None, None, &mut scratch.ws);
         for ((out, mut y), codes) in out.iter_mut().zip(y.rows_mut()).zip(view.rows()) {
-            *out = codes
-                .iter()
-                .zip(self.starts.windows(2))
-                .map(|(&code, at)| softmax_nll(y.slice_mut(ndarray::s![at[0]..at[1]]), code))
-                .sum();
+            *out = self.log_prob_of(y.view_mut(), codes);
         }
         scratch.ws.give(y);
         scratch.ws.give(context);
@@ -224,9 +258,7 @@ impl<T: Real> Density<T> for DiscreteMade {
         self.net.forward(p_net, h, y.view_mut(), masks, Some(tape), ws);
         let mut nll = 0.0;
         for (mut y, codes) in y.rows_mut().into_iter().zip(view.rows()) {
-            for (&code, at) in codes.iter().zip(self.starts.windows(2)) {
-                nll -= softmax_nll(y.slice_mut(ndarray::s![at[0]..at[1]]), code);
-            }
+            nll -= self.log_prob_of(y.view_mut(), codes);
         }
         let gh = self.net.backward(p_net, y.view(), dropped, g_net, tape, ws);
         self.context.backward(context.view(), gh.view(), g_context);
@@ -250,11 +282,13 @@ impl<T: Real> Density<T> for DiscreteMade {
         let [p_input, p_context, p_net] = self.split(params);
         let ws = &mut scratch.ws;
         let context = given_context(given, ws);
-        let mut uniforms = vec![0.0; n * variables];
-        for (row, u) in rows.zip(uniforms.chunks_exact_mut(variables.max(1))) {
-            let mut rng = key.purpose("cells").row(row);
+        let mut uniforms = Array2::zeros((n, variables));
+        let key = key.purpose("cells");
+        for (row, mut u) in rows.zip(uniforms.rows_mut()) {
+            let mut rng = key.row(row);
             u.iter_mut().for_each(|u| *u = uniform(&mut rng));
         }
+        let mut left = Vec::with_capacity(n);
         let mut codes = Array2::zeros((n, variables));
         let mut drawn = vec![0_u32; n];
         let mut net = Incremental::new(&self.net, p_net, n, ws);
@@ -265,13 +299,11 @@ impl<T: Real> Density<T> for DiscreteMade {
             let units = self.degrees.partition_point(|&d| d < v)..self.degrees.partition_point(|&d| d <= v);
             net.advance(units.clone());
             let logits = net.outputs(self.starts[v]..self.starts[v + 1]);
-            for (r, code) in drawn.iter_mut().enumerate() {
-                *code = draw(
-                    logits.column(r).iter().map(|l| l.wide()),
-                    uniforms[r * variables + v],
-                );
-                codes[[r, v]] = *code;
-            }
+            let mut weights = ws.take(logits.nrows(), n);
+            weights.assign(&logits);
+            draw_codes(weights.view_mut(), uniforms.column(v), &mut left, &mut drawn);
+            ws.give(weights);
+            codes.column_mut(v).assign(&ArrayView1::from(&drawn));
             self.input
                 .forward_variable(p_input, v, &drawn, units.end..hidden, net.first.view_mut());
         }
@@ -284,21 +316,34 @@ impl<T: Real> Density<T> for DiscreteMade {
     }
 }
 
-/// The index at which the cumulated softmax of `logits` passes `u`.
-fn draw(logits: impl Iterator<Item = f64> + Clone, u: f64) -> u32 {
-    let top = logits.clone().fold(f64::NEG_INFINITY, f64::max);
-    let total: f64 = logits.clone().map(|l| (l - top).exp()).sum();
-    let mut left = u * total;
-    let mut last = 0;
-    for (i, l) in logits.enumerate() {
-        let w = (l - top).exp();
-        if w > 0.0 {
-            last = i;
-        }
-        left -= w;
-        if left < 0.0 {
-            break;
+/// For each row, the cell at which the cumulated softmax of its logits passes its uniform number.
+/// `logits: (cells, rows)`, which become weights; `left` is scratch memory.
+fn draw_codes<T: Real>(
+    mut logits: ArrayViewMut2<'_, T>,
+    uniforms: ArrayView1<'_, f64>,
+    left: &mut Vec<f64>,
+    codes: &mut [u32],
+) {
+    let mut top = logits.row(0).to_owned();
+    for l in logits.rows() {
+        top.zip_mut_with(&l, |top, &l| *top = top.max(l));
+    }
+    left.clear();
+    left.resize(codes.len(), 0.0);
+    for mut l in logits.rows_mut() {
+        l -= &top;
+        let weights = l.as_slice_mut().expect("rows of a standard layout");
+        vmath::exp(weights);
+        left.iter_mut().zip(weights).for_each(|(sum, w)| *sum += w.wide());
+    }
+    left.iter_mut().zip(uniforms).for_each(|(left, u)| *left *= u);
+    codes.fill(0);
+    for (cell, weights) in (0..).zip(logits.rows()) {
+        for ((left, code), w) in left.iter_mut().zip(&mut *codes).zip(weights) {
+            // The last cell with any weight, until the rest is used up: rounding may leave some behind it.
+            let takes = *left >= 0.0 && *w > T::zero();
+            *code = if takes { cell } else { *code };
+            *left -= w.wide();
         }
     }
-    last as u32
 }
