@@ -327,7 +327,7 @@ def train(peer, args):
     """Steps until both `--train-seconds` have been measured and `--steps` are done."""
     losses = [peer.step()]
     first = float(losses[0])
-    first_step = process_age()
+    first_step = {"first_step_s": round(process_age(), 2), "first_step_cpu_s": round(time.process_time(), 2)}
     warm = time.process_time() + args.warm * args.threads
     while time.process_time() < warm:
         losses.append(peer.step())
@@ -348,7 +348,7 @@ def train(peer, args):
         "nll_first": first,
         "nll_last": sum(last) / len(last),
         "nll_steps": end,
-        "first_step_s": round(first_step, 2),
+        **first_step,
     }
 
 

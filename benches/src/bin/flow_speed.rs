@@ -73,7 +73,7 @@ fn main() -> Result<()> {
         "nll_first": trained.nll_first, "nll_last": trained.nll_last, "nll_steps": trained.nll_steps,
         "logprob_rows_cpu_s": round(scored.cpu),
         "sample_rows_cpu_s": round(sampled.cpu),
-        "first_step_s": trained.first_step,
+        "first_step_s": trained.first_step.map(|s| s.0), "first_step_cpu_s": trained.first_step.map(|s| s.1),
         "rss_mib": round(peak_memory()?),
         // useful work of a row, and FLOP a byte moved at the least
         "step_flop": work.step_flop(), "pass_flop": work.pass_flop(),

@@ -42,7 +42,7 @@ pub(super) fn tables(cases: &[Case], lines: &[Value]) -> String {
             text += &all.speed(case, work);
         }
     }
-    text += "\n| case | parameters | NLL | NLL of zuko | at step | | MiB | MiB of peers | first step, s | of peers |\n";
+    text += "\n| case | parameters | NLL | NLL of zuko | at step | | MiB | MiB of peers | first step, CPU s | of peers |\n";
     text += "| --- | --: | --: | --: | --: | --- | --: | --: | --: | --: |\n";
     for case in cases.iter().filter(|case| all.ours(case, "").next().is_some()) {
         text += &all.rest(case);
@@ -174,8 +174,8 @@ impl<'a> Lines<'a> {
             step.map_or("-".to_owned(), |step| number(step as f64, 0)),
             range(&mut self.ours(case, ""), "rss_mib", 0),
             range(&mut self.peers(case), "rss_mib", 0),
-            range(&mut self.ours(case, ""), "first_step_s", 2),
-            range(&mut self.peers(case), "first_step_s", 1),
+            range(&mut self.ours(case, ""), "first_step_cpu_s", 2),
+            range(&mut self.peers(case), "first_step_cpu_s", 1),
         )
     }
 }
