@@ -62,13 +62,8 @@ fn masked_layers(c: &mut Criterion<CpuTime>) {
             let (mut gx, mut grads) = (Array2::zeros((rows, size)), vec![0.0; params.len()]);
             group.bench_function(BenchmarkId::new(format!("{name} backward"), size), |b| {
                 b.iter(|| {
-                    layer.backward(
-                        &params,
-                        black_box(&x).view(),
-                        g.view(),
-                        Some(gx.view_mut()),
-                        &mut grads,
-                    );
+                    layer.backward(black_box(&x).view(), g.view(), &mut grads);
+                    layer.backward_input(&params, g.view(), gx.view_mut());
                 });
             });
         }

@@ -20,6 +20,9 @@ struct Args {
     /// Threads of training; scoring and sampling run on one
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// Shards of a mini-batch, if not as many as `fit` takes
+    #[arg(long)]
+    shards: Option<usize>,
     #[arg(long, default_value_t = 1e-3)]
     lr: f64,
     /// CPU seconds a thread of training that count, after --warm seconds that do not
@@ -43,6 +46,8 @@ fn main() -> Result<()> {
     let (flow, mut params) = a.flow.start()?;
     let work = Work::of(&flow);
     let config = plain_adam(a.batch, a.lr, a.threads);
+    let shards = a.shards.unwrap_or(config.shards);
+    let config = config.shards(shards);
     let span = Span {
         warm: a.warm,
         seconds: a.train_seconds,

@@ -180,10 +180,13 @@ impl Conditioner {
         let (g_input, g_ctx_params, g_net) = self.split_mut(grads);
         let gh = self.net.backward(p_net, gy, false, g_net, tape, ws);
         let x = tape.pop();
-        self.input
-            .backward(p_input, x.view(), gh.view(), Some(gx), g_input);
+        self.input.backward(x.view(), gh.view(), g_input);
+        self.input.backward_input_add(p_input, gh.view(), gx);
         if let Some(layer) = &self.context {
-            layer.backward(p_context, context, gh.view(), g_context, g_ctx_params);
+            layer.backward(context, gh.view(), g_ctx_params);
+            if let Some(g_context) = g_context {
+                layer.backward_input_add(p_context, gh.view(), g_context);
+            }
         }
         ws.give(x);
         ws.give(gh);

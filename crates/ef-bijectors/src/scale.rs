@@ -1,7 +1,6 @@
 //! The bound on log-scales that affine transforms share.
 
-use ef_tensor::{Real, vmath};
-use ndarray::ArrayViewMut2;
+use ef_tensor::Real;
 
 use crate::error::BijectorError;
 
@@ -36,21 +35,11 @@ impl ScaleClamp {
     /// The largest bound.
     pub const MOST: f64 = 80.0;
 
-    /// `s <- a(s)`, and its slope `a'(s) = 1 - tanh²(s / bound)`. All arrays have one shape and standard layout.
-    pub(crate) fn apply<T: Real>(
-        self,
-        s: &mut ArrayViewMut2<'_, T>,
-        slope: Option<&mut ArrayViewMut2<'_, T>>,
-    ) {
+    /// `a(s)` and its slope `a'(s) = 1 - tanh²(s / bound)`, in a lane of a kernel.
+    #[inline(always)]
+    pub(crate) fn lane<const FMA: bool, T: Real>(self, s: T) -> (T, T) {
         let bound = T::of(self.bound);
-        s.mapv_inplace(|v| v / bound);
-        match s.as_slice_mut() {
-            Some(s) => vmath::tanh(s),
-            None => s.mapv_inplace(T::tanh),
-        }
-        if let Some(slope) = slope {
-            slope.zip_mut_with(s, |d, &t| *d = T::one() - t * t);
-        }
-        s.mapv_inplace(|v| v * bound);
+        let t = (s / bound).tanh_lane::<FMA>();
+        (bound * t, T::one() - t * t)
     }
 }

@@ -78,7 +78,7 @@ fn layers<Tr: Transformer + Copy + 'static>(transformer: Tr, net: MlpConfig) -> 
 
 /// One test, so that no other allocates meanwhile.
 #[test]
-fn passes_allocate_one_packing_buffer_a_product() {
+fn a_step_allocates_nothing() {
     let affine = Box::new(ElementwiseAffine::new(DIM).unwrap());
     let leaky = LeakyRelu::new(0.1).unwrap();
     let cases: Vec<(Box<dyn Bijector<f32>>, usize)> = vec![
@@ -110,7 +110,8 @@ fn passes_allocate_one_packing_buffer_a_product() {
     with_networks.extend(layers(PiecewiseLinear::new(8).unwrap(), net));
     with_networks.extend(layers(PiecewiseQuadratic::new(8).unwrap(), net));
     for b in with_networks {
-        // Columns, context, hidden layers and output: each has one product forward and two backward.
-        assert_eq!(passes(&*b).0, 3 * (1 + 1 + 2 * net.blocks + 1), "{b:?}");
+        // A step allocates nothing; an inverse, the list of a network's activations.
+        let (step, inverse) = passes(&*b);
+        assert!(step == 0 && inverse <= 1, "{step} {inverse} {b:?}");
     }
 }

@@ -103,19 +103,30 @@ impl<T: Real> Flow<T> {
         out: &mut [f64],
         ws: &mut Workspace<T>,
     ) {
-        let (params, base) = self.split(params);
         let mut z = ws.take(x.nrows(), x.ncols());
         z.assign(&x);
-        out.fill(0.0);
-        self.bijector
-            .forward(params, z.view_mut(), context, out, None, ws);
-        for (out, z) in out.iter_mut().zip(z.rows()) {
-            *out += self.base.log_prob(base, z);
-        }
+        self.log_prob_of(params, z.view_mut(), context, out, ws);
         ws.give(z);
     }
 
-    /// Draws rows number `rows` of the sample `key` names, one a row of `context`.
+    /// The same; `x` is overwritten.
+    fn log_prob_of(
+        &self,
+        params: &[T],
+        mut x: ArrayViewMut2<'_, T>,
+        context: ArrayView2<'_, T>,
+        out: &mut [f64],
+        ws: &mut Workspace<T>,
+    ) {
+        let (params, base) = self.split(params);
+        out.fill(0.0);
+        self.bijector
+            .forward(params, x.view_mut(), context, out, None, ws);
+        self.base.log_prob_rows(base, x.view(), out);
+    }
+
+    /// Draws rows number `rows` of the sample `key` names, one a row of `context`. The array comes from `ws` and may be
+    /// given back to it: then no call but the first allocates.
     pub fn sample(
         &self,
         params: &[T],
@@ -124,18 +135,6 @@ impl<T: Real> Flow<T> {
         key: Key,
         ws: &mut Workspace<T>,
     ) -> Array2<T> {
-        self.sample_with_log_prob(params, context, rows, key, ws).0
-    }
-
-    /// Draws rows with their log-densities, in one pass.
-    pub fn sample_with_log_prob(
-        &self,
-        params: &[T],
-        context: ArrayView2<'_, T>,
-        rows: Range<u64>,
-        key: Key,
-        ws: &mut Workspace<T>,
-    ) -> (Array2<T>, Vec<f64>) {
         debug_assert_eq!(context.nrows() as u64, rows.end - rows.start);
         self.sample_rows(params, context, rows, key, ws)
     }
@@ -145,22 +144,40 @@ impl<T: Real> Flow<T> {
         &self,
         params: &[T],
         context: ArrayView2<'_, T>,
-        rows: impl Iterator<Item = u64>,
+        mut rows: impl Iterator<Item = u64>,
+        key: Key,
+        ws: &mut Workspace<T>,
+    ) -> Array2<T> {
+        let (params, base) = self.split(params);
+        let mut z = ws.take(context.nrows(), self.dim());
+        self.base.sample_rows(base, key, &mut rows, z.view_mut());
+        let mut log_det = ws.take_wide(context.nrows());
+        self.bijector
+            .inverse(params, z.view_mut(), context, &mut log_det, ws);
+        ws.give_wide(log_det);
+        z
+    }
+
+    /// Draws rows with their log-densities, in one pass.
+    pub fn sample_with_log_prob(
+        &self,
+        params: &[T],
+        context: ArrayView2<'_, T>,
+        mut rows: Range<u64>,
         key: Key,
         ws: &mut Workspace<T>,
     ) -> (Array2<T>, Vec<f64>) {
         let n = context.nrows();
+        debug_assert_eq!(n as u64, rows.end - rows.start);
         let (params, base) = self.split(params);
-        let mut z = Array2::zeros((n, self.dim()));
-        for (row, z) in rows.zip(z.rows_mut()) {
-            self.base.sample(base, &mut key.row(row), z);
-        }
-        let latent = z.rows().into_iter();
-        let mut log_prob: Vec<f64> = latent.map(|z| self.base.log_prob(base, z)).collect();
-        let mut log_det = vec![0.0; n];
+        let mut z = ws.take(n, self.dim());
+        self.base.sample_rows(base, key, &mut rows, z.view_mut());
+        let (mut log_prob, mut log_det) = (vec![0.0; n], ws.take_wide(n));
+        self.base.log_prob_rows(base, z.view(), &mut log_prob);
+        log_det.fill(0.0);
         self.bijector
             .inverse(params, z.view_mut(), context, &mut log_det, ws);
-        for (log_prob, log_det) in log_prob.iter_mut().zip(log_det) {
+        for (log_prob, &log_det) in log_prob.iter_mut().zip(&log_det) {
             // a draw of the base that the bijector maps from nowhere has no density
             *log_prob = if log_det == f64::NEG_INFINITY {
                 f64::NEG_INFINITY
@@ -168,6 +185,7 @@ impl<T: Real> Flow<T> {
                 *log_prob - log_det
             };
         }
+        ws.give_wide(log_det);
         (z, log_prob)
     }
 
@@ -189,16 +207,11 @@ impl<T: Real> Flow<T> {
         out.fill(0.0);
         self.bijector
             .forward(params, x.view_mut(), context, out, Some(tape), ws);
-        let mut g = ws.take(x.nrows(), x.ncols());
-        for ((out, z), g) in out.iter_mut().zip(x.rows()).zip(g.rows_mut()) {
-            *out += self.base.log_prob(base, z);
-            self.base.nll_backward(base, z, g, base_grads);
-        }
+        self.base
+            .nll_backward_rows(base, x.view_mut(), out, base_grads, ws);
         // d(-log p)/d log_det = -1
         let mut g_log_det = ws.take(1, x.nrows());
         g_log_det.fill(-T::one());
-        x.assign(&g);
-        ws.give(g);
         let minus_ones = g_log_det.as_slice().expect("standard layout");
         self.bijector
             .backward(params, x, minus_ones, context, g_context, grads, tape, ws);
@@ -239,9 +252,25 @@ pub struct FlowScratch<T> {
 
 /// Copies the chosen rows of `from` into a workspace array.
 pub(crate) fn gather<T: Real>(from: &Array2<T>, index: &[usize], ws: &mut Workspace<T>) -> Array2<T> {
-    let mut to = ws.take(index.len(), from.ncols());
-    for (&i, mut row) in index.iter().zip(to.axis_iter_mut(Axis(0))) {
-        row.assign(&from.row(i));
+    let columns = from.ncols();
+    let mut to = ws.take(index.len(), columns);
+    if columns == 0 {
+        return to;
+    }
+    if let Some(from) = from.as_slice() {
+        let rows = to
+            .as_slice_mut()
+            .expect("standard layout")
+            .chunks_exact_mut(columns);
+        for (&i, row) in index.iter().zip(rows) {
+            let from = &from[i * columns..(i + 1) * columns];
+            // A loop, for a row is often too short for the call that copies memory.
+            row.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+        }
+    } else {
+        for (&i, mut row) in index.iter().zip(to.axis_iter_mut(Axis(0))) {
+            row.assign(&from.row(i));
+        }
     }
     to
 }
@@ -296,8 +325,8 @@ impl<T: Real> Density<T> for Flow<T> {
         out: &mut [f64],
     ) {
         let ws = &mut scratch.ws;
-        let (x, context) = (gather(&rows.x, index, ws), gather(&rows.context, index, ws));
-        Flow::log_prob(self, params, x.view(), context.view(), out, ws);
+        let (mut x, context) = (gather(&rows.x, index, ws), gather(&rows.context, index, ws));
+        self.log_prob_of(params, x.view_mut(), context.view(), out, ws);
         ws.give(x);
         ws.give(context);
     }

@@ -8,6 +8,7 @@ mod law;
 mod log_sum;
 pub mod mixed;
 mod order_ensemble;
+mod philox;
 
 pub use ef_tensor::normal;
 
@@ -16,3 +17,4 @@ pub use flow::{Flow, FlowRows, FlowScratch};
 pub use key::{Key, ScoreKey, StepKey, uniform};
 pub use law::{ColumnLaw, Place};
 pub use order_ensemble::OrderEnsemble;
+pub use philox::Philox;

@@ -197,10 +197,11 @@ impl<T: Real> Density<T> for OrderEnsemble<T> {
             let mine: Vec<usize> = (0..orders.len()).filter(|&i| orders[i] == o).collect();
             let context = given.context.select(Axis(0), &mine);
             let numbers = mine.iter().map(|&i| rows.start + i as u64);
-            let (drawn, _) = flow.sample_rows(params, context.view(), numbers, key, &mut scratch.ws);
+            let drawn = flow.sample_rows(params, context.view(), numbers, key, &mut scratch.ws);
             for (&i, row) in mine.iter().zip(drawn.rows()) {
                 x.row_mut(i).assign(&row);
             }
+            scratch.ws.give(drawn);
         }
         FlowRows {
             x,

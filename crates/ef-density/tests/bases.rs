@@ -5,8 +5,10 @@ use ef_bijectors::{Autoregressive, Chain, ElementwiseAffine, MlpConfig, Rational
 use ef_check::check_gradient;
 use ef_density::base::{Base, DiagonalNormal, Logistic, NormalMixture, StandardNormal, StudentT, UniformBox};
 use ef_density::{Density, Flow, FlowRows, Key};
+use ef_tensor::Workspace;
 use ef_tensor::params::ParamLayout;
-use ndarray::{Array1, Array2, array};
+use ef_tensor::simd::{Level, with_level};
+use ndarray::{Array1, Array2, array, s};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -71,6 +73,61 @@ fn gradients_agree_with_differences() {
                 .unwrap();
             }
         }
+    }
+}
+
+/// Many rows at once are the rows one by one, however they are cut.
+#[test]
+fn blocks_of_rows_are_the_rows() {
+    for (dim, n) in [(1, 40), (2, 33), (3, 16), (9, 21)] {
+        for base in table(dim) {
+            let params = parameters(&*base, &mut ChaCha8Rng::seed_from_u64(3));
+            let key = Key::new(11).purpose("rows");
+            let number = |i: usize| 7 + 3 * i as u64;
+            let mut z = Array2::zeros((n, dim));
+            base.sample_rows(&params, key, &mut (0..n).map(number), z.view_mut());
+            let mut tail = Array2::zeros((dim, n - 5)).reversed_axes();
+            base.sample_rows(&params, key, &mut (5..n).map(number), tail.view_mut());
+            assert_eq!(tail, z.slice(s![5.., ..]), "{base:?}");
+
+            let (mut out, mut ws) = (vec![1.0; n], Workspace::default());
+            base.log_prob_rows(&params, z.view(), &mut out);
+            let (mut g, mut grads, mut again) = (z.clone(), vec![0.0; params.len()], vec![1.0; n]);
+            base.nll_backward_rows(&params, g.view_mut(), &mut again, &mut grads, &mut ws);
+            let mut row_grads = grads.clone();
+            row_grads.fill(0.0);
+            for i in 0..n {
+                let (mut alone, mut row_g) = (Array1::zeros(dim), Array1::zeros(dim));
+                base.sample(&params, &mut key.row(number(i)), alone.view_mut());
+                assert_eq!(alone, z.row(i), "{base:?}");
+                let log_prob = base.log_prob(&params, z.row(i));
+                assert_abs_diff_eq!(out[i] - 1.0, log_prob, epsilon = 1e-12 * (1.0 + log_prob.abs()));
+                assert_eq!(out[i], again[i], "{base:?}");
+                base.nll_backward(&params, z.row(i), row_g.view_mut(), &mut row_grads);
+                assert_eq!(row_g, g.row(i), "{base:?}");
+            }
+            assert_eq!(grads, row_grads, "{base:?}");
+        }
+    }
+}
+
+/// The draws of the standard normal do not hang on the instruction set, nor on the width of the numbers.
+#[test]
+fn normal_draws_have_the_same_bits_at_every_level() {
+    let draw = |level| {
+        let mut z = Array2::<f64>::zeros((100, 7));
+        let rows = &mut (0..100);
+        with_level(level, || {
+            StandardNormal.sample_rows(&[], Key::new(2), rows, z.view_mut());
+        });
+        z
+    };
+    let z = draw(Level::Baseline);
+    let mut narrow = Array2::<f32>::zeros((100, 7));
+    StandardNormal.sample_rows(&[], Key::new(2), &mut (0..100), narrow.view_mut());
+    assert_eq!(narrow, z.mapv(|z| z as f32));
+    for level in Level::ALL {
+        assert_eq!(draw(level), z);
     }
 }
 

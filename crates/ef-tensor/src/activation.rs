@@ -1,6 +1,7 @@
 //! Activation functions with their derivatives.
 
 use crate::real::Real;
+use crate::simd::{Kernel, dispatch};
 use crate::vmath;
 
 /// The non-linearity between layers.
@@ -32,52 +33,84 @@ impl Activation {
             .find(|a| a.name() == name)
     }
 
-    /// `y <- f(x)`, and `slope <- f'(x)`; the slices have one length.
-    pub fn forward_with_slope<T: Real>(self, x: &[T], y: &mut [T], slope: &mut [T]) {
-        debug_assert!(x.len() == y.len() && y.len() == slope.len());
-        let one = T::one();
-        y.copy_from_slice(x);
-        match self {
-            Self::Relu => {
-                for (y, s) in y.iter_mut().zip(slope) {
-                    let on = *y > T::zero();
-                    *s = if on { one } else { T::zero() };
-                    *y = if on { *y } else { T::zero() };
-                }
-            }
-            Self::Tanh => {
-                vmath::tanh(y);
-                for (y, s) in y.iter().zip(slope) {
-                    *s = one - *y * *y;
-                }
-            }
-            Self::Silu => {
-                vmath::sigmoid(y);
-                for ((y, s), &x) in y.iter_mut().zip(slope).zip(x) {
-                    let sig = *y;
-                    *y = x * sig;
-                    // f' = sig (1 + x (1 - sig))
-                    *s = sig * (one + x * (one - sig));
-                }
-            }
+    /// Whether [`chain`](Self::chain) wants slopes that [`apply`](Self::apply) wrote; else it wants the activation itself.
+    pub fn keeps_slope(self) -> bool {
+        self == Self::Silu
+    }
+
+    /// `x <- f(x)`; `slope <- f'(x)` if given, which only activations that [keep slopes](Self::keeps_slope) write.
+    pub fn apply<T: Real>(self, x: &mut [T], slope: Option<&mut [T]>) {
+        match (self, slope) {
+            (Self::Relu, _) => dispatch(Relu(x)),
+            (Self::Tanh, _) => vmath::tanh(x),
+            (Self::Silu, None) => dispatch(Silu(x)),
+            (Self::Silu, Some(slope)) => dispatch(SiluWithSlope(x, slope)),
         }
     }
 
-    /// `x <- f(x)` in place; the same numbers as [`forward_with_slope`](Self::forward_with_slope), bit for bit.
-    pub fn forward<T: Real>(self, x: &mut [T], scratch: &mut Vec<T>) {
+    /// `g <- g f'(x)`, where `kept` holds the slopes if there are any, else `f(x)`.
+    pub fn chain<T: Real>(self, g: &mut [T], kept: &[T]) {
         match self {
-            Self::Relu => x
-                .iter_mut()
-                .for_each(|v| *v = if *v > T::zero() { *v } else { T::zero() }),
-            Self::Tanh => vmath::tanh(x),
-            Self::Silu => {
-                scratch.clear();
-                scratch.extend_from_slice(x);
-                vmath::sigmoid(scratch);
-                for (v, &sig) in x.iter_mut().zip(scratch.iter()) {
-                    *v *= sig;
-                }
+            Self::Relu => dispatch(ReluChain(g, kept)),
+            Self::Tanh => dispatch(TanhChain(g, kept)),
+            Self::Silu => dispatch(SlopeChain(g, kept)),
+        }
+    }
+}
+
+macro_rules! kernels {
+    ($($name:ident($($field:ident: $ty:ty),*) $body:block)*) => {$(
+        struct $name<'a, T>($($ty),*);
+
+        impl<T: Real> Kernel for $name<'_, T> {
+            type Output = ();
+
+            #[inline(always)]
+            fn run<const FMA: bool>(self) {
+                let Self($($field),*) = self;
+                $body
             }
+        }
+    )*};
+}
+
+kernels! {
+    Relu(x: &'a mut [T]) {
+        for v in x {
+            *v = if *v > T::zero() { *v } else { T::zero() };
+        }
+    }
+
+    ReluChain(g: &'a mut [T], y: &'a [T]) {
+        for (g, &y) in g.iter_mut().zip(y) {
+            *g = if y > T::zero() { *g } else { T::zero() };
+        }
+    }
+
+    TanhChain(g: &'a mut [T], y: &'a [T]) {
+        for (g, &y) in g.iter_mut().zip(y) {
+            *g *= T::one() - y * y;
+        }
+    }
+
+    Silu(x: &'a mut [T]) {
+        for v in x {
+            *v *= v.sigmoid_lane::<FMA>();
+        }
+    }
+
+    SiluWithSlope(x: &'a mut [T], slope: &'a mut [T]) {
+        for (v, slope) in x.iter_mut().zip(slope) {
+            let sig = v.sigmoid_lane::<FMA>();
+            // f' = sig (1 + x (1 - sig))
+            *slope = sig * (T::one() + *v * (T::one() - sig));
+            *v *= sig;
+        }
+    }
+
+    SlopeChain(g: &'a mut [T], slope: &'a [T]) {
+        for (g, &slope) in g.iter_mut().zip(slope) {
+            *g *= slope;
         }
     }
 }
@@ -94,12 +127,13 @@ mod tests {
         fn slope_is_the_derivative(x in -6.0f64..6.0) {
             prop_assume!(x.abs() > 1e-4);
             for a in [Activation::Relu, Activation::Tanh, Activation::Silu] {
-                let (mut y, mut s, mut tmp) = ([0.0], [0.0], Vec::new());
-                a.forward_with_slope(&[x], &mut y, &mut s);
-                let at = |x: f64, tmp: &mut Vec<f64>| { let mut v = [x]; a.forward(&mut v, tmp); v[0] };
-                assert_abs_diff_eq!(at(x, &mut tmp), y[0], epsilon = 0.0);
-                let numeric = (at(x + 1e-5, &mut tmp) - at(x - 1e-5, &mut tmp)) / 2e-5;
-                assert_abs_diff_eq!(s[0], numeric, epsilon = 1e-8);
+                let at = |x: f64| { let mut v = [x]; a.apply(&mut v, None); v[0] };
+                let (mut y, mut slope, mut g) = ([x], [0.0], [3.0]);
+                a.apply(&mut y, Some(&mut slope));
+                assert_abs_diff_eq!(at(x), y[0], epsilon = 0.0);
+                a.chain(&mut g, if a.keeps_slope() { &slope } else { &y });
+                let numeric = (at(x + 1e-5) - at(x - 1e-5)) / 2e-5;
+                assert_abs_diff_eq!(g[0], 3.0 * numeric, epsilon = 1e-7);
                 assert_eq!(Activation::from_name(a.name()), Some(a));
             }
         }

@@ -22,7 +22,6 @@ pub struct Incremental<'a, T> {
     /// The activations each layer reads, in order; the last are the output layer's.
     activations: Vec<Array2<T>>,
     outputs: Array2<T>,
-    scratch: Vec<T>,
 }
 
 impl<'a, T: Real> Incremental<'a, T> {
@@ -36,7 +35,6 @@ impl<'a, T: Real> Incremental<'a, T> {
                 .map(|_| ws.take(net.config.hidden, rows))
                 .collect(),
             outputs: ws.take(net.output.outputs(), rows),
-            scratch: Vec::new(),
         }
     }
 
@@ -54,12 +52,12 @@ impl<'a, T: Real> Incremental<'a, T> {
                 let (read, write) = self.activations.split_at_mut(2 * i + 1);
                 let a = &mut read[2 * i];
                 a.slice_mut(rows).assign(&self.first.slice(rows));
-                activate(config.activation, a.slice_mut(rows), &mut self.scratch);
+                activate(config.activation, a.slice_mut(rows));
                 let (b, spare) = write.split_at_mut(1);
                 let (b, spare) = (&mut b[0], &mut spare[0]);
                 let p = at.next(pair[0].num_params());
                 pair[0].forward_units(p, units.clone(), a.view(), b.view_mut());
-                activate(config.activation, b.slice_mut(rows), &mut self.scratch);
+                activate(config.activation, b.slice_mut(rows));
                 // The block's result is added to the running pre-activation; the output array lends its room.
                 let p = at.next(pair[1].num_params());
                 pair[1].forward_units(p, units.clone(), b.view(), spare.view_mut());
@@ -69,16 +67,16 @@ impl<'a, T: Real> Incremental<'a, T> {
             }
             let last = self.activations.last_mut().expect("there is always one");
             last.slice_mut(rows).assign(&self.first.slice(rows));
-            activate(config.activation, last.slice_mut(rows), &mut self.scratch);
+            activate(config.activation, last.slice_mut(rows));
         } else {
             let a = &mut self.activations[0];
             a.slice_mut(rows).assign(&self.first.slice(rows));
-            activate(config.activation, a.slice_mut(rows), &mut self.scratch);
+            activate(config.activation, a.slice_mut(rows));
             for (i, layer) in self.net.hidden.iter().enumerate() {
                 let (read, write) = self.activations.split_at_mut(i + 1);
                 let p = at.next(layer.num_params());
                 layer.forward_units(p, units.clone(), read[i].view(), write[0].view_mut());
-                activate(config.activation, write[0].slice_mut(rows), &mut self.scratch);
+                activate(config.activation, write[0].slice_mut(rows));
             }
         }
     }
@@ -102,8 +100,6 @@ impl<'a, T: Real> Incremental<'a, T> {
     }
 }
 
-fn activate<T: Real>(f: Activation, mut x: ArrayViewMut2<'_, T>, scratch: &mut Vec<T>) {
-    if let Some(x) = x.as_slice_mut() {
-        f.forward(x, scratch);
-    }
+fn activate<T: Real>(f: Activation, mut x: ArrayViewMut2<'_, T>) {
+    f.apply(x.as_slice_mut().expect("rows of a standard layout"), None);
 }

@@ -24,6 +24,8 @@ mod mlp;
 mod moments;
 pub mod normal;
 pub mod params;
+#[doc(hidden)]
+pub mod product;
 pub mod real;
 pub mod shards;
 pub mod simd;

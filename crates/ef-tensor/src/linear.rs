@@ -2,29 +2,22 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use ndarray_rand::{RandomExt, rand_distr::StandardNormal};
 use rand::RngCore;
 
 use crate::error::TensorError;
-use crate::gemm;
 use crate::params::ParamVisitor;
+use crate::product::{Part, Start, WIDEST, product};
 use crate::real::Real;
-
-/// A run of outputs whose products share one prefix of the inputs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Block {
-    outputs: Range<usize>,
-    /// The largest prefix any of them may see.
-    inputs: usize,
-}
+use crate::simd::{Kernel, dispatch};
 
 /// `y = x W + b`, where output `j` may see only the first `limit(j)` inputs.
 ///
 /// Shapes: `x: (rows, inputs)`, `y: (rows, outputs)`, `W: (inputs, outputs)` row-major, then `b: (outputs)`, both
 /// in one slice. [`Linear::new`] is dense. [`Linear::masked`] is the layer of a masked autoregressive network
 /// (Germain et al. 2015, 1502.03509, eq. 8) whose units are **sorted by degree**: the mask is then a staircase, and
-/// products over a few column blocks skip most of its zeros instead of multiplying by them.
+/// products skip most of its zeros, a panel of outputs or inputs at a time.
 ///
 /// Weights outside the mask are kept at exactly zero: [`init`](Self::init) writes zeros there and
 /// [`backward`](Self::backward) leaves their gradients at zero, which no optimizer step moves.
@@ -45,13 +38,9 @@ pub struct Linear {
     bias: bool,
     /// Per output, how many inputs it may see; empty when dense.
     limits: Vec<usize>,
-    blocks: Vec<Block>,
+    /// Per input, the first output that may see it; empty when dense.
+    firsts: Vec<usize>,
 }
-
-/// Outputs a block holds at the least: thinner blocks cost more in calls than the zeros they skip.
-const BLOCK: usize = 48;
-/// And the most blocks a layer is cut into.
-const MOST_BLOCKS: usize = 8;
 
 impl Linear {
     /// A dense layer.
@@ -61,10 +50,7 @@ impl Linear {
             outputs,
             bias: true,
             limits: Vec::new(),
-            blocks: vec![Block {
-                outputs: 0..outputs,
-                inputs,
-            }],
+            firsts: Vec::new(),
         }
     }
 
@@ -85,22 +71,12 @@ impl Linear {
                 inputs,
             });
         }
-        let outputs = limits.len();
-        let pieces = (outputs / BLOCK).clamp(1, MOST_BLOCKS);
-        let blocks = (0..pieces)
-            .map(|i| crate::shards::piece(outputs, pieces, i))
-            .filter(|r| !r.is_empty())
-            .map(|r| Block {
-                inputs: limits[r.end - 1],
-                outputs: r,
-            })
-            .collect();
         Ok(Self {
             inputs,
-            outputs,
+            outputs: limits.len(),
             bias: true,
             limits: limits.to_vec(),
-            blocks,
+            firsts: (0..inputs).map(|i| limits.partition_point(|&l| l <= i)).collect(),
         })
     }
 
@@ -125,6 +101,11 @@ impl Linear {
         self.limits.get(j).copied().unwrap_or(self.inputs)
     }
 
+    /// The first output that may see input `i`.
+    fn first(&self, i: usize) -> usize {
+        self.firsts.get(i).copied().unwrap_or(0)
+    }
+
     /// `inputs * outputs + outputs`: masked weights are stored (as zeros) and counted.
     pub fn num_params(&self) -> usize {
         (self.inputs + usize::from(self.bias)) * self.outputs
@@ -145,12 +126,11 @@ impl Linear {
             return;
         }
         let normal = Array2::<f64>::random_using((self.inputs, self.outputs), StandardNormal, rng);
-        let (mut w, _) = self.split_mut(params);
         for j in 0..self.outputs {
             let limit = self.limit(j);
             let scale = gain / (limit.max(1) as f64).sqrt();
             for i in 0..limit {
-                w[[i, j]] = T::of(scale * normal[[i, j]]);
+                params[i * self.outputs + j] = T::of(scale * normal[[i, j]]);
             }
         }
     }
@@ -165,85 +145,81 @@ impl Linear {
         }
     }
 
-    /// `y = x W + b`.
+    /// `y = x W + b`. Rows of `y` are contiguous.
     pub fn forward<T: Real>(&self, params: &[T], x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>) {
-        self.affine(params, x, T::zero(), y);
+        let (w, b) = self.split(params);
+        let start = if self.bias { Start::Bias(b) } else { Start::Zero };
+        self.products_with_w(x, w, start, y);
     }
 
     /// `y += x W + b`: how a second source (a context, a residual branch) joins.
     pub fn forward_add<T: Real>(&self, params: &[T], x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>) {
-        self.affine(params, x, T::one(), y);
+        let (w, b) = self.split(params);
+        let start = if self.bias {
+            Start::ResultAndBias(b)
+        } else {
+            Start::Result
+        };
+        self.products_with_w(x, w, start, y);
     }
 
-    /// `y = beta y + x W + b`.
-    fn affine<T: Real>(&self, params: &[T], x: ArrayView2<'_, T>, beta: T, mut y: ArrayViewMut2<'_, T>) {
-        let (w, b) = self.split(params);
-        for block in &self.blocks {
-            let (rows, cols) = (
-                s![..block.inputs, block.outputs.clone()],
-                s![.., block.outputs.clone()],
-            );
-            gemm(
-                T::one(),
-                x.slice(s![.., ..block.inputs]),
-                w.slice(rows),
-                beta,
-                y.slice_mut(cols),
-            );
+    fn products_with_w<T: Real>(
+        &self,
+        x: ArrayView2<'_, T>,
+        w: ArrayView2<'_, T>,
+        start: Start<'_, T>,
+        y: ArrayViewMut2<'_, T>,
+    ) {
+        let rows = x.nrows();
+        product(x, w, start, y, |outputs| Part {
+            rows,
+            depth: 0..self.limit(outputs.end - 1),
+        });
+    }
+
+    /// Adds `xᵀ g` and the column sums of `g` to `grads`: the parameters' gradients of [`forward`](Self::forward) (and of
+    /// [`forward_add`](Self::forward_add)) from `g = dL/dy`.
+    pub fn backward<T: Real>(&self, x: ArrayView2<'_, T>, g: ArrayView2<'_, T>, grads: &mut [T]) {
+        let rows = x.nrows();
+        let (gw, gb) = grads.split_at_mut(self.inputs * self.outputs);
+        let matrix = ArrayViewMut2::from_shape((self.inputs, self.outputs), &mut *gw)
+            .expect("the slice was split at this length");
+        product(x.t(), g, Start::Result, matrix, |outputs| Part {
+            rows: self.limit(outputs.end - 1),
+            depth: 0..rows,
+        });
+        // What a panel computed beyond the mask lies left of the first output that sees the input, in the same panel.
+        for (row, &first) in gw.chunks_exact_mut(self.outputs.max(1)).zip(&self.firsts) {
+            row[first.saturating_sub(WIDEST - 1)..first].fill(T::zero());
         }
         if self.bias {
-            for mut row in y.rows_mut() {
-                row += &b;
-            }
+            dispatch(AddRows(g, gb));
         }
     }
 
-    /// The gradients of [`forward`](Self::forward) (and of [`forward_add`](Self::forward_add)):
-    /// adds `xᵀ g` and the column sums of `g` to `grads`, and `g Wᵀ` to `gx` if given.
-    pub fn backward<T: Real>(
+    /// `gx = g Wᵀ`: the gradient of the inputs.
+    pub fn backward_input<T: Real>(&self, params: &[T], g: ArrayView2<'_, T>, gx: ArrayViewMut2<'_, T>) {
+        self.products_with_wt(params, g, Start::Zero, gx);
+    }
+
+    /// `gx += g Wᵀ`.
+    pub fn backward_input_add<T: Real>(&self, params: &[T], g: ArrayView2<'_, T>, gx: ArrayViewMut2<'_, T>) {
+        self.products_with_wt(params, g, Start::Result, gx);
+    }
+
+    fn products_with_wt<T: Real>(
         &self,
         params: &[T],
-        x: ArrayView2<'_, T>,
         g: ArrayView2<'_, T>,
-        gx: Option<ArrayViewMut2<'_, T>>,
-        grads: &mut [T],
+        start: Start<'_, T>,
+        gx: ArrayViewMut2<'_, T>,
     ) {
-        let (mut gw, mut gb) = self.split_mut(grads);
-        for block in &self.blocks {
-            let (rows, cols) = (
-                s![..block.inputs, block.outputs.clone()],
-                s![.., block.outputs.clone()],
-            );
-            gemm(
-                T::one(),
-                x.slice(s![.., ..block.inputs]).t(),
-                g.slice(cols),
-                T::one(),
-                gw.slice_mut(rows),
-            );
-        }
-        self.clear_masked(gw);
-        if self.bias {
-            for row in g.rows() {
-                gb += &row;
-            }
-        }
-        if let Some(mut gx) = gx {
-            let (w, _) = self.split(params);
-            for block in &self.blocks {
-                let (rows, cols) = (
-                    s![..block.inputs, block.outputs.clone()],
-                    s![.., block.outputs.clone()],
-                );
-                gemm(
-                    T::one(),
-                    g.slice(cols),
-                    w.slice(rows).t(),
-                    T::one(),
-                    gx.slice_mut(s![.., ..block.inputs]),
-                );
-            }
-        }
+        let rows = g.nrows();
+        let (w, _) = self.split(params);
+        product(g, w.reversed_axes(), start, gx, |inputs| Part {
+            rows,
+            depth: self.first(inputs.start)..self.outputs,
+        });
     }
 
     /// The outputs `units` alone, feature-major: `y[units, ..] = W[.., units]ᵀ x + b[units]`, reading only the
@@ -255,8 +231,16 @@ impl Linear {
         x: ArrayView2<'_, T>,
         mut y: ArrayViewMut2<'_, T>,
     ) {
-        y.slice_mut(s![units.clone(), ..]).fill(T::zero());
-        self.forward_units_add(params, units, x, y);
+        let (_, b) = self.split(params);
+        for (mut row, &b) in y
+            .slice_mut(s![units.clone(), ..])
+            .rows_mut()
+            .into_iter()
+            .zip(&b[units.clone()])
+        {
+            row.fill(b);
+        }
+        self.add_units(params, units, x, y);
     }
 
     /// The same, added to what `y[units, ..]` holds.
@@ -267,55 +251,66 @@ impl Linear {
         x: ArrayView2<'_, T>,
         mut y: ArrayViewMut2<'_, T>,
     ) {
+        if self.bias {
+            let (_, b) = self.split(params);
+            for (mut row, &b) in y
+                .slice_mut(s![units.clone(), ..])
+                .rows_mut()
+                .into_iter()
+                .zip(&b[units.clone()])
+            {
+                row += b;
+            }
+        }
+        self.add_units(params, units, x, y);
+    }
+
+    fn add_units<T: Real>(
+        &self,
+        params: &[T],
+        units: Range<usize>,
+        x: ArrayView2<'_, T>,
+        mut y: ArrayViewMut2<'_, T>,
+    ) {
         if units.is_empty() {
             return;
         }
-        let (w, b) = self.split(params);
+        let (w, _) = self.split(params);
         let limit = self.limit(units.end - 1);
-        let mut y = y.slice_mut(s![units.clone(), ..]);
-        if self.bias {
-            for (mut row, &b) in y.axis_iter_mut(Axis(0)).zip(b.slice(s![units.clone()])) {
-                row.mapv_inplace(|v| v + b);
-            }
-        }
-        gemm(
-            T::one(),
-            w.slice(s![..limit, units]).reversed_axes(),
+        let rows = units.len();
+        product(
+            w.slice(s![..limit, units.clone()]).reversed_axes(),
             x.slice(s![..limit, ..]),
-            T::one(),
-            y,
+            Start::Result,
+            y.slice_mut(s![units, ..]),
+            |_| Part {
+                rows,
+                depth: 0..limit,
+            },
         );
     }
 
-    /// Sets the gradients of masked weights that the block products touched back to zero.
-    fn clear_masked<T: Real>(&self, mut gw: ArrayViewMut2<'_, T>) {
-        if self.limits.is_empty() {
-            return;
-        }
-        for block in &self.blocks {
-            for i in 0..block.inputs {
-                let masked = self.limits[block.outputs.clone()].partition_point(|&l| l <= i);
-                gw.slice_mut(s![i, block.outputs.start..block.outputs.start + masked])
-                    .fill(T::zero());
+    fn split<'a, T: Real>(&self, params: &'a [T]) -> (ArrayView2<'a, T>, &'a [T]) {
+        let (w, b) = params.split_at(self.inputs * self.outputs);
+        let w = ArrayView2::from_shape((self.inputs, self.outputs), w)
+            .expect("the slice was split at this length");
+        (w, b)
+    }
+}
+
+/// Adds every row of a matrix to one row.
+struct AddRows<'a, T>(ArrayView2<'a, T>, &'a mut [T]);
+
+impl<T: Real> Kernel for AddRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for row in self.0.rows() {
+            match row.to_slice() {
+                Some(row) => self.1.iter_mut().zip(row).for_each(|(sum, &v)| *sum += v),
+                None => self.1.iter_mut().zip(row).for_each(|(sum, &v)| *sum += v),
             }
         }
-    }
-
-    fn split<'a, T: Real>(&self, params: &'a [T]) -> (ArrayView2<'a, T>, ArrayView1<'a, T>) {
-        let (w, b) = params.split_at(self.inputs * self.outputs);
-        (
-            ArrayView2::from_shape((self.inputs, self.outputs), w)
-                .expect("the slice was split at this length"),
-            ArrayView1::from(b),
-        )
-    }
-
-    fn split_mut<'a, T: Real>(&self, params: &'a mut [T]) -> (ArrayViewMut2<'a, T>, ArrayViewMut1<'a, T>) {
-        let (w, b) = params.split_at_mut(self.inputs * self.outputs);
-        (
-            ArrayViewMut2::from_shape((self.inputs, self.outputs), w)
-                .expect("the slice was split at this length"),
-            ArrayViewMut1::from(b),
-        )
     }
 }

@@ -1,6 +1,6 @@
 //! Hidden layers: plain or residual, dense or masked.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
 use rand::RngCore;
 
 use crate::activation::Activation;
@@ -195,34 +195,37 @@ impl Mlp {
         let mut h = h;
         if self.config.residual {
             for (block, pair) in self.hidden.chunks_exact(2).enumerate() {
-                let a = self.activate(&h, &mut tape, ws);
-                let mut inner = ws.take(rows, self.config.hidden);
-                pair[0].forward(at.next(pair[0].num_params()), a.view(), inner.view_mut());
+                let mut a = ws.take(rows, self.config.hidden);
+                a.assign(&h);
+                self.activate(&mut a, &mut tape, ws);
+                let mut b = ws.take(rows, self.config.hidden);
+                pair[0].forward(at.next(pair[0].num_params()), a.view(), b.view_mut());
                 keep(&mut tape, ws, a);
-                let mut b = self.activate(&inner, &mut tape, ws);
-                ws.give(inner);
+                // A mask would take the output's place as what the slope is told from, so it comes after.
+                self.activate(&mut b, &mut tape, ws);
                 if let Some(dropout) = dropout.as_deref_mut() {
                     let mut mask = ws.take(rows, self.config.hidden);
                     dropout.fill(block, mask.view_mut());
-                    b *= &mask;
+                    let mut dropped = ws.take(rows, self.config.hidden);
+                    Zip::from(&mut dropped)
+                        .and(&b)
+                        .and(&mask)
+                        .for_each(|d, &b, &m| *d = b * m);
+                    keep(&mut tape, ws, std::mem::replace(&mut b, dropped));
                     keep(&mut tape, ws, mask);
                 }
                 pair[1].forward_add(at.next(pair[1].num_params()), b.view(), h.view_mut());
                 keep(&mut tape, ws, b);
             }
-            let a = self.activate(&h, &mut tape, ws);
-            ws.give(h);
-            h = a;
         } else {
             for layer in &self.hidden {
-                let a = self.activate(&h, &mut tape, ws);
-                layer.forward(at.next(layer.num_params()), a.view(), h.view_mut());
-                keep(&mut tape, ws, a);
+                self.activate(&mut h, &mut tape, ws);
+                let mut next = ws.take(rows, self.config.hidden);
+                layer.forward(at.next(layer.num_params()), h.view(), next.view_mut());
+                keep(&mut tape, ws, std::mem::replace(&mut h, next));
             }
-            let a = self.activate(&h, &mut tape, ws);
-            ws.give(h);
-            h = a;
         }
+        self.activate(&mut h, &mut tape, ws);
         self.output
             .forward(at.next(self.output.num_params()), h.view(), y);
         keep(&mut tape, ws, h);
@@ -245,81 +248,76 @@ impl Mlp {
             end -= n;
             end..end + n
         };
+        // A layer's input is recorded after the slopes that belong to it, if there are any.
         let span = own(self.output.num_params());
         let a = tape.pop();
-        let mut g = ws.zeros(rows, self.config.hidden);
-        self.output.backward(
-            &params[span.clone()],
-            a.view(),
-            gy,
-            Some(g.view_mut()),
-            &mut grads[span],
-        );
-        ws.give(a);
-        // Here and below, a layer's activation was recorded after its slope, so the slope is popped second.
-        self.chain_slope(&mut g, tape, ws);
+        self.output.backward(a.view(), gy, &mut grads[span.clone()]);
+        let mut g = ws.take(rows, self.config.hidden);
+        self.output.backward_input(&params[span], gy, g.view_mut());
+        self.chain(&mut g, a, tape, ws);
         if self.config.residual {
             for pair in self.hidden.chunks_exact(2).rev() {
-                let (second, b) = (own(pair[1].num_params()), tape.pop());
-                let mut gb = ws.zeros(rows, self.config.hidden);
-                let gp = &mut grads[second.clone()];
-                pair[1].backward(&params[second], b.view(), g.view(), Some(gb.view_mut()), gp);
-                ws.give(b);
+                let (span, mut b) = (own(pair[1].num_params()), tape.pop());
+                pair[1].backward(b.view(), g.view(), &mut grads[span.clone()]);
+                let mut gb = ws.take(rows, self.config.hidden);
+                pair[1].backward_input(&params[span], g.view(), gb.view_mut());
                 if dropout {
                     let mask = tape.pop();
                     gb *= &mask;
                     ws.give(mask);
+                    ws.give(std::mem::replace(&mut b, tape.pop()));
                 }
-                self.chain_slope(&mut gb, tape, ws);
-                let (first, a) = (own(pair[0].num_params()), tape.pop());
-                let mut ga = ws.zeros(rows, self.config.hidden);
-                let gp = &mut grads[first.clone()];
-                pair[0].backward(&params[first], a.view(), gb.view(), Some(ga.view_mut()), gp);
-                ws.give(a);
+                self.chain(&mut gb, b, tape, ws);
+                let (span, a) = (own(pair[0].num_params()), tape.pop());
+                pair[0].backward(a.view(), gb.view(), &mut grads[span.clone()]);
+                let mut ga = ws.take(rows, self.config.hidden);
+                pair[0].backward_input(&params[span], gb.view(), ga.view_mut());
                 ws.give(gb);
-                self.chain_slope(&mut ga, tape, ws);
+                self.chain(&mut ga, a, tape, ws);
                 g += &ga;
                 ws.give(ga);
             }
         } else {
             for layer in self.hidden.iter().rev() {
                 let (span, a) = (own(layer.num_params()), tape.pop());
-                let mut ga = ws.zeros(rows, self.config.hidden);
-                let gp = &mut grads[span.clone()];
-                layer.backward(&params[span], a.view(), g.view(), Some(ga.view_mut()), gp);
-                ws.give(a);
-                ws.give(g);
-                self.chain_slope(&mut ga, tape, ws);
-                g = ga;
+                layer.backward(a.view(), g.view(), &mut grads[span.clone()]);
+                let mut ga = ws.take(rows, self.config.hidden);
+                layer.backward_input(&params[span], g.view(), ga.view_mut());
+                self.chain(&mut ga, a, tape, ws);
+                ws.give(std::mem::replace(&mut g, ga));
             }
         }
         g
     }
 
-    /// `f(h)` as a new array; its slope goes on the tape.
-    fn activate<T: Real>(
-        &self,
-        h: &Array2<T>,
-        tape: &mut Option<&mut Tape<T>>,
-        ws: &mut Workspace<T>,
-    ) -> Array2<T> {
-        let mut a = ws.take(h.nrows(), h.ncols());
-        let mut slope = ws.take(h.nrows(), h.ncols());
-        let (x, y) = (
-            h.as_slice().expect("standard layout"),
-            a.as_slice_mut().expect("standard layout"),
-        );
-        self.config
-            .activation
-            .forward_with_slope(x, y, slope.as_slice_mut().expect("standard layout"));
-        keep(tape, ws, slope);
-        a
+    /// `h <- f(h)`; its slope goes on the tape, if the activation keeps one.
+    fn activate<T: Real>(&self, h: &mut Array2<T>, tape: &mut Option<&mut Tape<T>>, ws: &mut Workspace<T>) {
+        let f = self.config.activation;
+        let (rows, columns) = h.dim();
+        let h = h.as_slice_mut().expect("standard layout");
+        match tape {
+            Some(tape) if f.keeps_slope() => {
+                let mut slope = ws.take(rows, columns);
+                f.apply(h, slope.as_slice_mut());
+                tape.push(slope);
+            }
+            _ => f.apply(h, None),
+        }
     }
 
-    fn chain_slope<T: Real>(&self, g: &mut Array2<T>, tape: &mut Tape<T>, ws: &mut Workspace<T>) {
-        let slope = tape.pop();
-        *g *= &slope;
-        ws.give(slope);
+    /// `g <- g f'(h)`, given `a = f(h)`, which goes back to the workspace.
+    fn chain<T: Real>(&self, g: &mut Array2<T>, a: Array2<T>, tape: &mut Tape<T>, ws: &mut Workspace<T>) {
+        let f = self.config.activation;
+        let kept = if f.keeps_slope() {
+            tape.pop()
+        } else {
+            ws.take(0, 0)
+        };
+        let from = if f.keeps_slope() { &kept } else { &a };
+        let g = g.as_slice_mut().expect("standard layout");
+        f.chain(g, from.as_slice().expect("standard layout"));
+        ws.give(kept);
+        ws.give(a);
     }
 }
 

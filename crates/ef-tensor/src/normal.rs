@@ -22,26 +22,103 @@ pub fn ndtr(z: f64) -> f64 {
 /// ```
 pub fn ndtri(p: f64) -> f64 {
     let q = p - 0.5;
-    if q.abs() <= 0.425 {
-        let r = 0.180_625 - q * q;
-        return q * poly(&A, r) / poly(&B, r);
+    if q.abs() <= CENTRE {
+        return central(q);
     }
-    let tail = if q < 0.0 { p } else { 1.0 - p };
+    let tail = lower_tail(p);
+    if tail >= FAR {
+        return tail_quantile(tail).copysign(q);
+    }
+    far_quantile(tail).copysign(q)
+}
+
+/// [`ndtri`] of `L` numbers in `(0, 1)`, for use inside a [`Kernel`](crate::simd::Kernel): the same to the last bit, at
+/// every [`Level`](crate::simd::Level), because it has no fused operations.
+#[inline(always)]
+pub fn ndtri_lanes<const L: usize>(p: [f64; L]) -> [f64; L] {
+    let mut z = [0.0; L];
+    let mut far = false;
+    for l in 0..L {
+        let q = p[l] - 0.5;
+        let tail = lower_tail(p[l]);
+        let outer = tail_quantile(tail).copysign(q);
+        z[l] = if q.abs() <= CENTRE { central(q) } else { outer };
+        far |= tail < FAR;
+    }
+    // One in some 1e10: not worth a third pair of polynomials a lane.
+    if far {
+        z = p.map(ndtri);
+    }
+    z
+}
+
+/// The largest `|p - 1/2|` of the central approximation.
+const CENTRE: f64 = 0.425;
+
+/// `exp(-25)`, below which the last approximation begins.
+const FAR: f64 = 1.388_794_386_496_402e-11;
+
+#[inline(always)]
+fn lower_tail(p: f64) -> f64 {
+    if p < 0.5 { p } else { 1.0 - p }
+}
+
+#[inline(always)]
+fn central(q: f64) -> f64 {
+    let r = 0.180_625 - q * q;
+    q * poly(&A, r) / poly(&B, r)
+}
+
+/// `|z|` where the smaller tail has this probability, from `FAR` on.
+#[inline(always)]
+fn tail_quantile(tail: f64) -> f64 {
+    let r = (-ln(tail)).sqrt() - 1.6;
+    poly(&C, r) / poly(&D, r)
+}
+
+/// The same below `FAR`.
+fn far_quantile(tail: f64) -> f64 {
     if tail.is_nan() || tail < 0.0 {
         return f64::NAN;
     }
     if tail == 0.0 {
-        return f64::INFINITY.copysign(q);
+        return f64::INFINITY;
     }
-    let r = (-tail.ln()).sqrt();
-    let z = if r <= 5.0 {
-        poly(&C, r - 1.6) / poly(&D, r - 1.6)
-    } else {
-        poly(&E, r - 5.0) / poly(&F, r - 5.0)
-    };
-    z.copysign(q)
+    let r = (-tail.ln()).sqrt() - 5.0;
+    poly(&E, r) / poly(&F, r)
 }
 
+/// `ln x` of a normal number, without branches: `x = 2^n m` with `m` in `[sqrt 1/2, sqrt 2)`, and with `f = m - 1` and
+/// `s = f / (2 + f)`, `ln m = f - f²/2 + s (f²/2 + R(s²))`. (The scheme and coefficients of fdlibm's `log`, error below
+/// one unit in the last place.)
+#[inline(always)]
+fn ln(x: f64) -> f64 {
+    const SQRT_HALF: u64 = 0x3fe6_a09e_0000_0000;
+    const ONE: u64 = 1.0_f64.to_bits();
+    const MANTISSA: u64 = (1 << 52) - 1;
+    // 2^52: an integer below it, set into its last bits, reads 2^52 more.
+    const INTEGER: f64 = 4_503_599_627_370_496.0;
+    const LN2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
+    const R: [f64; 7] = [
+        6.666_666_666_666_735e-1,
+        3.999_999_999_940_942e-1,
+        2.857_142_874_366_239e-1,
+        2.222_219_843_214_978_4e-1,
+        1.818_357_216_161_805e-1,
+        1.531_383_769_920_937_3e-1,
+        1.479_819_860_511_658_6e-1,
+    ];
+    let bits = x.to_bits().wrapping_add(ONE - SQRT_HALF);
+    let n = f64::from_bits(INTEGER.to_bits() | bits >> 52) - (INTEGER + 1023.0);
+    let f = f64::from_bits((bits & MANTISSA) + SQRT_HALF) - 1.0;
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let r = z * R.iter().rev().fold(0.0, |sum, &c| sum * z + c);
+    let half = 0.5 * f * f;
+    s * (half + r) + n * LN2[1] - half + f + n * LN2[0]
+}
+
+#[inline(always)]
 fn poly(coefficients: &[f64; 8], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, &c| sum * x + c)
 }
@@ -122,6 +199,28 @@ mod tests {
             let rounding = 4.0 * f64::EPSILON * p.max(f64::MIN_POSITIVE) / log_phi(z).exp();
             assert_abs_diff_eq!(ndtri(p), z, epsilon = 1e-13 * (1.0 + z.abs()) + rounding);
             assert_relative_eq!(ndtri(1.0 - p.min(0.5)), -ndtri(1.0 - (1.0 - p.min(0.5))), max_relative = 1e-12);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Over all sizes of the tail, far ones included.
+        #[test]
+        fn lanes_are_the_single_number(u in 0.0..1.0f64, exponent in 0..1000i32, place in 0..4usize) {
+            let small = (u + f64::EPSILON) * 0.5_f64.powi(exponent);
+            for p in [u.max(1e-300), small, 1.0 - small.min(0.5).max(f64::EPSILON)] {
+                let mut all = [0.3, 1e-5, 0.99, 0.5];
+                all[place] = p;
+                prop_assert_eq!(ndtri_lanes(all).map(f64::to_bits), all.map(|p| ndtri(p).to_bits()));
+            }
+        }
+
+        #[test]
+        fn the_logarithm_is_the_logarithm(m in 0.5..2.0f64, exponent in -1000..1000i32) {
+            for x in [m, m * 2.0_f64.powi(exponent), 1.0 + (m - 1.0) * 1e-8] {
+                assert_relative_eq!(ln(x), x.ln(), max_relative = 3e-16, epsilon = 1e-300);
+            }
         }
     }
 

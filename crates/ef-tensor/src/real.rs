@@ -4,6 +4,7 @@ use std::iter::Sum;
 
 use ndarray::NdFloat;
 
+use crate::product::Registers;
 use crate::vmath;
 
 mod sealed {
@@ -14,7 +15,7 @@ mod sealed {
 
 /// A real number: `f32`, in which training runs, or `f64`, in which laws are proved. Sealed: the two share every
 /// line of generic code, so what is proved in `f64` is what ships in `f32`.
-pub trait Real: NdFloat + Sum + Default + sealed::Sealed {
+pub trait Real: NdFloat + Sum + Default + Registers + sealed::Sealed {
     /// `"f32"` or `"f64"`, as model files and messages name it.
     const NAME: &'static str;
 

@@ -17,6 +17,7 @@ use crate::real::Real;
 pub struct Workspace<T> {
     /// Slot `k` holds free buffers of capacity `2^k`.
     free: Vec<Vec<Vec<T>>>,
+    wide: Vec<Vec<f64>>,
 }
 
 impl<T: Real> Workspace<T> {
@@ -54,6 +55,18 @@ impl<T: Real> Workspace<T> {
             self.free.resize_with(class + 1, Vec::new);
         }
         self.free[class].push(buffer);
+    }
+
+    /// One `f64` a row, with arbitrary contents: log-determinants are `f64` whatever `T` is.
+    pub fn take_wide(&mut self, rows: usize) -> Vec<f64> {
+        let mut buffer = self.wide.pop().unwrap_or_default();
+        buffer.resize(rows, 0.0);
+        buffer
+    }
+
+    /// Hands such a buffer back for reuse.
+    pub fn give_wide(&mut self, buffer: Vec<f64>) {
+        self.wide.push(buffer);
     }
 }
 

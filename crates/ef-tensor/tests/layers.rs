@@ -77,7 +77,8 @@ proptest! {
 
         let g = normal(rows, outputs, &mut rng);
         let (mut gx, mut grads) = (Array2::zeros((rows, inputs)), vec![0.0; params.len()]);
-        layer.backward(&params, x.view(), g.view(), Some(gx.view_mut()), &mut grads);
+        layer.backward(x.view(), g.view(), &mut grads);
+        layer.backward_input_add(&params, g.view(), gx.view_mut());
         for i in 0..inputs {
             for j in 0..outputs {
                 let sum: f64 = (0..rows).map(|r| x[[r, i]] * g[[r, j]]).sum();

@@ -13,6 +13,7 @@
 //! [arXiv:1711.05101]: https://arxiv.org/abs/1711.05101
 
 use ef_tensor::Real;
+use ef_tensor::simd::{Kernel, dispatch};
 use serde::{Deserialize, Serialize};
 
 /// The constants of Adam; the learning rate comes from the [`Schedule`](crate::Schedule), step by step.
@@ -83,12 +84,36 @@ impl<T: Real> AdamStep<T> {
     /// have one length; what is beyond the shortest is left alone.
     pub fn update(&self, params: &mut [T], grads: &[T], scale: T, m: &mut [T], v: &mut [T]) {
         debug_assert!(params.len() == grads.len() && grads.len() == m.len() && m.len() == v.len());
-        // Plain arithmetic, which vectorises for the target at hand: memory sets the pace, so run-time dispatch would
-        // buy little, and without it every processor rounds alike here. The copy shows the compiler that writing to a
-        // slice does not change the coefficients.
-        let s = *self;
-        for (((x, g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
-            let g = *g * scale;
+        dispatch(UpdateKernel {
+            step: *self,
+            params,
+            grads,
+            scale,
+            m,
+            v,
+        });
+    }
+}
+
+struct UpdateKernel<'a, T> {
+    step: AdamStep<T>,
+    params: &'a mut [T],
+    grads: &'a [T],
+    scale: T,
+    m: &'a mut [T],
+    v: &'a mut [T],
+}
+
+impl<T: Real> Kernel for UpdateKernel<'_, T> {
+    type Output = ();
+
+    /// Nothing is fused, so that every processor rounds alike.
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let s = self.step;
+        let moments = self.m.iter_mut().zip(self.v);
+        for ((x, g), (m, v)) in self.params.iter_mut().zip(self.grads).zip(moments) {
+            let g = *g * self.scale;
             *m = s.beta1 * *m + s.rest1 * g;
             *v = s.beta2 * *v + s.rest2 * (g * g);
             // The decay joins the step before the subtraction: alone, it would be rounded away in f32.

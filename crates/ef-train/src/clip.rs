@@ -7,6 +7,7 @@
 //! [arXiv:1211.5063]: https://arxiv.org/abs/1211.5063
 
 use ef_tensor::Real;
+use ef_tensor::simd::{Kernel, dispatch};
 
 /// `sum g^2`, taken in `f64` and in one fixed order: eight running sums, added at the end.
 ///
@@ -14,6 +15,23 @@ use ef_tensor::Real;
 /// approx::assert_relative_eq!(ef_train::squared_norm(&[3.0_f32, 4.0]), 25.0);
 /// ```
 pub fn squared_norm<T: Real>(grads: &[T]) -> f64 {
+    dispatch(SquaredNorm(grads))
+}
+
+struct SquaredNorm<'a, T>(&'a [T]);
+
+impl<T: Real> Kernel for SquaredNorm<'_, T> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> f64 {
+        add_squares(self.0)
+    }
+}
+
+/// [`squared_norm`], for use inside a [`Kernel`].
+#[inline(always)]
+pub(crate) fn add_squares<T: Real>(grads: &[T]) -> f64 {
     let mut sums = [0.0_f64; 8];
     let chunks = grads.chunks_exact(8);
     let rest = chunks.remainder();

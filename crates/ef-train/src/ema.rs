@@ -6,6 +6,7 @@
 //! average does not remember the starting values.
 
 use ef_tensor::Real;
+use ef_tensor::simd::{Kernel, dispatch};
 
 /// The decay of step `t` (the first is 1): `min(decay, (1 + t) / (10 + t))`. `0` switches averaging off.
 ///
@@ -25,12 +26,31 @@ pub fn ema_update<T: Real>(average: &mut [T], params: &[T], decay: f64) {
     debug_assert_eq!(average.len(), params.len());
     if decay == 0.0 {
         // Exactly: `y + (x - y)` may miss `x` by a rounding.
-        average.iter_mut().zip(params).for_each(|(y, x)| *y = *x);
+        average.copy_from_slice(params);
         return;
     }
-    let rest = T::of(1.0 - decay);
-    for (y, x) in average.iter_mut().zip(params) {
-        *y += rest * (*x - *y);
+    dispatch(Follow {
+        average,
+        params,
+        rest: T::of(1.0 - decay),
+    });
+}
+
+struct Follow<'a, T> {
+    average: &'a mut [T],
+    params: &'a [T],
+    /// `1 - d`.
+    rest: T,
+}
+
+impl<T: Real> Kernel for Follow<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (y, x) in self.average.iter_mut().zip(self.params) {
+            *y += self.rest * (*x - *y);
+        }
     }
 }
 

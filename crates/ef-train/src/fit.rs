@@ -98,6 +98,7 @@ struct Fit<'a, T: Real, D: Density<T> + ?Sized> {
     schedule: Schedule,
     team: Team<T, D::Scratch>,
     adam: Adam<T>,
+    /// Follows the weights; empty if they are not averaged.
     average: Vec<T>,
     best: Best<T>,
     history: History,
@@ -151,7 +152,11 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
             schedule: Schedule::new(config.lr, config.lr_min, config.warmup, planned),
             team: Team::new(config.shards, params.len(), parallel),
             adam: Adam::new(config.adam(), params.len()),
-            average: params.to_vec(),
+            average: if config.ema > 0.0 {
+                params.to_vec()
+            } else {
+                Vec::new()
+            },
             best: Best {
                 score: Score::default(),
                 epoch: 0,
@@ -181,10 +186,12 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
         let unvalidated = matches!(ended, Ok(StopReason::Cancelled))
             && self.history.epochs.is_empty()
             && self.adam.steps() > 0
-            && all_finite(&self.average);
+            && all_finite(self.averaged());
         if unvalidated {
             self.history.best_epoch = None;
-            self.params.copy_from_slice(&self.average);
+            if !self.average.is_empty() {
+                self.params.copy_from_slice(&self.average);
+            }
         } else {
             self.params.copy_from_slice(&self.best.weights);
         }
@@ -295,10 +302,12 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
     /// Validates the average, keeps it if it is the best so far, and writes the epoch down.
     fn close_epoch(&mut self, epoch: usize, steps: &Steps, observer: &mut dyn Observer) {
         let score = self.validate();
-        if score.better_than(&self.best.score) && all_finite(&self.average) {
+        if score.better_than(&self.best.score) && all_finite(self.averaged()) {
             self.best.score = score;
             self.best.epoch = epoch;
-            self.best.weights.copy_from_slice(&self.average);
+            self.best
+                .weights
+                .copy_from_slice(averaged(&self.average, self.params));
         }
         let record = EpochRecord {
             epoch,
@@ -328,7 +337,8 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
 
     /// The loss of the averaged weights on the validation rows, with the same noise every time.
     fn validate(&mut self) -> Score {
-        let (density, rows, weights, index) = (self.density, self.rows, &self.average, &self.validation);
+        let (density, rows, index) = (self.density, self.rows, &self.validation);
+        let weights = averaged(&self.average, self.params);
         let key = ScoreKey {
             key: Key::new(self.config.seed).purpose("validation"),
             draws: self.config.validation_draws,
@@ -338,9 +348,18 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
         })
     }
 
+    fn averaged(&self) -> &[T] {
+        averaged(&self.average, self.params)
+    }
+
     fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
+}
+
+/// The average of the weights, or the weights if there is none.
+fn averaged<'a, T>(average: &'a [T], params: &'a [T]) -> &'a [T] {
+    if average.is_empty() { params } else { average }
 }
 
 fn all_finite<T: Real>(values: &[T]) -> bool {

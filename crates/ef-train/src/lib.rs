@@ -23,6 +23,7 @@ mod fit;
 mod history;
 mod observer;
 mod parallel;
+mod passes;
 mod schedule;
 mod score;
 mod variational;

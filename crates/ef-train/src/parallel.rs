@@ -12,7 +12,8 @@
 //! before every partial norm is known. The third fork-join costs microseconds, and the alternative, the norm of the
 //! step before, would let exactly the extreme step through that clipping is there for.
 //!
-//! Buffers are made once: a step allocates nothing here, and rayon's splitting of slices does not either.
+//! The sum takes the place of the first shard's gradient, and every gradient is left at zero by the pass that reads it
+//! last. Buffers are made once: a step allocates nothing here, and rayon's splitting of slices does not either.
 
 use std::num::NonZero;
 use std::ops::Range;
@@ -22,14 +23,10 @@ use ef_tensor::Real;
 use ef_tensor::shards::{chunks, piece};
 use rayon::prelude::*;
 
-use crate::adam::{Adam, AdamStep};
-use crate::clip::squared_norm;
-use crate::ema::ema_update;
+use crate::adam::Adam;
+use crate::passes::{RANGE, Reduce, SHARDS_A_PASS, Update, each_range};
 use crate::score::Score;
 use crate::{TrainError, clip_factor, ema_decay};
-
-/// Parameters a range: few enough that the gradients of four shards stay in the first cache while they are added.
-const RANGE: usize = 2048;
 
 /// Rows scored at a time.
 const CHUNK: usize = 256;
@@ -93,10 +90,11 @@ impl Gradient {
 pub(crate) struct Team<T, S> {
     parallel: bool,
     shards: Vec<Shard<S>>,
-    /// One gradient a shard. Not in [`Shard`], because the reduction reads them from every thread, and scratch memory
-    /// need not be `Sync`.
+    /// One gradient a shard, zero between steps but for the first, which holds the sum until it is used. Not in
+    /// [`Shard`], because the reduction reads them from every thread, and scratch memory need not be `Sync`.
     grads: Vec<Vec<T>>,
-    sum: Vec<T>,
+    /// Whether a sum was made and not used.
+    unused: bool,
     squares: Vec<f64>,
 }
 
@@ -112,7 +110,7 @@ impl<T: Real, S: Default + Send> Team<T, S> {
             parallel,
             shards: (0..shards).map(shard).collect(),
             grads: vec![vec![T::zero(); params]; shards],
-            sum: vec![T::zero(); params],
+            unused: false,
             squares: vec![0.0; params.div_ceil(RANGE)],
         }
     }
@@ -142,9 +140,11 @@ impl<T: Real, S: Default + Send> Team<T, S> {
         backward: impl Fn(Range<usize>, &mut S, &mut [T]) -> f64 + Sync,
     ) -> Gradient {
         let count = self.shards.len();
+        if self.unused {
+            self.grads[0].fill(T::zero());
+        }
+        self.unused = true;
         self.each_shard(|i, shard, grads| {
-            // Here and not after the update: the shard's own thread brings the buffer into its cache anyway.
-            grads.fill(T::zero());
             let positions = piece(rows, count, i);
             shard.loss = if positions.is_empty() {
                 0.0
@@ -163,36 +163,29 @@ impl<T: Real, S: Default + Send> Team<T, S> {
 
     /// The sum over shards and its squared norm: the second fork-join.
     fn reduce(&mut self) -> f64 {
-        let grads = &self.grads;
-        let work = |i: usize, sum: &mut [T], square: &mut f64| {
-            let start = i * RANGE;
-            sum.fill(T::zero());
-            for grads in grads {
-                for (s, g) in sum.iter_mut().zip(&grads[start..]) {
-                    *s += *g;
-                }
+        let (sum, others) = self.grads.split_at_mut(1);
+        let mut others = others.iter_mut();
+        loop {
+            let mut slices = [(); SHARDS_A_PASS].map(|()| &mut [][..]);
+            for (slice, grads) in slices.iter_mut().zip(others.by_ref()) {
+                *slice = grads;
             }
-            *square = squared_norm(sum);
-        };
-        if self.parallel {
-            self.sum
-                .par_chunks_mut(RANGE)
-                .zip(&mut self.squares)
-                .enumerate()
-                .for_each(|(i, (sum, square))| work(i, sum, square));
-        } else {
-            self.sum
-                .chunks_mut(RANGE)
-                .zip(&mut self.squares)
-                .enumerate()
-                .for_each(|(i, (sum, square))| work(i, sum, square));
+            let pass = Reduce {
+                sum: &mut sum[0],
+                others: slices,
+                squares: &mut self.squares,
+            };
+            each_range(pass, self.parallel, &Reduce::run);
+            if others.len() == 0 {
+                return self.squares.iter().sum();
+            }
         }
-        self.squares.iter().sum()
     }
 
-    /// Moves the parameters by the last gradient times `scale`, and the average after them: the third fork-join.
+    /// Moves the parameters by the last gradient times `scale`, and the average after them: the third fork-join. An
+    /// empty `average` is none.
     pub(crate) fn update(
-        &self,
+        &mut self,
         params: &mut [T],
         average: &mut [T],
         adam: &mut Adam<T>,
@@ -200,29 +193,19 @@ impl<T: Real, S: Default + Send> Team<T, S> {
         scale: T,
         ema: f64,
     ) {
-        let step: AdamStep<T> = adam.advance(lr);
+        let step = adam.advance(lr);
         let decay = ema_decay(ema, adam.steps());
-        let work = |params: &mut [T], average: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]| {
-            step.update(params, grads, scale, m, v);
-            ema_update(average, params, decay);
+        let pass = Update {
+            params,
+            grads: &mut self.grads[0],
+            m: &mut adam.m,
+            v: &mut adam.v,
+            average,
         };
-        if self.parallel {
-            params
-                .par_chunks_mut(RANGE)
-                .zip(average.par_chunks_mut(RANGE))
-                .zip(self.sum.par_chunks(RANGE))
-                .zip(adam.m.par_chunks_mut(RANGE))
-                .zip(adam.v.par_chunks_mut(RANGE))
-                .for_each(|((((x, y), g), m), v)| work(x, y, g, m, v));
-        } else {
-            params
-                .chunks_mut(RANGE)
-                .zip(average.chunks_mut(RANGE))
-                .zip(self.sum.chunks(RANGE))
-                .zip(adam.m.chunks_mut(RANGE))
-                .zip(adam.v.chunks_mut(RANGE))
-                .for_each(|((((x, y), g), m), v)| work(x, y, g, m, v));
-        }
+        each_range(pass, self.parallel, &|range: Update<'_, T>| {
+            range.run(step, scale, decay)
+        });
+        self.unused = false;
     }
 
     /// The loss of `rows` rows in chunks of fixed size. `log_prob` is given the positions of a chunk's rows and
@@ -275,7 +258,7 @@ mod tests {
 
         /// However it is cut, a gradient is the sum over rows, and a score covers each row once.
         #[test]
-        fn shards_and_ranges_cover_everything(rows in 1usize..700, shards in 1usize..7, params in 0usize..5000) {
+        fn shards_and_ranges_cover_everything(rows in 1usize..700, shards in 1usize..20, params in 0usize..5000) {
             let mut team = Team::<f64, ()>::new(shards, params, false);
             let row = |r: usize, p: usize| ((r * 31 + p * 7) % 11) as f64 - 5.0;
             for _ in 0..2 {
@@ -288,7 +271,7 @@ mod tests {
                 });
                 let expected: Vec<f64> = (0..params).map(|p| (0..rows).map(|r| row(r, p)).sum()).collect();
                 // Whole numbers: sums in any order are exact.
-                prop_assert_eq!(&team.sum, &expected);
+                prop_assert_eq!(&team.grads[0], &expected);
                 assert_relative_eq!(gradient.loss, (rows - 1) as f64 / 2.0, max_relative = 1e-12);
                 let norm = expected.iter().map(|g| g * g).sum::<f64>().sqrt() / rows as f64;
                 assert_relative_eq!(gradient.norm, norm, max_relative = 1e-12);

@@ -11,8 +11,7 @@ pub(crate) mod toys;
 use std::error::Error;
 use std::path::PathBuf;
 
-use echoflow::density::{Key, normal, uniform};
-use rand_chacha::ChaCha8Rng;
+use echoflow::density::{Key, Philox, normal, uniform};
 
 /// What an experiment returns: every error ends it with its own words.
 pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -32,7 +31,7 @@ pub(crate) fn write_picture(name: &str, svg: &str) -> Outcome {
 
 /// A stream of random numbers, the same for the same seed.
 #[derive(Debug)]
-pub(crate) struct Draws(ChaCha8Rng);
+pub(crate) struct Draws(Philox);
 
 impl Draws {
     pub(crate) fn new(seed: u64) -> Self {

@@ -1,9 +1,10 @@
 //! Scale and shift, as RealNVP and as MAF write it.
 
-use ef_tensor::{Real, Tape, Workspace, vmath};
-use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip};
+use ef_tensor::Real;
 
-use super::{Transformer, keep};
+use super::Transformer;
+use super::lanewise::{Lanewise, lanewise_passes, rows};
+use super::layout::{LANES, Lanes};
 use crate::error::BijectorError;
 use crate::scale::ScaleClamp;
 
@@ -48,62 +49,51 @@ impl Standardize {
     }
 }
 
-/// The clamped log-scales with the clamp's slopes, both `(rows, columns)`; their sums, with `sign`, go to `log_det`. The
-/// scales come back as `exp(sign a)`.
-fn scales<T: Real>(
-    clamp: ScaleClamp,
-    h: ArrayView3<'_, T>,
-    sign: f64,
-    log_det: &mut [f64],
-    ws: &mut Workspace<T>,
-) -> (Array2<T>, Array2<T>) {
-    let (rows, columns, _) = h.dim();
-    let mut a = ws.take(rows, columns);
-    let mut slope = ws.take(rows, columns);
-    a.assign(&h.index_axis(Axis(2), 1));
-    clamp.apply(&mut a.view_mut(), Some(&mut slope.view_mut()));
-    for (l, a) in log_det.iter_mut().zip(a.rows()) {
-        *l += sign * a.iter().map(|v| v.wide()).sum::<f64>();
-    }
-    if sign < 0.0 {
-        a.mapv_inplace(|v| -v);
-    }
-    vmath::exp(a.as_slice_mut().expect("standard layout"));
-    (a, slope)
+/// The log-scales `sign clamp(raw)` of a block, their exponentials and the clamp's slopes.
+struct Scales<T> {
+    log: Lanes<T>,
+    scale: Lanes<T>,
+    slope: Lanes<T>,
 }
 
-/// `v <- v exp(a) + b`, for parameters `(b, raw a)`; returns `exp(a)` and the clamp's slopes.
-fn stretch<T: Real>(
-    clamp: ScaleClamp,
-    h: ArrayView3<'_, T>,
-    v: &mut ArrayViewMut2<'_, T>,
-    log_det: &mut [f64],
-    ws: &mut Workspace<T>,
-) -> (Array2<T>, Array2<T>) {
-    let (scale, slope) = scales(clamp, h, 1.0, log_det, ws);
-    let shift = h.index_axis(Axis(2), 0);
-    Zip::from(v)
-        .and(shift)
-        .and(&scale)
-        .for_each(|v, &b, &e| *v = *v * e + b);
-    (scale, slope)
+impl<T: Real> Scales<T> {
+    #[inline(always)]
+    fn of<const FMA: bool>(clamp: ScaleClamp, raw: &Lanes<T>, sign: T) -> Self {
+        let mut scales = Self {
+            log: *raw,
+            scale: *raw,
+            slope: *raw,
+        };
+        for l in 0..LANES {
+            let (a, slope) = clamp.lane::<FMA, T>(raw[l]);
+            scales.log[l] = sign * a;
+            scales.scale[l] = (sign * a).exp_lane::<FMA>();
+            scales.slope[l] = slope;
+        }
+        scales
+    }
 }
 
-/// Its inverse, `v <- (v - b) exp(-a)`; returns `exp(-a)` and the clamp's slopes.
-fn squeeze<T: Real>(
-    clamp: ScaleClamp,
-    h: ArrayView3<'_, T>,
-    v: &mut ArrayViewMut2<'_, T>,
-    log_det: &mut [f64],
-    ws: &mut Workspace<T>,
-) -> (Array2<T>, Array2<T>) {
-    let (scale, slope) = scales(clamp, h, -1.0, log_det, ws);
-    let shift = h.index_axis(Axis(2), 0);
-    Zip::from(v)
-        .and(shift)
-        .and(&scale)
-        .for_each(|v, &b, &e| *v = (*v - b) * e);
-    (scale, slope)
+/// `v <- v exp(a) + b`, for parameters `(b, raw a)`.
+#[inline(always)]
+fn stretch<const FMA: bool, T: Real>(clamp: ScaleClamp, h: &[Lanes<T>], v: &mut Lanes<T>) -> Scales<T> {
+    let [b, raw] = rows(h);
+    let scales = Scales::of::<FMA>(clamp, raw, T::one());
+    for l in 0..LANES {
+        v[l] = v[l] * scales.scale[l] + b[l];
+    }
+    scales
+}
+
+/// Its inverse, `v <- (v - b) exp(-a)`.
+#[inline(always)]
+fn squeeze<const FMA: bool, T: Real>(clamp: ScaleClamp, h: &[Lanes<T>], v: &mut Lanes<T>) -> Scales<T> {
+    let [b, raw] = rows(h);
+    let scales = Scales::of::<FMA>(clamp, raw, -T::one());
+    for l in 0..LANES {
+        v[l] = (v[l] - b[l]) * scales.scale[l];
+    }
+    scales
 }
 
 impl Transformer for Affine {
@@ -115,54 +105,49 @@ impl Transformer for Affine {
         self.clamp.check()
     }
 
-    fn forward<T: Real>(
-        &self,
-        h: ArrayView3<'_, T>,
-        mut x: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        tape: Option<&mut Tape<T>>,
-        ws: &mut Workspace<T>,
-    ) {
-        let mut before = ws.take(x.nrows(), x.ncols());
-        before.assign(&x);
-        let (scale, slope) = stretch(self.clamp, h, &mut x, log_det, ws);
-        keep(tape, ws, [before, scale, slope]);
+    lanewise_passes!();
+}
+
+impl Lanewise for Affine {
+    fn saved(&self) -> usize {
+        3
     }
 
-    fn inverse<T: Real>(
+    #[inline(always)]
+    fn forward_lanes<const FMA: bool, T: Real>(
         &self,
-        h: ArrayView3<'_, T>,
-        mut z: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        ws: &mut Workspace<T>,
-    ) {
-        let (scale, slope) = squeeze(self.clamp, h, &mut z, log_det, ws);
-        keep(None, ws, [scale, slope]);
+        h: &mut [Lanes<T>],
+        x: &mut Lanes<T>,
+        saved: &mut [Lanes<T>],
+    ) -> Lanes<T> {
+        let before = *x;
+        let Scales { log, scale, slope } = stretch::<FMA, T>(self.clamp, h, x);
+        saved.copy_from_slice(&[before, scale, slope]);
+        log
     }
 
-    fn backward<T: Real>(
+    #[inline(always)]
+    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<T> {
+        squeeze::<FMA, T>(self.clamp, h, z).log
+    }
+
+    #[inline(always)]
+    fn backward_lanes<const FMA: bool, T: Real>(
         &self,
-        mut g: ArrayViewMut2<'_, T>,
-        g_log_det: &[T],
-        mut g_h: ArrayViewMut3<'_, T>,
-        tape: &mut Tape<T>,
-        ws: &mut Workspace<T>,
+        saved: &[Lanes<T>],
+        g: &mut Lanes<T>,
+        gl: &Lanes<T>,
+        g_h: &mut [Lanes<T>],
     ) {
-        let (slope, scale, x) = (tape.pop(), tape.pop(), tape.pop());
-        g_h.index_axis_mut(Axis(2), 0).assign(&g);
-        for (r, &gl) in g_log_det.iter().enumerate() {
-            // dz/dt = 1; dz/ds = x exp(a), dlog_det/ds = 1, times the clamp's slope; dz/dx = exp(a)
-            Zip::from(g.row_mut(r))
-                .and(g_h.index_axis_mut(Axis(0), r).index_axis_mut(Axis(1), 1))
-                .and(scale.row(r))
-                .and(x.row(r))
-                .and(slope.row(r))
-                .for_each(|g, gs, &e, &x, &slope| {
-                    *g *= e;
-                    *gs = (*g * x + gl) * slope;
-                });
+        let [x, scale, slope] = rows(saved);
+        let mut gs = *g;
+        let gt = *g;
+        // dz/dt = 1; dz/ds = x exp(a), dlog_det/ds = 1, times the clamp's slope; dz/dx = exp(a)
+        for l in 0..LANES {
+            g[l] *= scale[l];
+            gs[l] = (g[l] * x[l] + gl[l]) * slope[l];
         }
-        keep(None, ws, [slope, scale, x]);
+        g_h.copy_from_slice(&[gt, gs]);
     }
 }
 
@@ -175,56 +160,47 @@ impl Transformer for Standardize {
         self.clamp.check()
     }
 
-    fn forward<T: Real>(
-        &self,
-        h: ArrayView3<'_, T>,
-        mut x: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        tape: Option<&mut Tape<T>>,
-        ws: &mut Workspace<T>,
-    ) {
-        let (scale, slope) = squeeze(self.clamp, h, &mut x, log_det, ws);
-        let mut z = ws.take(x.nrows(), x.ncols());
-        z.assign(&x);
-        keep(tape, ws, [z, scale, slope]);
+    lanewise_passes!();
+}
+
+impl Lanewise for Standardize {
+    fn saved(&self) -> usize {
+        3
     }
 
-    fn inverse<T: Real>(
+    #[inline(always)]
+    fn forward_lanes<const FMA: bool, T: Real>(
         &self,
-        h: ArrayView3<'_, T>,
-        mut z: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        ws: &mut Workspace<T>,
-    ) {
-        let (scale, slope) = stretch(self.clamp, h, &mut z, log_det, ws);
-        keep(None, ws, [scale, slope]);
+        h: &mut [Lanes<T>],
+        x: &mut Lanes<T>,
+        saved: &mut [Lanes<T>],
+    ) -> Lanes<T> {
+        let Scales { log, scale, slope } = squeeze::<FMA, T>(self.clamp, h, x);
+        saved.copy_from_slice(&[*x, scale, slope]);
+        log
     }
 
-    fn backward<T: Real>(
+    #[inline(always)]
+    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<T> {
+        stretch::<FMA, T>(self.clamp, h, z).log
+    }
+
+    #[inline(always)]
+    fn backward_lanes<const FMA: bool, T: Real>(
         &self,
-        mut g: ArrayViewMut2<'_, T>,
-        g_log_det: &[T],
-        mut g_h: ArrayViewMut3<'_, T>,
-        tape: &mut Tape<T>,
-        ws: &mut Workspace<T>,
+        saved: &[Lanes<T>],
+        g: &mut Lanes<T>,
+        gl: &Lanes<T>,
+        g_h: &mut [Lanes<T>],
     ) {
-        let (slope, scale, z) = (tape.pop(), tape.pop(), tape.pop());
-        for (r, &gl) in g_log_det.iter().enumerate() {
-            let mut g_row = g_h.index_axis_mut(Axis(0), r);
-            // dz/dalpha = -z, dlog_det/dalpha = -1, times the clamp's slope; dz/dx = exp(-a) = -dz/dmu
-            Zip::from(g.row_mut(r))
-                .and(g_row.index_axis_mut(Axis(1), 1))
-                .and(scale.row(r))
-                .and(z.row(r))
-                .and(slope.row(r))
-                .for_each(|g, ga, &e, &z, &slope| {
-                    *ga = -(*g * z + gl) * slope;
-                    *g *= e;
-                });
-            Zip::from(g_row.index_axis_mut(Axis(1), 0))
-                .and(g.row(r))
-                .for_each(|gm, &g| *gm = -g);
+        let [z, scale, slope] = rows(saved);
+        let (mut gm, mut ga) = (*g, *g);
+        // dz/dalpha = -z, dlog_det/dalpha = -1, times the clamp's slope; dz/dx = exp(-a) = -dz/dmu
+        for l in 0..LANES {
+            ga[l] = -(g[l] * z[l] + gl[l]) * slope[l];
+            g[l] *= scale[l];
+            gm[l] = -g[l];
         }
-        keep(None, ws, [slope, scale, z]);
+        g_h.copy_from_slice(&[gm, ga]);
     }
 }

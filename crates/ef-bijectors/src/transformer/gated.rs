@@ -1,9 +1,10 @@
 //! The gated update of inverse autoregressive flow.
 
-use ef_tensor::{Real, Tape, Workspace};
-use ndarray::{ArrayView3, ArrayViewMut2, ArrayViewMut3};
+use ef_tensor::Real;
 
-use super::{Transformer, keep};
+use super::Transformer;
+use super::lanewise::{Lanewise, lanewise_passes, rows};
+use super::layout::{LANES, Lanes, select};
 
 /// Kingma et al. 2016 (1606.04934), eqs. 13 and 14, with parameters `(m, s)`:
 ///
@@ -25,24 +26,36 @@ impl Default for Gated {
     }
 }
 
-/// `(sigma, 1 - sigma, log sigma)`, each without cancellation.
-fn gate<T: Real>(s: T) -> (T, T, f64) {
-    let e = (-s.abs()).exp();
-    let (small, large) = (e / (T::one() + e), T::one() / (T::one() + e));
-    let log = -(e.wide().ln_1p()) + s.wide().min(0.0);
-    if s >= T::zero() {
-        (large, small, log)
-    } else {
-        (small, large, log)
-    }
+/// `sigma`, `1 - sigma` and `log sigma` of a block, each without cancellation.
+struct Gate<T> {
+    on: Lanes<T>,
+    off: Lanes<T>,
+    log: Lanes<T>,
 }
 
-impl Gated {
-    /// Beyond this the gate is shut: `exp(-50)`, so that no inverse divides by 0.
-    const SHUT: f64 = -50.0;
+/// Beyond this a gate is shut: `exp(-50)`, so that no inverse divides by 0.
+const SHUT: f64 = -50.0;
 
-    fn gate<T: Real>(self, s: T) -> (T, T, f64) {
-        gate((s + T::of(self.bias)).max(T::of(Self::SHUT)))
+impl Gated {
+    #[inline(always)]
+    fn gate<const FMA: bool, T: Real>(self, s: &Lanes<T>) -> Gate<T> {
+        let (zero, one) = (T::zero(), T::one());
+        let (bias, shut) = (T::of(self.bias), T::of(SHUT));
+        let mut gate = Gate {
+            on: *s,
+            off: *s,
+            log: *s,
+        };
+        for l in 0..LANES {
+            let s = (s[l] + bias).max(shut);
+            let e = (-s.abs()).exp_lane::<FMA>();
+            let (small, large) = (e / (one + e), one / (one + e));
+            let open = s >= zero;
+            gate.on[l] = select(open, large, small);
+            gate.off[l] = select(open, small, large);
+            gate.log[l] = s.min(zero) - e.ln_1p_lane::<FMA>();
+        }
+        gate
     }
 }
 
@@ -51,76 +64,63 @@ impl Transformer for Gated {
         2
     }
 
-    fn forward<T: Real>(
-        &self,
-        h: ArrayView3<'_, T>,
-        mut x: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        tape: Option<&mut Tape<T>>,
-        ws: &mut Workspace<T>,
-    ) {
-        let (rows, columns) = x.dim();
-        // What backward needs: sigma, 1 - sigma without cancellation, and dz/ds = sigma (1 - sigma) (x - m).
-        let mut sigma = ws.take(rows, columns);
-        let mut dz_ds = ws.take(rows, columns);
-        let mut rest = ws.take(rows, columns);
-        for r in 0..rows {
-            for j in 0..columns {
-                let (m, s) = (h[[r, j, 0]], h[[r, j, 1]]);
-                let (on, off, log) = self.gate(s);
-                let away = x[[r, j]] - m;
-                x[[r, j]] = on * x[[r, j]] + off * m;
-                log_det[r] += log;
-                sigma[[r, j]] = on;
-                dz_ds[[r, j]] = on * off * away;
-                rest[[r, j]] = off;
-            }
-        }
-        keep(tape, ws, [sigma, dz_ds, rest]);
+    lanewise_passes!();
+}
+
+impl Lanewise for Gated {
+    fn saved(&self) -> usize {
+        4
     }
 
-    fn inverse<T: Real>(
+    #[inline(always)]
+    fn forward_lanes<const FMA: bool, T: Real>(
         &self,
-        h: ArrayView3<'_, T>,
-        mut z: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        _: &mut Workspace<T>,
-    ) {
-        let (rows, columns) = z.dim();
-        for r in 0..rows {
-            for j in 0..columns {
-                let (m, s) = (h[[r, j, 0]], h[[r, j, 1]]);
-                let (on, off, log) = self.gate(s);
-                z[[r, j]] = (z[[r, j]] - off * m) / on;
-                log_det[r] -= log;
-            }
+        h: &mut [Lanes<T>],
+        x: &mut Lanes<T>,
+        saved: &mut [Lanes<T>],
+    ) -> Lanes<T> {
+        let [m, s] = rows(h);
+        let Gate { on, off, log } = self.gate::<FMA, T>(s);
+        // dz/ds = sigma (1 - sigma) (x - m), dlog sigma/ds = 1 - sigma; a shut gate's sigma is a constant
+        let (mut dz_ds, mut dlog_ds) = (on, off);
+        let shut = T::of(SHUT - self.bias);
+        for l in 0..LANES {
+            let moves = s[l] > shut;
+            dz_ds[l] = select(moves, on[l] * off[l] * (x[l] - m[l]), T::zero());
+            dlog_ds[l] = select(moves, off[l], T::zero());
+            x[l] = on[l] * x[l] + off[l] * m[l];
         }
+        saved.copy_from_slice(&[on, off, dz_ds, dlog_ds]);
+        log
     }
 
-    fn backward<T: Real>(
-        &self,
-        mut g: ArrayViewMut2<'_, T>,
-        g_log_det: &[T],
-        mut g_h: ArrayViewMut3<'_, T>,
-        tape: &mut Tape<T>,
-        ws: &mut Workspace<T>,
-    ) {
-        let (rest, dz_ds, sigma) = (tape.pop(), tape.pop(), tape.pop());
-        let shut = gate(T::of(Self::SHUT)).0;
-        for (r, &gl) in g_log_det.iter().enumerate() {
-            for j in 0..g.ncols() {
-                let gz = g[[r, j]];
-                // dz/dm = dlog sigma/ds = 1 - sigma; a shut gate's sigma is a constant
-                let shut = sigma[[r, j]] <= shut;
-                g_h[[r, j, 0]] = gz * rest[[r, j]];
-                g_h[[r, j, 1]] = if shut {
-                    T::zero()
-                } else {
-                    gz * dz_ds[[r, j]] + gl * rest[[r, j]]
-                };
-                g[[r, j]] = gz * sigma[[r, j]];
-            }
+    #[inline(always)]
+    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<T> {
+        let [m, s] = rows(h);
+        let Gate { on, off, mut log } = self.gate::<FMA, T>(s);
+        for l in 0..LANES {
+            z[l] = (z[l] - off[l] * m[l]) / on[l];
+            log[l] = -log[l];
         }
-        keep(None, ws, [rest, dz_ds, sigma]);
+        log
+    }
+
+    #[inline(always)]
+    fn backward_lanes<const FMA: bool, T: Real>(
+        &self,
+        saved: &[Lanes<T>],
+        g: &mut Lanes<T>,
+        gl: &Lanes<T>,
+        g_h: &mut [Lanes<T>],
+    ) {
+        let [on, off, dz_ds, dlog_ds] = rows(saved);
+        let (mut gm, mut gs) = (*g, *g);
+        for l in 0..LANES {
+            // dz/dm = 1 - sigma
+            gm[l] = g[l] * off[l];
+            gs[l] = g[l] * dz_ds[l] + gl[l] * dlog_ds[l];
+            g[l] *= on[l];
+        }
+        g_h.copy_from_slice(&[gm, gs]);
     }
 }

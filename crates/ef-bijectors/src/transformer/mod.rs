@@ -7,6 +7,8 @@
 mod additive;
 mod affine;
 mod gated;
+mod lanewise;
+mod layout;
 mod piecewise_linear;
 mod piecewise_quadratic;
 mod rational_piece;

@@ -1,13 +1,14 @@
 //! The rational-quadratic spline.
 
-use ef_tensor::{Real, Tape, Workspace, bounds_within, vmath};
-use ndarray::{Array2, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
+use ef_tensor::{Real, bounds_within};
 
+use super::Transformer;
+use super::lanewise::{Lanewise, lanewise_passes, rows};
+use super::layout::{LANES, Lanes, select};
 use super::rational_piece::Piece;
-use super::simplex::{Simplex, below_largest, check_bins, find, normalise};
-use super::{Transformer, keep};
+use super::simplex::{Axis, Simplex, check_bins, picked};
 use crate::error::BijectorError;
-use crate::softplus::softplus;
+use crate::softplus::softplus_lane;
 
 /// Durkan et al. 2019 (1906.04032), eqs. 4 to 8: a monotone spline of `K` rational quadratics that maps a box onto
 /// itself. In a bin with knots `(x0, y0)`, `(x0 + w, y0 + h)`, slopes `d0`, `d1` there, `xi = (x - x0) / w` and
@@ -59,9 +60,9 @@ impl Default for SplineFloors {
     }
 }
 
-/// Numbers of an element that `backward` needs beside its bins: `x`, the bin or -1 in a tail, both slopes and what they
-/// change by with their raw parameters.
-const SAVED: usize = 6;
+/// Numbers of an element that `backward` needs beside its softmaxes: the bin or -1 in a tail, the place in it, its width
+/// and height, both slopes and what they change by with their raw parameters.
+const SAVED: usize = 8;
 /// No box reaches further: widths and their products stay finite in `f32`.
 const MOST_BOUND: f64 = 1e30;
 
@@ -144,104 +145,101 @@ impl RationalQuadratic {
         if self.tails { self.bins - 1 } else { self.bins + 1 }
     }
 
-    /// The raw parameter behind the slope at knot `k`, by its place among the slopes; `None` where the slope is 1.
-    fn slope_at(&self, knot: usize) -> Option<usize> {
-        if !self.tails {
-            Some(knot)
+    /// The simplexes of widths and heights.
+    fn simplexes(&self) -> [Simplex; 2] {
+        [self.floors.width, self.floors.height].map(|floor| Simplex::new(self.bins, floor))
+    }
+
+    /// The knot of the first raw slope.
+    fn first_knot<T: Real>(&self) -> T {
+        if self.tails { T::one() } else { T::zero() }
+    }
+
+    /// The slopes at both ends of each element's bin, `floor + softplus(raw + unit)`, and their derivatives by `raw`.
+    #[inline(always)]
+    fn slopes_at<const FMA: bool, T: Real>(&self, raw: &[Lanes<T>], index: &Lanes<T>) -> [Slope<T>; 2] {
+        let knot = self.first_knot::<T>();
+        let (start, end) = (picked(raw, knot, index), picked(raw, knot - T::one(), index));
+        // where a slope is 1
+        let none = T::of(-1.0);
+        let [first, last] = if self.tails {
+            [T::zero(), T::of((self.bins - 1) as f64)]
         } else {
-            (1..self.bins).contains(&knot).then(|| knot - 1)
-        }
-    }
-
-    /// The slope at knot `k` of an element, `floor + softplus(raw + unit)`, and its derivative by `raw`.
-    fn slope<T: Real>(&self, h: ArrayView3<'_, T>, r: usize, j: usize, knot: usize) -> (f64, f64) {
-        let Some(i) = self.slope_at(knot) else {
-            return (1.0, 0.0);
+            [none, none]
         };
-        let (d, by_raw) = softplus(h[[r, j, 2 * self.bins + i]].wide() + self.unit);
-        (self.floors.slope + d, by_raw)
+        [
+            self.slope::<FMA, T>(&start, index, first),
+            self.slope::<FMA, T>(&end, index, last),
+        ]
     }
 
-    /// The softmaxes of widths and heights, `(rows * columns, 2 K)`.
-    fn shares<T: Real>(&self, h: ArrayView3<'_, T>, ws: &mut Workspace<T>) -> Array2<T> {
-        let (rows, columns, _) = h.dim();
-        let k = self.bins;
-        let mut p = ws.take(rows * columns, 2 * k);
-        for (r, h) in h.outer_iter().enumerate() {
-            for (j, h) in h.outer_iter().enumerate() {
-                let mut p = p.row_mut(r * columns + j);
-                p.assign(&h.slice(s![..2 * k]));
-                let p = p.as_slice_mut().expect("standard layout");
-                p.chunks_exact_mut(k).for_each(below_largest);
-            }
-        }
-        let all = p.as_slice_mut().expect("standard layout");
-        vmath::exp(all);
-        all.chunks_exact_mut(k).for_each(normalise);
-        p
-    }
-
-    /// Widths and heights of an element, from its shares.
-    fn axes<'a, T: Real>(&self, shares: &'a [T]) -> (Axis<'a, T>, Axis<'a, T>) {
-        let axis = |shares, floor| Axis {
-            lo: self.lo,
-            hi: self.hi,
-            shares,
-            simplex: Simplex::new(self.bins, floor),
+    #[inline(always)]
+    fn slope<const FMA: bool, T: Real>(&self, raw: &Lanes<T>, index: &Lanes<T>, fixed: T) -> Slope<T> {
+        let (unit, floor) = (T::of(self.unit), T::of(self.floors.slope));
+        let (zero, one) = (T::zero(), T::one());
+        let mut slope = Slope {
+            value: [one; LANES],
+            by_raw: [zero; LANES],
         };
-        let (widths, heights) = shares.split_at(self.bins);
-        (axis(widths, self.floors.width), axis(heights, self.floors.height))
+        for l in 0..LANES {
+            let free = index[l] != fixed;
+            let (softplus, sigmoid) = softplus_lane::<FMA, T>(raw[l] + unit);
+            slope.value[l] = select(free, floor + softplus, one);
+            slope.by_raw[l] = select(free, sigmoid, zero);
+        }
+        slope
     }
 
-    fn piece<T: Real>(
+    /// Which values lie in the box, by 1 or 0, and those, with an end of it in place of the others.
+    #[inline(always)]
+    fn held<T: Real>(&self, v: &Lanes<T>) -> (Lanes<T>, Lanes<f64>) {
+        let (mut inside, mut held) = ([T::zero(); LANES], [self.lo; LANES]);
+        for l in 0..LANES {
+            let wide = v[l].wide();
+            let holds = wide >= self.lo && wide <= self.hi;
+            inside[l] = select(holds, T::one(), T::zero());
+            held[l] = select(holds, wide, self.lo);
+        }
+        (inside, held)
+    }
+
+    /// The bins of widths and of heights, and the raw slopes.
+    #[inline(always)]
+    fn axes<'a, const FMA: bool, T: Real>(
         &self,
-        bin: usize,
-        widths: Axis<'_, T>,
-        heights: Axis<'_, T>,
-        slopes: [f64; 2],
-    ) -> Piece {
-        let ((x0, w), (y0, h)) = (widths.edges(bin), heights.edges(bin));
-        let [d0, d1] = slopes;
-        Piece { x0, w, y0, h, d0, d1 }
+        h: &'a mut [Lanes<T>],
+    ) -> (Axis<'a, T>, Axis<'a, T>, &'a [Lanes<T>]) {
+        let (widths, rest) = h.split_at_mut(self.bins);
+        let (heights, raw) = rest.split_at_mut(self.bins);
+        let [of_widths, of_heights] = self.simplexes();
+        let widths = of_widths.axis::<FMA, T>(self.bounds(), widths);
+        let heights = of_heights.axis::<FMA, T>(self.bounds(), heights);
+        (widths, heights, raw)
     }
 
-    /// Whether `v` lies in the box.
-    fn holds(&self, v: f64) -> bool {
-        v >= self.lo && v <= self.hi
-    }
-
-    /// A result inside the box, held to it: rounding may not leave it.
-    fn held<T: Real>(&self, v: f64) -> T {
-        T::of(v.max(self.lo).min(self.hi))
+    /// A result of a value in the box, held to it: rounding may not leave it.
+    #[inline(always)]
+    fn within<T: Real>(&self, v: f64) -> T {
+        let v = if v > self.lo { v } else { self.lo };
+        T::of(if v < self.hi { v } else { self.hi })
     }
 }
 
-/// The bins along one axis of the box.
-#[derive(Debug, Clone, Copy)]
-struct Axis<'a, T> {
-    lo: f64,
-    hi: f64,
-    shares: &'a [T],
-    simplex: Simplex,
+/// Slopes at a knot of each element.
+struct Slope<T> {
+    value: Lanes<T>,
+    by_raw: Lanes<T>,
 }
 
-impl<T: Real> Axis<'_, T> {
-    fn width(&self, k: usize) -> f64 {
-        (self.hi - self.lo) * self.simplex.bin(self.shares[k])
+/// `sign log` of the slopes of a block in `T`, where what would overflow is held; 0 outside the box.
+#[inline(always)]
+fn logs<const FMA: bool, T: Real>(slopes: &Lanes<T>, sign: T, inside: &Lanes<T>) -> Lanes<T> {
+    let mut logs = [T::zero(); LANES];
+    for l in 0..LANES {
+        let v = slopes[l].max(T::min_positive_value()).min(T::max_value());
+        logs[l] = select(inside[l] > T::zero(), sign * v.ln_lane::<FMA>(), T::zero());
     }
-
-    /// The bin that holds `at`.
-    fn find(&self, at: f64) -> usize {
-        let widths = (0..self.shares.len()).map(|k| self.width(k));
-        find(self.lo, self.hi, at, widths).0
-    }
-
-    /// Where bin `k` begins and how long it is. The last ends at the box's end, whatever rounding made of the sum.
-    fn edges(&self, k: usize) -> (f64, f64) {
-        let left = (0..k).fold(self.lo, |sum, k| sum + self.width(k));
-        let last = k + 1 == self.shares.len();
-        (left, if last { self.hi - left } else { self.width(k) })
-    }
+    logs
 }
 
 impl Transformer for RationalQuadratic {
@@ -253,117 +251,132 @@ impl Transformer for RationalQuadratic {
         (!self.tails).then_some((self.lo, self.hi))
     }
 
-    fn forward<T: Real>(
-        &self,
-        h: ArrayView3<'_, T>,
-        mut x: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        tape: Option<&mut Tape<T>>,
-        ws: &mut Workspace<T>,
-    ) {
-        let (rows, columns) = x.dim();
-        let shares = self.shares(h, ws);
-        let mut saved = ws.take(rows * columns, SAVED);
-        for r in 0..rows {
-            for j in 0..columns {
-                let at = r * columns + j;
-                let v = x[[r, j]];
-                let mut line = saved.row_mut(at);
-                line[0] = v;
-                line[1] = -T::one();
-                if !self.holds(v.wide()) {
-                    continue;
-                }
-                let (widths, heights) = self.axes(shares.row(at).to_slice().expect("standard layout"));
-                let bin = widths.find(v.wide());
-                let [(d0, by0), (d1, by1)] = [bin, bin + 1].map(|knot| self.slope(h, r, j, knot));
-                let (z, log) = self.piece(bin, widths, heights, [d0, d1]).forward(v.wide());
-                x[[r, j]] = self.held(z);
-                log_det[r] += log;
-                line[1] = T::of(bin as f64);
-                for (to, v) in line.iter_mut().skip(2).zip([d0, d1, by0, by1]) {
-                    *to = T::of(v);
-                }
-            }
-        }
-        keep(tape, ws, [shares, saved]);
+    lanewise_passes!();
+}
+
+impl Lanewise for RationalQuadratic {
+    fn saved(&self) -> usize {
+        2 * self.bins + SAVED
     }
 
-    fn inverse<T: Real>(
+    #[inline(always)]
+    fn forward_lanes<const FMA: bool, T: Real>(
         &self,
-        h: ArrayView3<'_, T>,
-        mut z: ArrayViewMut2<'_, T>,
-        log_det: &mut [f64],
-        ws: &mut Workspace<T>,
-    ) {
-        let (rows, columns) = z.dim();
-        let shares = self.shares(h, ws);
-        for r in 0..rows {
-            for j in 0..columns {
-                let v = z[[r, j]].wide();
-                if !self.holds(v) {
-                    continue;
-                }
-                let p = shares.row(r * columns + j).to_slice().expect("standard layout");
-                let (widths, heights) = self.axes(p);
-                let bin = heights.find(v);
-                let slopes = [bin, bin + 1].map(|knot| self.slope(h, r, j, knot).0);
-                let (x, log) = self.piece(bin, widths, heights, slopes).inverse(v);
-                z[[r, j]] = self.held(x);
-                log_det[r] += log;
-            }
+        h: &mut [Lanes<T>],
+        x: &mut Lanes<T>,
+        saved: &mut [Lanes<T>],
+    ) -> Lanes<T> {
+        let (widths, heights, raw) = self.axes::<FMA, T>(h);
+        let (inside, at) = self.held(x);
+        let bin = widths.find::<FMA>(&heights, &at);
+        let [start, end] = self.slopes_at::<FMA, T>(raw, &bin.index);
+
+        let mut place = [[T::zero(); LANES]; 4];
+        let mut slopes = [T::zero(); LANES];
+        for l in 0..LANES {
+            let piece = Piece {
+                w: bin.size[l],
+                h: bin.other_size[l],
+                d0: start.value[l].wide(),
+                d1: end.value[l].wide(),
+            };
+            let xi = piece.place(at[l] - bin.start[l]);
+            let z = self.within(bin.other_start[l] + piece.value(xi));
+            slopes[l] = T::of(piece.slope(xi));
+            let inside = inside[l] > T::zero();
+            x[l] = select(inside, z, x[l]);
+            place[0][l] = select(inside, bin.index[l], T::of(-1.0));
+            place[1][l] = T::of(xi);
+            place[2][l] = T::of(piece.w);
+            place[3][l] = T::of(piece.h);
         }
-        ws.give(shares);
+        let (p, rest) = saved.split_at_mut(2 * self.bins);
+        widths.shares(&mut p[..self.bins]);
+        heights.shares(&mut p[self.bins..]);
+        rest.copy_from_slice(&[
+            place[0],
+            place[1],
+            place[2],
+            place[3],
+            start.value,
+            end.value,
+            start.by_raw,
+            end.by_raw,
+        ]);
+        logs::<FMA, T>(&slopes, T::one(), &inside)
     }
 
-    fn backward<T: Real>(
+    #[inline(always)]
+    fn inverse_lanes<const FMA: bool, T: Real>(&self, h: &mut [Lanes<T>], z: &mut Lanes<T>) -> Lanes<T> {
+        let (widths, heights, raw) = self.axes::<FMA, T>(h);
+        let (inside, at) = self.held(z);
+        let bin = heights.find::<FMA>(&widths, &at);
+        let [start, end] = self.slopes_at::<FMA, T>(raw, &bin.index);
+
+        let mut slopes = [T::zero(); LANES];
+        for l in 0..LANES {
+            let piece = Piece {
+                w: bin.other_size[l],
+                h: bin.size[l],
+                d0: start.value[l].wide(),
+                d1: end.value[l].wide(),
+            };
+            let xi = piece.root(at[l] - bin.start[l]);
+            let x = self.within(bin.other_start[l] + xi * piece.w);
+            slopes[l] = T::of(piece.slope(xi));
+            z[l] = select(inside[l] > T::zero(), x, z[l]);
+        }
+        logs::<FMA, T>(&slopes, -T::one(), &inside)
+    }
+
+    #[inline(always)]
+    fn backward_lanes<const FMA: bool, T: Real>(
         &self,
-        mut g: ArrayViewMut2<'_, T>,
-        g_log_det: &[T],
-        mut g_h: ArrayViewMut3<'_, T>,
-        tape: &mut Tape<T>,
-        ws: &mut Workspace<T>,
+        saved: &[Lanes<T>],
+        g: &mut Lanes<T>,
+        gl: &Lanes<T>,
+        g_h: &mut [Lanes<T>],
     ) {
-        let (saved, shares) = (tape.pop(), tape.pop());
-        let (rows, columns) = g.dim();
         let k = self.bins;
-        let span = self.hi - self.lo;
-        let mut line = ws.take(1, k);
-        let g_bins = line.as_slice_mut().expect("standard layout");
-        g_h.fill(T::zero());
-        for r in 0..rows {
-            for j in 0..columns {
-                let at = r * columns + j;
-                let bin = saved[[at, 1]];
-                if bin < T::zero() {
-                    continue;
-                }
-                let bin = bin.wide() as usize;
-                let [d0, d1, by0, by1] = [2, 3, 4, 5].map(|i| saved[[at, i]].wide());
-                let (widths, heights) = self.axes(shares.row(at).to_slice().expect("standard layout"));
-                let piece = self.piece(bin, widths, heights, [d0, d1]);
-                let d = piece.backward(saved[[at, 0]].wide(), g[[r, j]].wide(), g_log_det[r].wide());
-                g[[r, j]] = T::of(d.x);
-                for (axis, first, start, own) in [(widths, 0, d.x0, d.w), (heights, k, d.y0, d.h)] {
-                    // where a bin starts is the sum of the bins before it; the last bin is what these leave
-                    let last = bin + 1 == k;
-                    g_bins.fill(T::zero());
-                    g_bins[..bin].fill(T::of(span * if last { start - own } else { start }));
-                    if !last {
-                        g_bins[bin] = T::of(span * own);
-                    }
-                    axis.simplex.backward(axis.shares, g_bins);
-                    for (i, &v) in g_bins.iter().enumerate() {
-                        g_h[[r, j, first + i]] = v;
-                    }
-                }
-                for (knot, by_raw, d) in [(bin, by0, d.d0), (bin + 1, by1, d.d1)] {
-                    if let Some(i) = self.slope_at(knot) {
-                        g_h[[r, j, 2 * k + i]] = T::of(d * by_raw);
-                    }
-                }
-            }
+        let (p, rest) = saved.split_at(2 * k);
+        let [index, xi, w, h, d0, d1, by0, by1] = rows(rest);
+        let (zero, one) = (T::zero(), T::one());
+        let span = T::of(self.hi - self.lo);
+        // for widths and heights: dL/d of all bins before an element's own, and of that
+        let (mut before, mut own) = ([[zero; LANES]; 2], [[zero; LANES]; 2]);
+        let mut by_slopes = [[zero; LANES]; 2];
+        for l in 0..LANES {
+            let inside = index[l] >= zero;
+            let piece = Piece {
+                w: w[l],
+                h: h[l],
+                d0: d0[l],
+                d1: d1[l],
+            };
+            let gz = select(inside, g[l], zero);
+            let gl = select(inside, gl[l], zero);
+            let d = piece.backward(xi[l], gz, gl);
+            g[l] = select(inside, d.x, g[l]);
+            // where a bin starts is the sum of the bins before it
+            before[0][l] = -span * d.x;
+            before[1][l] = span * gz;
+            own[0][l] = span * d.w;
+            own[1][l] = span * d.h;
+            by_slopes[0][l] = select(inside, d.d0 * by0[l], zero);
+            by_slopes[1][l] = select(inside, d.d1 * by1[l], zero);
         }
-        keep(None, ws, [saved, shares, line]);
+        let (g_bins, g_slopes) = g_h.split_at_mut(2 * k);
+        for (i, simplex) in self.simplexes().into_iter().enumerate() {
+            let bins = i * k..(i + 1) * k;
+            simplex.backward_at(&p[bins.clone()], index, &before[i], &own[i], &mut g_bins[bins]);
+        }
+        let mut knot = self.first_knot::<T>();
+        for to in g_slopes {
+            for l in 0..LANES {
+                let end = select(knot == index[l] + one, by_slopes[1][l], zero);
+                to[l] = select(knot == index[l], by_slopes[0][l], end);
+            }
+            knot += one;
+        }
     }
 }

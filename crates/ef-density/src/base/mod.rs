@@ -9,9 +9,11 @@ mod uniform_box;
 
 use std::fmt::Debug;
 
-use ef_tensor::{ParamVisitor, Real};
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
+use ef_tensor::{ParamVisitor, Real, Workspace};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 use rand::RngCore;
+
+use crate::key::Key;
 
 pub use diagonal_normal::DiagonalNormal;
 pub use logistic::Logistic;
@@ -56,4 +58,44 @@ pub trait Base<T: Real>: Debug + Send + Sync {
 
     /// Draws one row, taking the same number of random words for every row (inverse CDF, no rejection).
     fn sample(&self, params: &[T], rng: &mut dyn RngCore, z: ArrayViewMut1<'_, T>);
+
+    /// Adds `log p(z)` of each row of `z: (rows, dim)` to `out`. Default: [`log_prob`](Self::log_prob), row by row.
+    fn log_prob_rows(&self, params: &[T], z: ArrayView2<'_, T>, out: &mut [f64]) {
+        for (out, z) in out.iter_mut().zip(z.rows()) {
+            *out += self.log_prob(params, z);
+        }
+    }
+
+    /// [`log_prob_rows`](Self::log_prob_rows) and [`nll_backward`](Self::nll_backward) of each row, whose gradient takes
+    /// the place of `z`. Default: row by row.
+    fn nll_backward_rows(
+        &self,
+        params: &[T],
+        mut z: ArrayViewMut2<'_, T>,
+        out: &mut [f64],
+        grads: &mut [T],
+        ws: &mut Workspace<T>,
+    ) {
+        let mut g = ws.take(1, z.ncols());
+        for (out, mut z) in out.iter_mut().zip(z.rows_mut()) {
+            *out += self.log_prob(params, z.view());
+            self.nll_backward(params, z.view(), g.row_mut(0), grads);
+            z.assign(&g.row(0));
+        }
+        ws.give(g);
+    }
+
+    /// Draws one row of `z: (rows, dim)` from each stream of `key` that `rows` names, as [`sample`](Self::sample) does.
+    /// Default: row by row.
+    fn sample_rows(
+        &self,
+        params: &[T],
+        key: Key,
+        rows: &mut dyn Iterator<Item = u64>,
+        mut z: ArrayViewMut2<'_, T>,
+    ) {
+        for (z, row) in z.rows_mut().into_iter().zip(rows) {
+            self.sample(params, &mut key.row(row), z);
+        }
+    }
 }

@@ -214,7 +214,7 @@ impl<T: Real> Density<T> for DiscreteMade {
         let view = self.codes(&codes);
         let h = self.first(params, view, context.view(), scratch);
         let MixedScratch { tape, ws, .. } = scratch;
-        let [_, p_context, p_net] = self.split(params);
+        let [_, _, p_net] = self.split(params);
         let [g_input, g_context, g_net] = self.split_mut(grads);
         let mut y = ws.take(index.len(), self.net.outputs());
         let mut dropout = (self.dropout > 0.0 && self.net.config().residual)
@@ -229,8 +229,7 @@ impl<T: Real> Density<T> for DiscreteMade {
             }
         }
         let gh = self.net.backward(p_net, y.view(), dropped, g_net, tape, ws);
-        self.context
-            .backward(p_context, context.view(), gh.view(), None, g_context);
+        self.context.backward(context.view(), gh.view(), g_context);
         self.input.backward(view, gh.view(), g_input);
         for a in [y, context, gh] {
             ws.give(a);

@@ -1,11 +1,11 @@
 //! Dropout keyed by row.
 
+use ef_tensor::simd::{Kernel, dispatch};
 use ef_tensor::{DropoutMask, Real};
 use ndarray::ArrayViewMut2;
-use rand::RngCore;
-use rand_chacha::ChaCha8Rng;
 
 use crate::key::Key;
+use crate::philox::fill_words;
 
 /// Masks whose row `i` comes from stream `first + i`: the same for a row of a mini-batch however it is sharded.
 #[derive(Debug)]
@@ -31,22 +31,49 @@ impl KeyedDropout {
 
 impl<T: Real> DropoutMask<T> for KeyedDropout {
     fn fill(&mut self, block: usize, mut mask: ArrayViewMut2<'_, T>) {
-        let keep = T::of(self.keep);
         let key = self.key.index(block as u64);
         for (row, mut mask) in (self.first..).zip(mask.rows_mut()) {
-            let mut rng: ChaCha8Rng = key.row(row);
-            let (mut bits, mut left) = (0_u64, 0);
-            for m in &mut mask {
-                if left == 0 {
-                    (bits, left) = (rng.next_u64(), 4);
+            let mask = mask.as_slice_mut().expect("rows of a mask are contiguous");
+            dispatch(FillMask {
+                key,
+                row,
+                threshold: u32::from(self.threshold),
+                keep: T::of(self.keep),
+                mask,
+            });
+        }
+    }
+}
+
+/// Random words made at a time.
+const WORDS: usize = 64;
+
+/// One row of a mask: each unit takes 16 bits of the row's stream, the lower half of a word first.
+struct FillMask<'a, T> {
+    key: Key,
+    row: u64,
+    threshold: u32,
+    keep: T,
+    mask: &'a mut [T],
+}
+
+impl<T: Real> Kernel for FillMask<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let (key, tag) = self.key.streams();
+        for (i, mask) in self.mask.chunks_mut(2 * WORDS).enumerate() {
+            let mut words = [0; WORDS];
+            fill_words(key, tag, self.row, (i * WORDS / 4) as u32, &mut words);
+            for (pair, word) in mask.chunks_mut(2).zip(words) {
+                for (m, bits) in pair.iter_mut().zip([word & 0xffff, word >> 16]) {
+                    *m = if bits < self.threshold {
+                        T::zero()
+                    } else {
+                        self.keep
+                    };
                 }
-                *m = if (bits as u16) < self.threshold {
-                    T::zero()
-                } else {
-                    keep
-                };
-                bits >>= 16;
-                left -= 1;
             }
         }
     }

@@ -93,7 +93,7 @@ impl<T: Real> RankFlow<T> {
         scratch: &mut MixedScratch<T>,
     ) -> Array2<T> {
         let mut s = self.summary(params, codes, context, scratch);
-        Activation::Silu.forward(s.as_slice_mut().expect("standard layout"), &mut Vec::new());
+        Activation::Silu.apply(s.as_slice_mut().expect("standard layout"), None);
         s
     }
 
@@ -287,14 +287,10 @@ impl<T: Real> Density<T> for RankFlow<T> {
         gather_codes(rows, index, &mut codes);
         let context = gather_context(rows, index, &mut scratch.ws);
         let view = self.codes(n, &codes);
-        let h = self.summary(params, view, context.view(), scratch);
+        let mut s = self.summary(params, view, context.view(), scratch);
         let MixedScratch { tape, ws, out, .. } = scratch;
-        let (mut s, mut slope) = (ws.take(n, h.ncols()), ws.take(n, h.ncols()));
-        Activation::Silu.forward_with_slope(
-            h.as_slice().expect("standard layout"),
-            s.as_slice_mut().expect("standard layout"),
-            slope.as_slice_mut().expect("standard layout"),
-        );
+        let mut slope = ws.take(n, s.ncols());
+        Activation::Silu.apply(s.as_slice_mut().expect("standard layout"), slope.as_slice_mut());
         let mut z = ws.take(n, self.flow.dim());
         let places = key.purpose("places");
         let mut log_base = 0.0;
@@ -303,8 +299,8 @@ impl<T: Real> Density<T> for RankFlow<T> {
             log_base += normal_scores(rows, row, z.row_mut(i), &mut || uniform(&mut rng));
         }
         out.resize(n, 0.0);
-        let mut g_s = ws.zeros(n, h.ncols());
-        let [_, p_context, p_flow] = self.split(params);
+        let mut g_s = ws.zeros(n, s.ncols());
+        let [_, _, p_flow] = self.split(params);
         let (g_cells, rest) = grads.split_at_mut(self.cells.num_params());
         let (g_context, g_flow) = rest.split_at_mut(self.context.num_params());
         self.flow.nll_backward(
@@ -318,11 +314,10 @@ impl<T: Real> Density<T> for RankFlow<T> {
             ws,
         );
         g_s *= &slope;
-        self.context
-            .backward(p_context, context.view(), g_s.view(), None, g_context);
+        self.context.backward(context.view(), g_s.view(), g_context);
         self.cells.backward(view, g_s.view(), g_cells);
         let nll = log_base - out.iter().sum::<f64>();
-        for a in [h, s, slope, z, g_s, context] {
+        for a in [s, slope, z, g_s, context] {
             ws.give(a);
         }
         scratch.codes = codes;

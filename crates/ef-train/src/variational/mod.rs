@@ -224,11 +224,11 @@ impl<T: Real> Variational<T> {
         tape: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
+        self.base.sample_rows(&[], key, &mut (first..), x.view_mut());
         log_q.clear();
-        for (i, mut z) in (first..).zip(x.rows_mut()) {
-            self.base.sample(&[], &mut key.row(i), z.view_mut());
-            log_q.push(-self.base.log_prob(&[], z.view()));
-        }
+        log_q.resize(x.nrows(), 0.0);
+        self.base.log_prob_rows(&[], x.view(), log_q);
+        log_q.iter_mut().for_each(|l| *l = -*l);
         // forward adds its log-determinants: -log base(z) + log|det| = -log q(x)
         let none = no_context(x.nrows());
         self.bijector.forward(params, x.view_mut(), none, log_q, tape, ws);

@@ -1,14 +1,17 @@
 //! Planar flows.
 
+mod lanes;
+
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 use ndarray_rand::rand_distr::StandardNormal;
 use rand::{Rng, RngCore};
 
+use self::lanes::{Direction, Gradients};
 use crate::bijector::Bijector;
 use crate::chain::Chain;
 use crate::error::BijectorError;
-use crate::monotone::{Monotone, MonotoneEquation, Root, above_minus_one};
+use crate::monotone::{Monotone, MonotoneEquation, above_minus_one};
 
 /// Rezende & Mohamed 2015 (1505.05770), sec. 4.1 (eq. 10 to 12) and appendix A.1:
 ///
@@ -41,10 +44,8 @@ pub struct Planar<H> {
 const LEAST_SQUARE: f64 = 1e-24;
 
 /// The parameters as the formulas use them.
-struct Parts<'a, T> {
-    w: ArrayView1<'a, T>,
+struct Parts {
     b: f64,
-    v: ArrayView1<'a, T>,
     /// `k = w.u^`.
     k: f64,
     /// What `w` is multiplied by in `u^ = u + correction w`.
@@ -78,22 +79,35 @@ impl<H: Monotone> Planar<H> {
         out: &mut [f64],
         ws: &mut Workspace<T>,
     ) {
-        let mut u = ws.take(1, self.dim);
-        let parts = self.parts(params, u.as_slice_mut().expect("standard layout"));
-        for ((z, c), out) in z.rows().into_iter().zip(context.rows()).zip(out) {
-            let equation = parts.equation(z, c);
-            *out = equation.residual(&self.h, equation.solve(&self.h).a).abs();
-        }
-        ws.give(u);
+        let (mut copy, mut roots) = (ws.take(z.nrows(), self.dim), ws.take(1, z.nrows()));
+        copy.assign(&z);
+        self.with_direction(params, context, ws, |parts, at| {
+            let (z, v) = (slice(&copy), slice_mut(&mut roots));
+            lanes::roots(&self.h, at, z, v);
+            for (r, (out, &v)) in out.iter_mut().zip(&*v).enumerate() {
+                let shift = at.shifts.get(r).map_or(parts.b, |s| s.wide());
+                let row = &z[r * self.dim..(r + 1) * self.dim];
+                let equation = MonotoneEquation {
+                    k: parts.k,
+                    s: 1.0,
+                    c: shift,
+                    y: at.w.iter().zip(row).map(|(w, z)| w.wide() * z.wide()).sum(),
+                };
+                *out = equation.residual(&self.h, v.wide() - shift).abs();
+            }
+        });
+        ws.give(copy);
+        ws.give(roots);
     }
 
-    /// Reads the parameters and writes `u^` to `u`.
-    fn parts<'a, T: Real>(&self, params: &'a [T], u: &mut [T]) -> Parts<'a, T> {
-        let (p_u, rest) = params.split_at(self.dim);
-        let (w, rest) = rest.split_at(self.dim);
-        let (b, v) = rest.split_at(1);
-        let dot: f64 = p_u.iter().zip(w).map(|(u, w)| u.wide() * w.wide()).sum();
-        let square: f64 = w.iter().map(|w| w.wide() * w.wide()).sum();
+    /// Reads the parameters and writes `u^` to `u`, and `w`, or zeros if it counts as 0, to `direction`.
+    fn parts<T: Real>(&self, params: &[T], u: &mut [T], direction: &mut [T]) -> Parts {
+        let (p_u, w, b, _) = self.split(params);
+        let (mut dot, mut square) = (0.0, 0.0);
+        for (u, w) in p_u.iter().zip(w) {
+            dot += u.wide() * w.wide();
+            square += w.wide() * w.wide();
+        }
         let (k, m_slope) = above_minus_one(dot, self.h.max_slope());
         let (k, correction, square) = if square > LEAST_SQUARE {
             (k, (k - dot) / square, square)
@@ -103,16 +117,96 @@ impl<H: Monotone> Planar<H> {
         for ((out, u), w) in u.iter_mut().zip(p_u).zip(w) {
             *out = T::of(u.wide() + correction * w.wide());
         }
+        if square > 0.0 {
+            direction.copy_from_slice(w);
+        } else {
+            direction.fill(T::zero());
+        }
         Parts {
-            w: w.into(),
             b: b[0].wide(),
-            v: v.into(),
             k,
             correction,
             m_slope,
             square,
         }
     }
+
+    /// Calls `work` with the parameters as its rows use them.
+    fn with_direction<T: Real, R>(
+        &self,
+        params: &[T],
+        context: ArrayView2<'_, T>,
+        ws: &mut Workspace<T>,
+        work: impl FnOnce(&Parts, Direction<'_, T>) -> R,
+    ) -> R {
+        let mut both = ws.take(2, self.dim);
+        let (u, w) = slice_mut(&mut both).split_at_mut(self.dim);
+        let parts = self.parts(params, u, w);
+        let (.., v) = self.split(params);
+        let mut shifts = (!v.is_empty()).then(|| ws.take(1, context.nrows()));
+        if let Some(shifts) = &mut shifts {
+            let v = ArrayView1::from(v);
+            for (shift, c) in shifts.iter_mut().zip(context.rows()) {
+                *shift = T::of(parts.b + v.dot(&c).wide());
+            }
+        }
+        let result = work(
+            &parts,
+            Direction {
+                u,
+                w,
+                b: T::of(parts.b),
+                shifts: shifts.as_ref().map_or(&[], slice),
+                k: parts.k,
+                max_slope: self.h.max_slope(),
+            },
+        );
+        ws.give(both);
+        if let Some(shifts) = shifts {
+            ws.give(shifts);
+        }
+        result
+    }
+
+    /// `u`, `w`, `b`, `V`.
+    fn split<'a, T>(&self, params: &'a [T]) -> (&'a [T], &'a [T], &'a [T], &'a [T]) {
+        let (u, rest) = params.split_at(self.dim);
+        let (w, rest) = rest.split_at(self.dim);
+        let (b, v) = rest.split_at(1);
+        (u, w, b, v)
+    }
+
+    fn split_mut<'a, T>(&self, grads: &'a mut [T]) -> (&'a mut [T], &'a mut [T], &'a mut [T], &'a mut [T]) {
+        let (u, rest) = grads.split_at_mut(self.dim);
+        let (w, rest) = rest.split_at_mut(self.dim);
+        let (b, v) = rest.split_at_mut(1);
+        (u, w, b, v)
+    }
+}
+
+fn slice<T>(a: &Array2<T>) -> &[T] {
+    a.as_slice().expect("standard layout")
+}
+
+fn slice_mut<T>(a: &mut Array2<T>) -> &mut [T] {
+    a.as_slice_mut().expect("standard layout")
+}
+
+/// Calls `work` with the entries of `x` row by row: in place, or in a copy if they do not lie so.
+fn with_rows<T: Real, R>(
+    mut x: ArrayViewMut2<'_, T>,
+    ws: &mut Workspace<T>,
+    work: impl FnOnce(&mut [T], &mut Workspace<T>) -> R,
+) -> R {
+    if let Some(x) = x.as_slice_mut() {
+        return work(x, ws);
+    }
+    let mut copy = ws.take(x.nrows(), x.ncols());
+    copy.assign(&x);
+    let result = work(slice_mut(&mut copy), ws);
+    x.assign(&copy);
+    ws.give(copy);
+    result
 }
 
 /// An error unless the largest slope of `h` is positive and finite.
@@ -126,35 +220,6 @@ pub(crate) fn check_max_slope(h: &impl Monotone) -> Result<(), BijectorError> {
         value: max_slope.to_string(),
         expected: "positive and finite",
     })
-}
-
-impl<T: Real> Parts<'_, T> {
-    /// `b + V c`.
-    fn shift(&self, c: ArrayView1<'_, T>) -> f64 {
-        if self.v.is_empty() {
-            self.b
-        } else {
-            self.b + self.v.dot(&c).wide()
-        }
-    }
-
-    /// `w.x`; 0 where `w` counts as 0.
-    fn project(&self, x: ArrayView1<'_, T>) -> f64 {
-        if self.square > 0.0 {
-            self.w.dot(&x).wide()
-        } else {
-            0.0
-        }
-    }
-
-    fn equation(&self, z: ArrayView1<'_, T>, c: ArrayView1<'_, T>) -> MonotoneEquation {
-        MonotoneEquation {
-            k: self.k,
-            s: 1.0,
-            c: self.shift(c),
-            y: self.project(z),
-        }
-    }
 }
 
 impl<T: Real, H: Monotone> Bijector<T> for Planar<H> {
@@ -192,97 +257,95 @@ impl<T: Real, H: Monotone> Bijector<T> for Planar<H> {
     fn forward(
         &self,
         params: &[T],
-        mut x: ArrayViewMut2<'_, T>,
+        x: ArrayViewMut2<'_, T>,
         context: ArrayView2<'_, T>,
         log_det: &mut [f64],
         tape: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
-        let mut u = ws.take(1, self.dim);
-        let parts = self.parts(params, u.as_slice_mut().expect("standard layout"));
         if let Some(tape) = tape {
             let mut copy = ws.take(x.nrows(), self.dim);
             copy.assign(&x);
             tape.push(copy);
         }
-        for ((mut x, c), log_det) in x.rows_mut().into_iter().zip(context.rows()).zip(log_det) {
-            let h = self.h.at(parts.project(x.view()) + parts.shift(c));
-            *log_det += (parts.k * h.slope).ln_1p();
-            x.scaled_add(T::of(h.value), &u.row(0));
-        }
-        ws.give(u);
+        with_rows(x, ws, |x, ws| {
+            self.with_direction(params, context, ws, |_, at| {
+                lanes::forward(&self.h, at, x, log_det);
+            });
+        });
     }
 
     fn inverse(
         &self,
         params: &[T],
-        mut z: ArrayViewMut2<'_, T>,
+        z: ArrayViewMut2<'_, T>,
         context: ArrayView2<'_, T>,
         log_det: &mut [f64],
         ws: &mut Workspace<T>,
     ) {
-        let mut u = ws.take(1, self.dim);
-        let parts = self.parts(params, u.as_slice_mut().expect("standard layout"));
-        for ((mut z, c), log_det) in z.rows_mut().into_iter().zip(context.rows()).zip(log_det) {
-            let Root { h, .. } = parts.equation(z.view(), c).solve(&self.h);
-            *log_det -= (parts.k * h.slope).ln_1p();
-            z.scaled_add(T::of(-h.value), &u.row(0));
-        }
-        ws.give(u);
+        with_rows(z, ws, |z, ws| {
+            self.with_direction(params, context, ws, |_, at| {
+                lanes::inverse(&self.h, at, z, log_det);
+            });
+        });
     }
 
     fn backward(
         &self,
         params: &[T],
-        mut g: ArrayViewMut2<'_, T>,
+        g: ArrayViewMut2<'_, T>,
         g_log_det: &[T],
         context: ArrayView2<'_, T>,
-        mut g_context: Option<ArrayViewMut2<'_, T>>,
+        g_context: Option<ArrayViewMut2<'_, T>>,
         grads: &mut [T],
         tape: &mut Tape<T>,
         ws: &mut Workspace<T>,
     ) {
-        let dim = self.dim;
-        let mut u = ws.take(1, dim);
-        let parts = self.parts(params, u.as_slice_mut().expect("standard layout"));
         let x = tape.pop();
         // dL/du^, summed over rows
-        let mut g_hat = ws.zeros(1, dim);
-        let mut g_k = 0.0;
-        let (_, g_w, g_b, g_v) = self.split_mut(grads);
-        for (r, mut g) in g.rows_mut().into_iter().enumerate() {
-            let (x, c, gl) = (x.row(r), context.row(r), g_log_det[r].wide());
-            let h = self.h.at(parts.project(x) + parts.shift(c));
-            let det = 1.0 + parts.k * h.slope;
-            // z = x + u^ h, log_det = ln(1 + k h')
-            let g_a = T::of(g.dot(&u.row(0)).wide() * h.slope + gl * parts.k * h.curvature / det);
-            g_k += gl * h.slope / det;
-            g_hat.row_mut(0).scaled_add(T::of(h.value), &g);
-            add_scaled(g_w, g_a, x);
-            g_b[0] += g_a;
-            if self.context_dim > 0 {
-                add_scaled(g_v, g_a, c);
-                if let Some(g_context) = &mut g_context {
-                    g_context.row_mut(r).scaled_add(g_a, &parts.v);
-                }
-            }
-            if parts.square > 0.0 {
-                g.scaled_add(g_a, &parts.w);
-            }
+        let mut g_hat = ws.zeros(1, self.dim);
+        let mut g_shift = (self.context_dim > 0).then(|| ws.take(1, x.nrows()));
+        let g_v = g_shift.as_mut().map_or(&mut [][..], slice_mut);
+        with_rows(g, ws, |g, ws| {
+            self.with_direction(params, context, ws, |parts, at| {
+                let (_, g_w, g_b, _) = self.split_mut(grads);
+                let to = Gradients {
+                    u: slice_mut(&mut g_hat),
+                    w: g_w,
+                    v: g_v,
+                };
+                let (g_k, b) = lanes::backward(&self.h, at, slice(&x), g, g_log_det, to);
+                g_b[0] += b;
+                self.backward_of_u(params, parts, slice(&g_hat), g_k.wide(), grads);
+            });
+        });
+        if let Some(g_shift) = g_shift {
+            self.backward_of_context(params, slice(&g_shift), context, g_context, grads);
+            ws.give(g_shift);
         }
-        self.backward_of_u(params, &parts, g_hat.row(0), g_k, grads);
-        for a in [u, x, g_hat] {
-            ws.give(a);
-        }
+        ws.give(x);
+        ws.give(g_hat);
     }
 }
 
 impl<H: Monotone> Planar<H> {
-    fn split_mut<'a, T>(&self, grads: &'a mut [T]) -> (&'a mut [T], &'a mut [T], &'a mut [T], &'a mut [T]) {
-        let (u, rest) = grads.split_at_mut(self.dim);
-        let (w, rest) = rest.split_at_mut(self.dim);
-        let (b, v) = rest.split_at_mut(1);
-        (u, w, b, v)
+    /// Through `V c`: `dL/dV = sum dL/dv c`, `dL/dc = dL/dv V`.
+    fn backward_of_context<T: Real>(
+        &self,
+        params: &[T],
+        g_v: &[T],
+        context: ArrayView2<'_, T>,
+        mut g_context: Option<ArrayViewMut2<'_, T>>,
+        grads: &mut [T],
+    ) {
+        let v = ArrayView1::from(self.split(params).3);
+        let mut to = ArrayViewMut1::from(self.split_mut(grads).3);
+        for (r, &g) in g_v.iter().enumerate() {
+            to.scaled_add(g, &context.row(r));
+            if let Some(g_context) = &mut g_context {
+                g_context.row_mut(r).scaled_add(g, &v);
+            }
+        }
     }
 
     /// From `G = dL/du^` and `g_k = dL/dk`, through `u^ = u + phi w / n` and `k = m(a)` with `a = w.u`, `n = |w|^2` and
@@ -292,34 +355,25 @@ impl<H: Monotone> Planar<H> {
     /// dL/da = (m' - 1) (G.w) / n + g_k m'
     /// dL/du = G + dL/da w          dL/dw = dL/da u + (phi / n) G - 2 (phi / n) (G.w) w / n
     /// ```
-    fn backward_of_u<T: Real>(
-        &self,
-        params: &[T],
-        parts: &Parts<'_, T>,
-        g_hat: ArrayView1<'_, T>,
-        g_k: f64,
-        grads: &mut [T],
-    ) {
+    fn backward_of_u<T: Real>(&self, params: &[T], parts: &Parts, g_hat: &[T], g_k: f64, grads: &mut [T]) {
+        let (u, w, ..) = self.split(params);
         let (g_u, g_w, ..) = self.split_mut(grads);
-        add_scaled(g_u, T::one(), g_hat);
         if parts.square == 0.0 {
+            g_u.iter_mut().zip(g_hat).for_each(|(to, &g)| *to += g);
             return;
         }
-        let along = g_hat.dot(&parts.w).wide() / parts.square;
+        let dot: f64 = g_hat.iter().zip(w).map(|(g, w)| g.wide() * w.wide()).sum();
+        let along = dot / parts.square;
         let g_a = (parts.m_slope - 1.0) * along + g_k * parts.m_slope;
-        let u: ArrayView1<'_, T> = params[..self.dim].into();
-        add_scaled(g_u, T::of(g_a), parts.w);
-        add_scaled(g_w, T::of(g_a), u);
-        add_scaled(g_w, T::of(parts.correction), g_hat);
-        add_scaled(g_w, T::of(-2.0 * parts.correction * along), parts.w);
-    }
-}
-
-/// `to += scale from`.
-pub(crate) fn add_scaled<T: Real>(to: &mut [T], scale: T, from: ArrayView1<'_, T>) {
-    debug_assert_eq!(to.len(), from.len());
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to += scale * from;
+        let (g_a, phi, g_n) = (
+            T::of(g_a),
+            T::of(parts.correction),
+            T::of(-2.0 * parts.correction * along),
+        );
+        for j in 0..self.dim {
+            g_u[j] += g_hat[j] + g_a * w[j];
+            g_w[j] += g_a * u[j] + phi * g_hat[j] + g_n * w[j];
+        }
     }
 }
 

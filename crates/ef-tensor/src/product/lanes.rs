@@ -1,0 +1,259 @@
+//! Registers of numbers.
+
+#![allow(unsafe_code)]
+
+/// One register: `LEN` numbers that are added and multiplied at once.
+///
+/// # Safety
+/// Every function may only run on a processor that has the register's instruction set; a [`tile`](super::tile) is entered
+/// through a function compiled for it.
+pub trait Lanes<T>: Copy {
+    /// Numbers a register holds.
+    const LEN: usize;
+    /// Rows of a tile two registers wide that leave the processor registers to spare.
+    const ROWS: usize;
+
+    /// Reads `LEN` numbers.
+    ///
+    /// # Safety
+    /// `p` must be valid for reading `LEN` numbers.
+    unsafe fn load(p: *const T) -> Self;
+
+    /// Writes `LEN` numbers.
+    ///
+    /// # Safety
+    /// `p` must be valid for writing `LEN` numbers.
+    unsafe fn store(self, p: *mut T);
+
+    /// The same number in every lane.
+    ///
+    /// # Safety
+    /// None beyond the trait's.
+    unsafe fn splat(x: T) -> Self;
+
+    /// `self * b + c`.
+    ///
+    /// # Safety
+    /// None beyond the trait's.
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+
+    /// Writes the transpose of a block of [`BLOCK`] by [`BLOCK`] numbers. Rows of the two lie `from_stride` and `to_stride`
+    /// numbers apart.
+    ///
+    /// # Safety
+    /// The blocks must be valid for reading and for writing.
+    #[inline(always)]
+    unsafe fn transpose(from: *const T, from_stride: isize, to: *mut T, to_stride: usize)
+    where
+        T: Copy,
+    {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for i in 0..BLOCK {
+                let row = from.offset(i as isize * from_stride);
+                for j in 0..BLOCK {
+                    *to.add(j * to_stride + i) = *row.add(j);
+                }
+            }
+        }
+    }
+}
+
+/// Rows and columns that are transposed at a time.
+pub(super) const BLOCK: usize = 8;
+
+macro_rules! x86_register {
+    (
+        $v:ident, $t:ident, $len:literal, $rows:literal,
+        $load:ident, $store:ident, $splat:ident, $fma:ident $(, $transpose:ident)?
+    ) => {
+        impl Lanes<$t> for std::arch::x86_64::$v {
+            const LEN: usize = $len;
+            const ROWS: usize = $rows;
+
+            #[inline(always)]
+            unsafe fn load(p: *const $t) -> Self {
+                // SAFETY: the caller's promise.
+                unsafe { std::arch::x86_64::$load(p) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $t) {
+                // SAFETY: the caller's promise.
+                unsafe { std::arch::x86_64::$store(p, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn splat(x: $t) -> Self {
+                // SAFETY: the caller's promise.
+                unsafe { std::arch::x86_64::$splat(x) }
+            }
+
+            #[inline(always)]
+            unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+                // SAFETY: the caller's promise.
+                unsafe { std::arch::x86_64::$fma(self, b, c) }
+            }
+
+            $(
+                #[inline(always)]
+                unsafe fn transpose(from: *const $t, from_stride: isize, to: *mut $t, to_stride: usize) {
+                    // SAFETY: the caller's promise.
+                    unsafe { $transpose(from, from_stride, to, to_stride) }
+                }
+            )?
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{BLOCK, Lanes};
+
+    x86_register!(
+        __m512,
+        f32,
+        16,
+        12,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps,
+        transpose_f32
+    );
+    x86_register!(
+        __m512d,
+        f64,
+        8,
+        12,
+        _mm512_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_set1_pd,
+        _mm512_fmadd_pd
+    );
+    x86_register!(
+        __m256,
+        f32,
+        8,
+        6,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        transpose_f32
+    );
+    x86_register!(
+        __m256d,
+        f64,
+        4,
+        6,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd,
+        _mm256_set1_pd,
+        _mm256_fmadd_pd
+    );
+
+    /// Eight registers of eight: pairs, then fours, then halves change places.
+    ///
+    /// # Safety
+    /// As for [`Lanes::transpose`], on a processor with AVX2.
+    #[inline(always)]
+    unsafe fn transpose_f32(from: *const f32, from_stride: isize, to: *mut f32, to_stride: usize) {
+        use std::arch::x86_64::{
+            _mm256_loadu_ps as load, _mm256_permute2f128_ps as halves, _mm256_shuffle_ps as shuffle,
+            _mm256_storeu_ps as store, _mm256_unpackhi_ps as high, _mm256_unpacklo_ps as low,
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut r = [load(from); BLOCK];
+            for i in 1..BLOCK {
+                r[i] = load(from.offset(i as isize * from_stride));
+            }
+            let mut t = r;
+            for i in (0..BLOCK).step_by(2) {
+                (t[i], t[i + 1]) = (low(r[i], r[i + 1]), high(r[i], r[i + 1]));
+            }
+            for i in (0..BLOCK).step_by(4) {
+                r[i] = shuffle::<0x44>(t[i], t[i + 2]);
+                r[i + 1] = shuffle::<0xee>(t[i], t[i + 2]);
+                r[i + 2] = shuffle::<0x44>(t[i + 1], t[i + 3]);
+                r[i + 3] = shuffle::<0xee>(t[i + 1], t[i + 3]);
+            }
+            for i in 0..BLOCK / 2 {
+                store(to.add(i * to_stride), halves::<0x20>(r[i], r[i + 4]));
+                store(to.add((i + 4) * to_stride), halves::<0x31>(r[i], r[i + 4]));
+            }
+        }
+    }
+}
+
+/// The register every target has, as an array the compiler keeps in one.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<T, const N: usize>([T; N]);
+
+macro_rules! plain_register {
+    ($t:ident, $len:literal) => {
+        impl Lanes<$t> for Plain<$t, $len> {
+            const LEN: usize = $len;
+            const ROWS: usize = 6;
+
+            #[inline(always)]
+            unsafe fn load(p: *const $t) -> Self {
+                // SAFETY: the caller's promise; an array of numbers is aligned as they are.
+                Self(unsafe { p.cast::<[$t; $len]>().read() })
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $t) {
+                // SAFETY: the caller's promise; an array of numbers is aligned as they are.
+                unsafe { p.cast::<[$t; $len]>().write(self.0) }
+            }
+
+            #[inline(always)]
+            unsafe fn splat(x: $t) -> Self {
+                Self([x; $len])
+            }
+
+            #[inline(always)]
+            unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+                // Without the instruction `mul_add` is a slow library call.
+                const FMA: bool = cfg!(target_arch = "aarch64");
+                Self(std::array::from_fn(|i| {
+                    crate::simd::mul_add::<FMA, $t>(self.0[i], b.0[i], c.0[i])
+                }))
+            }
+        }
+    };
+}
+
+plain_register!(f32, 4);
+plain_register!(f64, 2);
+
+/// The registers of a number's type, one a [`Level`](crate::simd::Level).
+pub trait Registers: Sized {
+    /// AVX-512's.
+    type Avx512: Lanes<Self>;
+    /// AVX2's.
+    type Avx2: Lanes<Self>;
+    /// What every processor of the target has.
+    type Baseline: Lanes<Self>;
+}
+
+macro_rules! registers {
+    ($t:ident, $avx512:ident, $avx2:ident, $len:literal) => {
+        impl Registers for $t {
+            #[cfg(target_arch = "x86_64")]
+            type Avx512 = std::arch::x86_64::$avx512;
+            #[cfg(target_arch = "x86_64")]
+            type Avx2 = std::arch::x86_64::$avx2;
+            #[cfg(not(target_arch = "x86_64"))]
+            type Avx512 = Plain<$t, $len>;
+            #[cfg(not(target_arch = "x86_64"))]
+            type Avx2 = Plain<$t, $len>;
+            type Baseline = Plain<$t, $len>;
+        }
+    };
+}
+
+registers!(f32, __m512, __m256, 4);
+registers!(f64, __m512d, __m256d, 2);

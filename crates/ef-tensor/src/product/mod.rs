@@ -1,0 +1,411 @@
+//! Products of layers: small, of many shapes, triangular, many a step.
+//!
+//! A general product packs both operands into fresh memory on every call; with 64 units and 64 rows that costs as much as
+//! the product. Here the left operand is read where it lies, one number at a time (a register holds it in all lanes), and
+//! the right one a row of two registers at a time: where it lies if the product has few rows, else from a copy of one
+//! panel, a few kilobytes on the stack. Sums run over the depth in order, so a result does not depend on how rows or
+//! columns are cut.
+
+#![allow(unsafe_code)]
+
+mod lanes;
+mod tile;
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::real::Real;
+use crate::simd::{Level, level};
+pub use lanes::Registers;
+use lanes::{BLOCK, Lanes};
+use tile::{From, Tile};
+
+/// What a product is added to.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a, T> {
+    /// Nothing.
+    Zero,
+    /// A row, to every row.
+    Bias(&'a [T]),
+    /// What the result holds.
+    Result,
+    /// What the result holds and a row, to every row.
+    ResultAndBias(&'a [T]),
+}
+
+/// The part of a product that a run of result columns needs; the rest of the operands is known to be zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Rows of the result, from the first.
+    pub rows: usize,
+    /// The sum's terms.
+    pub depth: Range<usize>,
+}
+
+/// Numbers addressed by row and column.
+#[derive(Debug, Clone, Copy)]
+struct Strided<T> {
+    start: *const T,
+    rows: isize,
+    columns: isize,
+}
+
+impl<T: Real> Strided<T> {
+    fn of(view: &ArrayView2<'_, T>) -> Self {
+        Self {
+            start: view.as_ptr(),
+            rows: view.strides()[0],
+            columns: view.strides()[1],
+        }
+    }
+
+    fn at(self, row: usize, column: usize) -> Self {
+        let offset = row as isize * self.rows + column as isize * self.columns;
+        Self {
+            start: self.start.wrapping_offset(offset),
+            ..self
+        }
+    }
+}
+
+/// `C = start + A B`: `a: (m, k)` and `b: (k, n)` of any strides, `c: (m, n)` with contiguous rows.
+///
+/// `part` tells of a run of columns which rows and terms it needs; rows beyond `part.rows` are left as they are.
+///
+/// # Panics
+/// If shapes do not match, rows of `c` are not contiguous, or a part lies outside the operands.
+pub fn product<T: Real>(
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    start: Start<'_, T>,
+    mut c: ArrayViewMut2<'_, T>,
+    part: impl Fn(Range<usize>) -> Part,
+) {
+    let ((m, k), n) = (a.dim(), b.ncols());
+    assert!(
+        b.nrows() == k && c.dim() == (m, n),
+        "product: {:?} x {:?} -> {:?}",
+        a.dim(),
+        b.dim(),
+        c.dim()
+    );
+    if let Start::Bias(bias) | Start::ResultAndBias(bias) = start {
+        assert!(bias.len() == n, "product: a bias has one number a column");
+    }
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(
+        n <= 1 || c.strides()[1] == 1,
+        "product: rows of the result are contiguous"
+    );
+    let problem = Problem {
+        sizes: (m, k, n),
+        a: Strided::of(&a),
+        b: Strided::of(&b),
+        start,
+        c: c.as_mut_ptr(),
+        c_stride: c.strides()[0],
+        part,
+    };
+    problem.run();
+}
+
+struct Problem<'a, T, P> {
+    sizes: (usize, usize, usize),
+    a: Strided<T>,
+    b: Strided<T>,
+    start: Start<'a, T>,
+    c: *mut T,
+    c_stride: isize,
+    part: P,
+}
+
+/// The most columns that are computed together; they begin at multiples of it, or of a divisor of it.
+pub(crate) const WIDEST: usize = 32;
+
+/// Bytes of a packed panel: half of the smallest first cache, so that the left operand's rows fit beside it.
+const PANEL: usize = 16 * 1024;
+
+/// A right operand of at most so many bytes is read where it lies: it stays in the first cache.
+const SMALL: usize = 16 * 1024;
+
+#[repr(align(64))]
+struct Buffer([MaybeUninit<u8>; PANEL]);
+
+impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, T, P> {
+    fn run(self) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            /// # Safety
+            /// As for [`Problem::panels`].
+            #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+            unsafe fn avx512<T: Real, P: Fn(Range<usize>) -> Part>(p: &Problem<'_, T, P>) {
+                // SAFETY: the caller's promise.
+                unsafe { p.panels::<T::Avx512>() }
+            }
+            /// # Safety
+            /// As for [`Problem::panels`].
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2<T: Real, P: Fn(Range<usize>) -> Part>(p: &Problem<'_, T, P>) {
+                // SAFETY: the caller's promise.
+                unsafe { p.panels::<T::Avx2>() }
+            }
+            match level() {
+                // SAFETY: `level` never exceeds what this processor has; a `Problem` is made by `product` alone, from
+                // live views whose shapes it has checked, `c` from a mutable one.
+                Level::Avx512 => return unsafe { avx512(&self) },
+                // SAFETY: as above.
+                Level::Avx2 => return unsafe { avx2(&self) },
+                Level::Baseline => {}
+            }
+        }
+        let _ = level;
+        // SAFETY: every processor of the target has the baseline's registers; the rest as above.
+        unsafe { self.panels::<T::Baseline>() }
+    }
+
+    /// # Safety
+    /// The processor must have the registers `V`, and the operands must be valid for the sizes.
+    #[inline(always)]
+    unsafe fn panels<V: Lanes<T>>(&self) {
+        let mut buffer = Buffer([MaybeUninit::uninit(); PANEL]);
+        let packed = buffer.0.as_mut_ptr().cast::<T>();
+        let (m, k, n) = self.sizes;
+        // One register a panel where that skips enough of a triangle: a tile that narrow reads more than it multiplies.
+        let narrow = n <= 8 * V::LEN && {
+            let work = |width: usize| -> usize {
+                let panels = (0..n).step_by(width).map(|left| (left, (n - left).min(width)));
+                panels
+                    .map(|(left, columns)| {
+                        let Part { rows, depth } = (self.part)(left..left + columns);
+                        rows * depth.len() * columns.next_multiple_of(V::LEN)
+                    })
+                    .sum()
+            };
+            10 * work(V::LEN) < 9 * work(2 * V::LEN)
+        };
+        let widest = if narrow { V::LEN } else { 2 * V::LEN };
+        let small = k * self.b.rows.unsigned_abs() * size_of::<T>() <= SMALL;
+        let mut left = 0;
+        while left < n {
+            let columns = (n - left).min(widest);
+            let width = if columns > V::LEN { 2 * V::LEN } else { V::LEN };
+            let Part { rows, depth } = (self.part)(left..left + columns);
+            assert!(
+                rows <= m && depth.start <= depth.end && depth.end <= k,
+                "product: a part of the operands"
+            );
+            let pack = self.b.columns != 1 || columns < width || (rows >= 3 * V::ROWS && !small);
+            let most = if pack {
+                PANEL / size_of::<T>() / width
+            } else {
+                usize::MAX
+            };
+            let tiles = rows.div_ceil(V::ROWS);
+            // Tiles of about equal height; the first are one row higher.
+            let height = |i: usize| rows / tiles + usize::from(i < rows % tiles);
+            let mut first = depth.start;
+            loop {
+                let terms = (depth.end - first).min(most);
+                // SAFETY: rows, terms and columns stay inside the operands by the assertions here and in `product`; a
+                // packed panel of `terms` rows fits the buffer by the choice of `most`.
+                unsafe {
+                    let b = self.b.at(first, left);
+                    if pack {
+                        copy_panel::<T, V>(b, terms, columns, width, packed);
+                    }
+                    let from = match self.start {
+                        _ if first > depth.start => From::Result,
+                        Start::Zero => From::Zero,
+                        Start::Bias(bias) => From::Bias(bias.as_ptr().add(left)),
+                        Start::Result => From::Result,
+                        Start::ResultAndBias(bias) => From::ResultAndBias(bias.as_ptr().add(left)),
+                    };
+                    let mut top = 0;
+                    for i in 0..tiles {
+                        tile::compute::<T, V>(&Tile {
+                            rows: height(i),
+                            columns,
+                            depth: terms,
+                            a: self.a.at(top, first),
+                            b: if pack { packed } else { b.start },
+                            b_stride: if pack { width as isize } else { b.rows },
+                            from,
+                            c: self.c.offset(top as isize * self.c_stride).add(left),
+                            c_stride: self.c_stride,
+                        });
+                        top += height(i);
+                    }
+                }
+                first += terms;
+                if first == depth.end {
+                    break;
+                }
+            }
+            left += columns;
+        }
+    }
+}
+
+/// Copies `terms` rows of `columns` numbers, each padded with zeros to `width`, one or two registers.
+///
+/// # Safety
+/// As for [`Lanes`]; `b` must be valid for `terms x columns` numbers, `to` for writing `terms x width`.
+#[inline(always)]
+unsafe fn copy_panel<T: Real, V: Lanes<T>>(
+    b: Strided<T>,
+    terms: usize,
+    columns: usize,
+    width: usize,
+    to: *mut T,
+) {
+    // Where whole blocks end: along the terms, and along the columns.
+    let (mut blocks, mut right) = (0, 0);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if b.rows == 1 && b.columns != 1 {
+            blocks = terms / BLOCK * BLOCK;
+            right = columns / BLOCK * BLOCK;
+            for p in (0..blocks).step_by(BLOCK) {
+                for j in (0..right).step_by(BLOCK) {
+                    V::transpose(b.at(p, j).start, b.columns, to.add(p * width + j), width);
+                }
+            }
+        }
+        for p in 0..terms {
+            let row = to.add(p * width);
+            if b.columns == 1 && columns == width {
+                for j in (0..width).step_by(V::LEN) {
+                    V::load(b.at(p, j).start).store(row.add(j));
+                }
+                continue;
+            }
+            for j in if p < blocks { right } else { 0 }..columns {
+                *row.add(j) = *b.at(p, j).start;
+            }
+            for j in columns..width {
+                *row.add(j) = T::zero();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_abs_diff_eq;
+    use ndarray::{Array2, s};
+    use ndarray_rand::{RandomExt, rand_distr::StandardNormal};
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::simd::with_level;
+
+    /// How an operand lies in memory.
+    fn laid_out(transposed: bool, rows: usize, columns: usize, rng: &mut ChaCha8Rng) -> Array2<f64> {
+        if transposed {
+            Array2::random_using((columns + 3, rows + 2), StandardNormal, rng)
+                .slice_move(s![..columns, 1..=rows])
+                .reversed_axes()
+        } else {
+            Array2::random_using((rows + 2, columns + 3), StandardNormal, rng)
+                .slice_move(s![..rows, 2..columns + 2])
+        }
+    }
+
+    fn starts<T>(bias: &[T]) -> [Start<'_, T>; 4] {
+        [
+            Start::Zero,
+            Start::Bias(bias),
+            Start::Result,
+            Start::ResultAndBias(bias),
+        ]
+    }
+
+    fn to_f32(a: &Array2<f64>) -> Array2<f32> {
+        let mut b = a.mapv(|v| v as f32);
+        if a.strides()[0] == 1 {
+            // the same layout: `mapv` keeps it only for contiguous arrays
+            b = a.t().mapv(|v| v as f32).reversed_axes();
+        }
+        b
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// Against the definition, at every level and in both precisions, for all layouts, starts, and triangles, with tiles
+        /// and panels cut everywhere. What lies outside a part may be computed or left alone, nothing else.
+        #[test]
+        fn is_the_sum_of_products(
+            m in 0usize..40, k in prop_oneof![0usize..20, 100usize..300], n in 0usize..80, seed: u64,
+            layout in any::<[bool; 2]>(), start in 0u8..4, triangular: bool,
+        ) {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let a = laid_out(layout[0], m, k, &mut rng);
+            let mut b = laid_out(layout[1], k, n, &mut rng);
+            let bias = Array2::<f64>::random_using((1, n), StandardNormal, &mut rng);
+            let wide = Array2::<f64>::random_using((m, n + 5), StandardNormal, &mut rng);
+            let up_to = |size: usize, end: usize| if triangular { size * end / n } else { size };
+            for j in 0..n {
+                b.slice_mut(s![up_to(k, j + 1).., j]).fill(0.0);
+            }
+            let part = |columns: Range<usize>| Part { rows: up_to(m, columns.end), depth: 0..up_to(k, columns.end) };
+            let expected = Array2::from_shape_fn((m, n), |(i, j)| {
+                let sum: f64 = (0..k).map(|p| a[[i, p]] * b[[p, j]]).sum();
+                let (was, bias) = (wide[[i, j + 3]], bias[[0, j]]);
+                sum + [0.0, bias, was, was + bias][start as usize]
+            });
+            let (a32, b32, bias32, wide32) = (to_f32(&a), to_f32(&b), to_f32(&bias), to_f32(&wide));
+            for level in Level::ALL {
+                let (mut c, mut c32) = (wide.clone(), wide32.clone());
+                with_level(level, || {
+                    let start64 = starts(bias.as_slice().unwrap())[start as usize];
+                    product(a.view(), b.view(), start64, c.slice_mut(s![.., 3..n + 3]), part);
+                    let start32 = starts(bias32.as_slice().unwrap())[start as usize];
+                    product(a32.view(), b32.view(), start32, c32.slice_mut(s![.., 3..n + 3]), part);
+                });
+                for ((i, j), &now) in c.indexed_iter() {
+                    let (was, now32) = (wide[[i, j]], f64::from(c32[[i, j]]));
+                    if j < 3 || j >= n + 3 {
+                        prop_assert_eq!((now, c32[[i, j]]), (was, wide32[[i, j]]));
+                        continue;
+                    }
+                    let computed = expected[[i, j - 3]];
+                    let left_alone = i >= up_to(m, j - 2);
+                    if !(left_alone && now == was) {
+                        assert_abs_diff_eq!(now, computed, epsilon = 1e-11);
+                    }
+                    if !(left_alone && c32[[i, j]] == wide32[[i, j]]) {
+                        assert_abs_diff_eq!(now32, computed, epsilon = 2e-3);
+                    }
+                }
+            }
+        }
+
+        /// A row's numbers do not depend on the rows beside it, and levels with fused multiply-add agree to the bit.
+        #[test]
+        fn rows_stand_alone(m in 1usize..50, k in 1usize..200, n in 1usize..70, cut in 0usize..50, seed: u64) {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let a = Array2::<f64>::random_using((m, k), StandardNormal, &mut rng).mapv(|v| v as f32);
+            let b = Array2::<f64>::random_using((k, n), StandardNormal, &mut rng).mapv(|v| v as f32);
+            let run = |a: ArrayView2<'_, f32>, level| {
+                let mut c = Array2::zeros((a.nrows(), n));
+                let rows = a.nrows();
+                with_level(level, || product(a, b.view(), Start::Zero, c.view_mut(), |_| Part { rows, depth: 0..k }));
+                c
+            };
+            let cut = cut.min(m);
+            for level in Level::ALL {
+                let all = run(a.view(), level);
+                prop_assert_eq!(run(a.slice(s![..cut, ..]), level), all.slice(s![..cut, ..]));
+                prop_assert_eq!(run(a.slice(s![cut.., ..]), level), all.slice(s![cut.., ..]));
+            }
+            prop_assert_eq!(run(a.view(), Level::Avx2), run(a.view(), Level::Avx512));
+        }
+    }
+}
