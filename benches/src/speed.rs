@@ -169,6 +169,13 @@ pub struct Rate {
     pub cpu: f64,
 }
 
+impl Rate {
+    /// How many cores the work had, on average.
+    pub fn cores(self) -> f64 {
+        self.wall / self.cpu
+    }
+}
+
 /// The rate of `work`, which handles so many rows a call.
 fn rate(rows: usize, seconds: f64, mut work: impl FnMut()) -> Result<Rate> {
     work();
