@@ -402,7 +402,9 @@ def main():
     keys = ("lib", "model", "dim", "layers", "hidden", "blocks", "batch", "threads")
     out = {key: getattr(args, key) for key in keys}
     out["version"] = f"{version(args.lib)} ({backend} {version(backend)})"
-    peer = (Jax if backend == "jax" else Torch)(args, load(args))
+    x = load(args)
+    out["rows"] = int(x.view("<u4").sum(dtype="u8"))  # tells sets of rows apart
+    peer = (Jax if backend == "jax" else Torch)(args, x)
     out["params"] = peer.params
     out.update(train(peer, args))
     peer.trained()

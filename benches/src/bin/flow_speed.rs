@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use ef_bench::data::{ROWS, mixture};
+use ef_bench::data::{ROWS, fingerprint, mixture};
 use ef_bench::model::FlowArgs;
 use ef_bench::process::peak_memory;
 use ef_bench::speed::{CHUNK, Span, log_prob, plain_adam, sample, train};
@@ -71,6 +71,7 @@ fn main() -> Result<()> {
         "dim": a.flow.dim, "layers": a.flow.layers, "hidden": a.flow.hidden, "blocks": a.flow.blocks,
         "batch": a.batch, "threads": a.threads, "shards": config.shards,
         "simd": ef_tensor::simd::detected().name(),
+        "rows": fingerprint(&rows.x),
         "params": params.len(),
         "train_rows_s": round(trained.rows_s),
         "train_rows_cpu_s": round(trained.rows_cpu_s),
