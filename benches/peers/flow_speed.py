@@ -327,7 +327,7 @@ def train(peer, args):
     """Steps until both `--train-seconds` have been measured and `--steps` are done."""
     losses = [peer.step()]
     first = float(losses[0])
-    first_step = process_age()
+    first_step = {"first_step_s": round(process_age(), 2), "first_step_cpu_s": round(time.process_time(), 2)}
     warm = time.process_time() + args.warm * args.threads
     while time.process_time() < warm:
         losses.append(peer.step())
@@ -348,7 +348,7 @@ def train(peer, args):
         "nll_first": first,
         "nll_last": sum(last) / len(last),
         "nll_steps": end,
-        "first_step_s": round(first_step, 2),
+        **first_step,
     }
 
 
@@ -402,7 +402,9 @@ def main():
     keys = ("lib", "model", "dim", "layers", "hidden", "blocks", "batch", "threads")
     out = {key: getattr(args, key) for key in keys}
     out["version"] = f"{version(args.lib)} ({backend} {version(backend)})"
-    peer = (Jax if backend == "jax" else Torch)(args, load(args))
+    x = load(args)
+    out["rows"] = int(x.view("<u4").sum(dtype="u8"))  # tells sets of rows apart
+    peer = (Jax if backend == "jax" else Torch)(args, x)
     out["params"] = peer.params
     out.update(train(peer, args))
     peer.trained()

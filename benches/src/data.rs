@@ -36,3 +36,9 @@ pub fn mixture(rows: usize, dim: usize, seed: u64) -> Array2<f32> {
     }
     x.mapv(|v| v as f32)
 }
+
+/// A number that two sets of rows share only if they are the same, for all practical purposes: the sum of their bits.
+/// Losses on rows with different sums cannot be compared.
+pub fn fingerprint(x: &Array2<f32>) -> u64 {
+    x.iter().map(|v| u64::from(v.to_bits())).sum()
+}

@@ -41,8 +41,8 @@ pub struct Training {
     pub nll_last: f64,
     /// The step asked for, or the last.
     pub nll_steps: u64,
-    /// Seconds from the start of the process to the end of the first step.
-    pub first_step: Option<f64>,
+    /// Seconds from the start of the process to the end of the first step, and CPU seconds.
+    pub first_step: Option<(f64, f64)>,
 }
 
 /// The settings that every library is measured with: Adam on the mean negative log-likelihood, nothing else.
@@ -70,7 +70,7 @@ struct Clock {
     span: Span,
     /// CPU second at which the measuring begins.
     start: f64,
-    first_step: Option<f64>,
+    first_step: Option<(f64, f64)>,
     rows_a_step: f64,
     last: Option<(usize, f64, Instant)>,
     rows: f64,
@@ -88,7 +88,7 @@ impl Observer for Clock {
     fn on_step(&mut self, report: &StepReport) {
         let (cpu, now) = (cpu_seconds().unwrap_or(f64::NAN), Instant::now());
         if self.first_step.is_none() {
-            self.first_step = age().ok();
+            self.first_step = age().ok().map(|age| (age, cpu));
         }
         self.steps = report.step;
         self.losses.push(report.nll);
@@ -167,6 +167,13 @@ pub struct Rate {
     pub wall: f64,
     /// By the CPU time of all threads.
     pub cpu: f64,
+}
+
+impl Rate {
+    /// How many cores the work had, on average.
+    pub fn cores(self) -> f64 {
+        self.wall / self.cpu
+    }
 }
 
 /// The rate of `work`, which handles so many rows a call.

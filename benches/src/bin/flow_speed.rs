@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use ef_bench::data::{ROWS, mixture};
+use ef_bench::data::{ROWS, fingerprint, mixture};
 use ef_bench::model::FlowArgs;
 use ef_bench::process::peak_memory;
 use ef_bench::speed::{CHUNK, Span, log_prob, plain_adam, sample, train};
@@ -71,6 +71,7 @@ fn main() -> Result<()> {
         "dim": a.flow.dim, "layers": a.flow.layers, "hidden": a.flow.hidden, "blocks": a.flow.blocks,
         "batch": a.batch, "threads": a.threads, "shards": config.shards,
         "simd": ef_tensor::simd::detected().name(),
+        "rows": fingerprint(&rows.x),
         "params": params.len(),
         "train_rows_s": round(trained.rows_s),
         "train_rows_cpu_s": round(trained.rows_cpu_s),
@@ -78,7 +79,7 @@ fn main() -> Result<()> {
         "nll_first": trained.nll_first, "nll_last": trained.nll_last, "nll_steps": trained.nll_steps,
         "logprob_rows_cpu_s": round(scored.cpu),
         "sample_rows_cpu_s": round(sampled.cpu),
-        "first_step_s": trained.first_step,
+        "first_step_s": trained.first_step.map(|s| s.0), "first_step_cpu_s": trained.first_step.map(|s| s.1),
         "rss_mib": round(peak_memory()?),
         // useful work of a row, and FLOP a byte moved at the least
         "step_flop": work.step_flop(), "pass_flop": work.pass_flop(),

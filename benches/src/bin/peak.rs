@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Parser;
-use ef_bench::process::{cpu_seconds, machine};
+use cpu_time::ThreadTime;
+use ef_bench::process::machine;
 use ef_tensor::simd::{Kernel, Level, detected, dispatch, mul_add, with_level};
 
 /// Measures the peak of the processor and of its memory.
@@ -20,7 +21,7 @@ struct Args {
     /// Threads that work side by side
     #[arg(long, default_value_t = 1)]
     threads: usize,
-    /// Seconds a line
+    /// CPU seconds a line, of each thread
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
 }
@@ -87,34 +88,36 @@ impl Kernel for Add<'_> {
     }
 }
 
-/// Work a second and work a CPU second of one thread, over `threads` threads that each make their own `work` and repeat
-/// it for so many seconds.
+/// Work a second of `threads` threads side by side, and work a CPU second of one. Each thread makes its own `work` and
+/// repeats it for so many CPU seconds.
 fn rate<W: FnMut() -> f64>(threads: usize, seconds: f64, make: impl Fn() -> W + Sync) -> Result<(f64, f64)> {
-    let ready = Barrier::new(threads + 1);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut work = make();
-                    work();
-                    ready.wait();
-                    let (started, mut done) = (Instant::now(), 0.0);
-                    while started.elapsed().as_secs_f64() < seconds {
-                        done += work();
-                    }
-                    done
-                })
-            })
-            .collect();
+    let ready = Barrier::new(threads);
+    let one = || -> Result<(f64, f64, f64)> {
+        let mut work = make();
+        work();
         ready.wait();
-        let (started, cpu) = (Instant::now(), cpu_seconds()?);
-        let done: f64 = workers
-            .into_iter()
-            .map(|worker| worker.join().expect("the work does not panic"))
-            .sum();
-        let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
-        Ok((done / wall, done / cpu))
-    })
+        let (wall, cpu) = (Instant::now(), ThreadTime::try_now()?);
+        let mut done = 0.0;
+        while cpu.try_elapsed()?.as_secs_f64() < seconds {
+            done += work();
+        }
+        Ok((
+            done,
+            wall.elapsed().as_secs_f64(),
+            cpu.try_elapsed()?.as_secs_f64(),
+        ))
+    };
+    let parts: Vec<(f64, f64, f64)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        let join =
+            |worker: std::thread::ScopedJoinHandle<'_, _>| worker.join().expect("the work does not panic");
+        workers.into_iter().map(join).collect::<Result<_>>()
+    })?;
+    let wall = parts.iter().map(|(done, wall, _)| done / wall).sum();
+    let (done, cpu) = parts
+        .iter()
+        .fold((0.0, 0.0), |(d, c), part| (d + part.0, c + part.2));
+    Ok((wall, done / cpu))
 }
 
 fn main() -> Result<()> {

@@ -124,10 +124,11 @@ fn measure(vary: Vary, model: Model, value: usize, seconds: f64) -> Result<[Rate
     let trained = train(&flow, &mut params, &rows, &plain_adam(batch, 1e-3, threads), span)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let (scored, drawn) = pool.install(|| -> Result<_> {
-        let x = rows.x.slice(s![..16 * CHUNK, ..]);
+        let count = (2 * threads * batch).max(2 * CHUNK);
+        let x = rows.x.slice(s![..count, ..]);
         Ok((
             log_prob(&flow, &params, x, batch, 0.5 * seconds)?,
-            sample(&flow, &params, threads * 2 * batch, batch, 0.5 * seconds)?,
+            sample(&flow, &params, count, batch, 0.5 * seconds)?,
         ))
     })?;
     let trained = Rate {
@@ -156,9 +157,15 @@ fn curves(vary: Vary, seconds: f64) -> Result<[Vec<Vec<[f64; 2]>>; 3]> {
                     "vary": vary.name(), "value": value, "model": model.name(), "work": WORKS[work],
                     "rows_s": rate.wall.round(), "rows_cpu_s": rate.cpu.round(),
                     // below the number of threads, where the machine had other work or threads waited
-                    "cores_used": (100.0 * rate.wall / rate.cpu).round() / 100.0,
+                    "cores_used": (100.0 * rate.cores()).round() / 100.0,
                 });
                 println!("{line}");
+                if vary == Vary::Threads && value == 1 && rate.cores() < 0.9 {
+                    eprintln!(
+                        "the machine is busy: one thread got {:.2} cores, and its picture means nothing",
+                        rate.cores()
+                    );
+                }
             }
         }
         curves.iter_mut().zip(points).for_each(|(all, own)| all.push(own));

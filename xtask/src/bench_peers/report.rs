@@ -42,7 +42,7 @@ pub(super) fn tables(cases: &[Case], lines: &[Value]) -> String {
             text += &all.speed(case, work);
         }
     }
-    text += "\n| case | parameters | NLL | NLL of zuko | at step | | MiB | MiB of peers | first step, s | of peers |\n";
+    text += "\n| case | parameters | NLL | NLL of zuko | at step | | MiB | MiB of peers | first step, CPU s | of peers |\n";
     text += "| --- | --: | --: | --: | --: | --- | --: | --: | --: | --: |\n";
     for case in cases.iter().filter(|case| all.ours(case, "").next().is_some()) {
         text += &all.rest(case);
@@ -111,18 +111,27 @@ impl<'a> Lines<'a> {
         )
     }
 
-    /// Loss of ours (the worst of its runs) and of the judge, and the step of both.
+    /// Loss of ours (the worst of its runs) and of the judge, and the step of both. Only losses of one step on the same
+    /// rows are compared: without such a pair the judge's is left out.
     fn losses(&self, case: &Case) -> (Option<f64>, Option<f64>, Option<u64>) {
-        let judge = self.peers(case).find(|line| line["lib"] == JUDGE);
-        let step = judge
-            .or_else(|| self.ours(case, "").next())
-            .and_then(|line| line["nll_steps"].as_u64());
-        let own = self
-            .of(case)
-            .filter(|line| line["lib"] == "echoflow" && line["nll_steps"].as_u64() == step)
-            .filter_map(|line| line["nll_last"].as_f64())
-            .reduce(f64::max);
-        (own, judge.and_then(|line| line["nll_last"].as_f64()), step)
+        let own: Vec<&Value> = self.of(case).filter(|line| line["lib"] == "echoflow").collect();
+        let alike = |a: &Value, b: &Value| a["nll_steps"] == b["nll_steps"] && a["rows"] == b["rows"];
+        let loss = |line: &Value| line["nll_last"].as_f64();
+        let judge = self
+            .peers(case)
+            .find(|line| line["lib"] == JUDGE && own.iter().any(|own| alike(own, line)));
+        let Some(like) = judge.or_else(|| own.first().copied()) else {
+            return (None, None, None);
+        };
+        let own = own
+            .iter()
+            .filter(|line| alike(line, like))
+            .filter_map(|line| loss(line));
+        (
+            own.reduce(f64::max),
+            judge.and_then(loss),
+            like["nll_steps"].as_u64(),
+        )
     }
 
     fn void(&self, case: &Case) -> bool {
@@ -174,8 +183,8 @@ impl<'a> Lines<'a> {
             step.map_or("-".to_owned(), |step| number(step as f64, 0)),
             range(&mut self.ours(case, ""), "rss_mib", 0),
             range(&mut self.peers(case), "rss_mib", 0),
-            range(&mut self.ours(case, ""), "first_step_s", 2),
-            range(&mut self.peers(case), "first_step_s", 1),
+            range(&mut self.ours(case, ""), "first_step_cpu_s", 2),
+            range(&mut self.peers(case), "first_step_cpu_s", 1),
         )
     }
 }
@@ -213,7 +222,7 @@ mod tests {
 
     fn line(lib: &str, rate: f64, nll: f64) -> Value {
         json!({"case": "maf-8", "features": "", "lib": lib, "params": 28_880, "train_rows_cpu_s": rate,
-               "nll_last": nll, "nll_steps": 100, "step_flop": 1_000_000})
+               "nll_last": nll, "nll_steps": 100, "rows": 7, "step_flop": 1_000_000})
     }
 
     fn training_row(lines: &[Value]) -> String {
@@ -242,10 +251,12 @@ mod tests {
         let judge = line("zuko", 1_000.0, 4.8);
         assert!(training_row(&[line("echoflow", 9_000.0, 4.95), judge.clone()]).contains("| void |"));
         assert!(training_row(&[line("echoflow", 9_000.0, 4.85), judge.clone()]).contains("| met |"));
-        // a loss at another step says nothing
-        let mut other_step = line("echoflow", 9_000.0, 9.0);
-        other_step["nll_steps"] = json!(50);
-        assert!(training_row(&[other_step, judge.clone()]).contains("| met |"));
+        // a loss at another step, or on other rows, says nothing
+        for key in ["nll_steps", "rows"] {
+            let mut other = line("echoflow", 9_000.0, 9.0);
+            other[key] = json!(50);
+            assert!(training_row(&[other, judge.clone()]).contains("| met |"));
+        }
         let mut other_size = line("echoflow", 9_000.0, 4.8);
         other_size["params"] = json!(28_881);
         assert!(training_row(&[other_size, judge]).contains("| void |"));
