@@ -8,7 +8,7 @@ use rand::RngCore;
 
 use crate::error::TensorError;
 use crate::params::ParamVisitor;
-use crate::product::{Part, Start, WIDEST, product};
+use crate::product::{Finish, Part, Start, WIDEST, product};
 use crate::real::Real;
 use crate::simd::{Kernel, dispatch};
 
@@ -148,8 +148,17 @@ impl Linear {
     /// `y = x W + b`. Rows of `y` are contiguous.
     pub fn forward<T: Real>(&self, params: &[T], x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>) {
         let (w, b) = self.split(params);
-        let start = if self.bias { Start::Bias(b) } else { Start::Zero };
-        self.products_with_w(x, w, start, y);
+        self.products_with_w(x, w, self.start(b), Finish::Keep, y);
+    }
+
+    /// `y = max(x W + b, 0)`, in one pass.
+    pub fn forward_relu<T: Real>(&self, params: &[T], x: ArrayView2<'_, T>, y: ArrayViewMut2<'_, T>) {
+        let (w, b) = self.split(params);
+        self.products_with_w(x, w, self.start(b), Finish::Relu, y);
+    }
+
+    fn start<'a, T>(&self, b: &'a [T]) -> Start<'a, T> {
+        if self.bias { Start::Bias(b) } else { Start::Zero }
     }
 
     /// `y += x W + b`: how a second source (a context, a residual branch) joins.
@@ -160,7 +169,7 @@ impl Linear {
         } else {
             Start::Result
         };
-        self.products_with_w(x, w, start, y);
+        self.products_with_w(x, w, start, Finish::Keep, y);
     }
 
     fn products_with_w<T: Real>(
@@ -168,10 +177,11 @@ impl Linear {
         x: ArrayView2<'_, T>,
         w: ArrayView2<'_, T>,
         start: Start<'_, T>,
+        finish: Finish,
         y: ArrayViewMut2<'_, T>,
     ) {
         let rows = x.nrows();
-        product(x, w, start, y, |outputs| Part {
+        product(x, w, start, finish, y, |outputs| Part {
             rows,
             depth: 0..self.limit(outputs.end - 1),
         });
@@ -184,7 +194,7 @@ impl Linear {
         let (gw, gb) = grads.split_at_mut(self.inputs * self.outputs);
         let matrix = ArrayViewMut2::from_shape((self.inputs, self.outputs), &mut *gw)
             .expect("the slice was split at this length");
-        product(x.t(), g, Start::Result, matrix, |outputs| Part {
+        product(x.t(), g, Start::Result, Finish::Keep, matrix, |outputs| Part {
             rows: self.limit(outputs.end - 1),
             depth: 0..rows,
         });
@@ -216,7 +226,7 @@ impl Linear {
     ) {
         let rows = g.nrows();
         let (w, _) = self.split(params);
-        product(g, w.reversed_axes(), start, gx, |inputs| Part {
+        product(g, w.reversed_axes(), start, Finish::Keep, gx, |inputs| Part {
             rows,
             depth: self.first(inputs.start)..self.outputs,
         });
@@ -282,6 +292,7 @@ impl Linear {
             w.slice(s![..limit, units.clone()]).reversed_axes(),
             x.slice(s![..limit, ..]),
             Start::Result,
+            Finish::Keep,
             y.slice_mut(s![units, ..]),
             |_| Part {
                 rows,

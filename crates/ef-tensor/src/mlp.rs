@@ -217,15 +217,24 @@ impl Mlp {
                 pair[1].forward_add(at.next(pair[1].num_params()), b.view(), h.view_mut());
                 keep(&mut tape, ws, b);
             }
+            self.activate(&mut h, &mut tape, ws);
         } else {
+            self.activate(&mut h, &mut tape, ws);
             for layer in &self.hidden {
-                self.activate(&mut h, &mut tape, ws);
                 let mut next = ws.take(rows, self.config.hidden);
-                layer.forward(at.next(layer.num_params()), h.view(), next.view_mut());
+                let p = at.next(layer.num_params());
+                let relu = self.config.activation == Activation::Relu;
+                if relu {
+                    layer.forward_relu(p, h.view(), next.view_mut());
+                } else {
+                    layer.forward(p, h.view(), next.view_mut());
+                }
                 keep(&mut tape, ws, std::mem::replace(&mut h, next));
+                if !relu {
+                    self.activate(&mut h, &mut tape, ws);
+                }
             }
         }
-        self.activate(&mut h, &mut tape, ws);
         self.output
             .forward(at.next(self.output.num_params()), h.view(), y);
         keep(&mut tape, ws, h);

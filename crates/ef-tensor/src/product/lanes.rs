@@ -37,6 +37,12 @@ pub trait Lanes<T>: Copy {
     /// None beyond the trait's.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
 
+    /// The larger of the two, lane by lane; `b` where `self` is NaN.
+    ///
+    /// # Safety
+    /// None beyond the trait's.
+    unsafe fn max(self, b: Self) -> Self;
+
     /// Writes the transpose of a block of [`BLOCK`] by [`BLOCK`] numbers. Rows of the two lie `from_stride` and `to_stride`
     /// numbers apart.
     ///
@@ -65,7 +71,7 @@ pub(super) const BLOCK: usize = 8;
 macro_rules! x86_register {
     (
         $v:ident, $t:ident, $len:literal, $rows:literal,
-        $load:ident, $store:ident, $splat:ident, $fma:ident $(, $transpose:ident)?
+        $load:ident, $store:ident, $splat:ident, $fma:ident, $max:ident $(, $transpose:ident)?
     ) => {
         impl Lanes<$t> for std::arch::x86_64::$v {
             const LEN: usize = $len;
@@ -95,6 +101,12 @@ macro_rules! x86_register {
                 unsafe { std::arch::x86_64::$fma(self, b, c) }
             }
 
+            #[inline(always)]
+            unsafe fn max(self, b: Self) -> Self {
+                // SAFETY: the caller's promise.
+                unsafe { std::arch::x86_64::$max(self, b) }
+            }
+
             $(
                 #[inline(always)]
                 unsafe fn transpose(from: *const $t, from_stride: isize, to: *mut $t, to_stride: usize) {
@@ -119,6 +131,7 @@ mod x86 {
         _mm512_storeu_ps,
         _mm512_set1_ps,
         _mm512_fmadd_ps,
+        _mm512_max_ps,
         transpose_f32
     );
     x86_register!(
@@ -129,7 +142,8 @@ mod x86 {
         _mm512_loadu_pd,
         _mm512_storeu_pd,
         _mm512_set1_pd,
-        _mm512_fmadd_pd
+        _mm512_fmadd_pd,
+        _mm512_max_pd
     );
     x86_register!(
         __m256,
@@ -140,6 +154,7 @@ mod x86 {
         _mm256_storeu_ps,
         _mm256_set1_ps,
         _mm256_fmadd_ps,
+        _mm256_max_ps,
         transpose_f32
     );
     x86_register!(
@@ -150,7 +165,8 @@ mod x86 {
         _mm256_loadu_pd,
         _mm256_storeu_pd,
         _mm256_set1_pd,
-        _mm256_fmadd_pd
+        _mm256_fmadd_pd,
+        _mm256_max_pd
     );
 
     /// Eight registers of eight: pairs, then fours, then halves change places.
@@ -220,6 +236,17 @@ macro_rules! plain_register {
                 const FMA: bool = cfg!(target_arch = "aarch64");
                 Self(std::array::from_fn(|i| {
                     crate::simd::mul_add::<FMA, $t>(self.0[i], b.0[i], c.0[i])
+                }))
+            }
+
+            #[inline(always)]
+            unsafe fn max(self, b: Self) -> Self {
+                Self(std::array::from_fn(|i| {
+                    if self.0[i] > b.0[i] {
+                        self.0[i]
+                    } else {
+                        b.0[i]
+                    }
                 }))
             }
         }

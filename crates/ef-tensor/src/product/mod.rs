@@ -35,6 +35,15 @@ pub enum Start<'a, T> {
     ResultAndBias(&'a [T]),
 }
 
+/// What is done to every number of a finished product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// Nothing.
+    Keep,
+    /// `max(v, 0)`; 0 for NaN.
+    Relu,
+}
+
 /// The part of a product that a run of result columns needs; the rest of the operands is known to be zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -70,7 +79,7 @@ impl<T: Real> Strided<T> {
     }
 }
 
-/// `C = start + A B`: `a: (m, k)` and `b: (k, n)` of any strides, `c: (m, n)` with contiguous rows.
+/// `C = finish(start + A B)`: `a: (m, k)` and `b: (k, n)` of any strides, `c: (m, n)` with contiguous rows.
 ///
 /// `part` tells of a run of columns which rows and terms it needs; rows beyond `part.rows` are left as they are.
 ///
@@ -80,6 +89,7 @@ pub fn product<T: Real>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
     start: Start<'_, T>,
+    finish: Finish,
     mut c: ArrayViewMut2<'_, T>,
     part: impl Fn(Range<usize>) -> Part,
 ) {
@@ -106,6 +116,7 @@ pub fn product<T: Real>(
         a: Strided::of(&a),
         b: Strided::of(&b),
         start,
+        finish,
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
         part,
@@ -118,6 +129,7 @@ struct Problem<'a, T, P> {
     a: Strided<T>,
     b: Strided<T>,
     start: Start<'a, T>,
+    finish: Finish,
     c: *mut T,
     c_stride: isize,
     part: P,
@@ -234,6 +246,7 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, T, P> {
                             b: if pack { packed } else { b.start },
                             b_stride: if pack { width as isize } else { b.rows },
                             from,
+                            relu: self.finish == Finish::Relu && first + terms == depth.end,
                             c: self.c.offset(top as isize * self.c_stride).add(left),
                             c_stride: self.c_stride,
                         });
@@ -343,7 +356,7 @@ mod tests {
         #[test]
         fn is_the_sum_of_products(
             m in 0usize..40, k in prop_oneof![0usize..20, 100usize..300], n in 0usize..80, seed: u64,
-            layout in any::<[bool; 2]>(), start in 0u8..4, triangular: bool,
+            layout in any::<[bool; 2]>(), start in 0u8..4, triangular: bool, relu: bool,
         ) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let a = laid_out(layout[0], m, k, &mut rng);
@@ -358,16 +371,18 @@ mod tests {
             let expected = Array2::from_shape_fn((m, n), |(i, j)| {
                 let sum: f64 = (0..k).map(|p| a[[i, p]] * b[[p, j]]).sum();
                 let (was, bias) = (wide[[i, j + 3]], bias[[0, j]]);
-                sum + [0.0, bias, was, was + bias][start as usize]
+                let whole = sum + [0.0, bias, was, was + bias][start as usize];
+                if relu { whole.max(0.0) } else { whole }
             });
+            let finish = if relu { Finish::Relu } else { Finish::Keep };
             let (a32, b32, bias32, wide32) = (to_f32(&a), to_f32(&b), to_f32(&bias), to_f32(&wide));
             for level in Level::ALL {
                 let (mut c, mut c32) = (wide.clone(), wide32.clone());
                 with_level(level, || {
                     let start64 = starts(bias.as_slice().unwrap())[start as usize];
-                    product(a.view(), b.view(), start64, c.slice_mut(s![.., 3..n + 3]), part);
+                    product(a.view(), b.view(), start64, finish, c.slice_mut(s![.., 3..n + 3]), part);
                     let start32 = starts(bias32.as_slice().unwrap())[start as usize];
-                    product(a32.view(), b32.view(), start32, c32.slice_mut(s![.., 3..n + 3]), part);
+                    product(a32.view(), b32.view(), start32, finish, c32.slice_mut(s![.., 3..n + 3]), part);
                 });
                 for ((i, j), &now) in c.indexed_iter() {
                     let (was, now32) = (wide[[i, j]], f64::from(c32[[i, j]]));
@@ -396,7 +411,7 @@ mod tests {
             let run = |a: ArrayView2<'_, f32>, level| {
                 let mut c = Array2::zeros((a.nrows(), n));
                 let rows = a.nrows();
-                with_level(level, || product(a, b.view(), Start::Zero, c.view_mut(), |_| Part { rows, depth: 0..k }));
+                with_level(level, || product(a, b.view(), Start::Zero, Finish::Keep, c.view_mut(), |_| Part { rows, depth: 0..k }));
                 c
             };
             let cut = cut.min(m);

@@ -29,6 +29,8 @@ pub(super) struct Tile<T> {
     pub(super) b: *const T,
     pub(super) b_stride: isize,
     pub(super) from: From<T>,
+    /// Whether what is below 0 becomes 0.
+    pub(super) relu: bool,
     pub(super) c: *mut T,
     pub(super) c_stride: isize,
 }
@@ -106,6 +108,11 @@ unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &Tile<T
             }
             a = a.wrapping_offset(t.a.columns);
             b = b.wrapping_offset(t.b_stride);
+        }
+        if t.relu {
+            for row in &mut acc {
+                *row = row.map(|v| v.max(V::splat(T::zero())));
+            }
         }
         for i in 0..R {
             write::<T, V, W>(acc[i], c_row(i), t.columns, full);
