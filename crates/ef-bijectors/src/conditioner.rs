@@ -152,7 +152,12 @@ impl Conditioner {
     ) {
         let (p_input, p_context, p_net) = self.split(params);
         let mut h = ws.take(x.nrows(), self.net.hidden());
-        self.input.forward(p_input, x, h.view_mut());
+        let relu = self.context.is_none() && self.net.begins_with_relu();
+        if relu {
+            self.input.forward_relu(p_input, x, h.view_mut());
+        } else {
+            self.input.forward(p_input, x, h.view_mut());
+        }
         if let Some(layer) = &self.context {
             layer.forward_add(p_context, context, h.view_mut());
         }
@@ -161,7 +166,11 @@ impl Conditioner {
             copy.assign(&x);
             tape.push(copy);
         }
-        self.net.forward(p_net, h, y, None, tape, ws);
+        if relu {
+            self.net.forward_activated(p_net, h, y, tape, ws);
+        } else {
+            self.net.forward(p_net, h, y, None, tape, ws);
+        }
     }
 
     /// From `gy = dL/dy`: adds to `grads`, to `gx`, and to `g_context` if given.

@@ -26,6 +26,7 @@ mod affine;
 mod autoregressive;
 mod bijector;
 mod chain;
+mod columns;
 mod conditioner;
 mod coupling;
 mod degrees;

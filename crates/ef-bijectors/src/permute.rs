@@ -5,6 +5,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use rand::{Rng, RngCore, seq::SliceRandom};
 
 use crate::bijector::Bijector;
+use crate::columns::copy_columns;
 use crate::error::BijectorError;
 
 /// `z_j = x_{order[j]}`; `log_det = 0`.
@@ -53,22 +54,24 @@ impl Permute {
         &self.order
     }
 
-    /// `row[j] <- row[from(j)]` for every row.
-    fn gather<T: Real>(
-        mut x: ArrayViewMut2<'_, T>,
+    /// `row[to] <- row[from]` for the `(to, from)` of `pairs`, in every row.
+    fn carry<T: Real>(
+        x: ArrayViewMut2<'_, T>,
         ws: &mut Workspace<T>,
-        from: impl Fn(usize) -> (usize, usize),
+        pairs: impl Iterator<Item = (usize, usize)> + Clone,
     ) {
-        let dim = x.ncols();
-        let mut old = ws.take(1, dim);
-        for mut row in x.rows_mut() {
-            old.row_mut(0).assign(&row);
-            for j in 0..dim {
-                let (to, from) = from(j);
-                row[to] = old[[0, from]];
-            }
-        }
+        let mut old = ws.take(x.nrows(), x.ncols());
+        old.assign(&x);
+        copy_columns(old.view(), x, pairs);
         ws.give(old);
+    }
+
+    fn forth(&self) -> impl Iterator<Item = (usize, usize)> + Clone {
+        self.order.iter().copied().enumerate()
+    }
+
+    fn back(&self) -> impl Iterator<Item = (usize, usize)> + Clone {
+        self.forth().map(|(j, from)| (from, j))
     }
 }
 
@@ -109,7 +112,7 @@ impl<T: Real> Bijector<T> for Permute {
         _: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
-        Self::gather(x, ws, |j| (j, self.order[j]));
+        Self::carry(x, ws, self.forth());
     }
 
     fn inverse(
@@ -120,7 +123,7 @@ impl<T: Real> Bijector<T> for Permute {
         _: &mut [f64],
         ws: &mut Workspace<T>,
     ) {
-        Self::gather(z, ws, |j| (self.order[j], j));
+        Self::carry(z, ws, self.back());
     }
 
     fn backward(
@@ -135,6 +138,6 @@ impl<T: Real> Bijector<T> for Permute {
         ws: &mut Workspace<T>,
     ) {
         // dL/dx_{order[j]} = dL/dz_j
-        Self::gather(g, ws, |j| (self.order[j], j));
+        Self::carry(g, ws, self.back());
     }
 }

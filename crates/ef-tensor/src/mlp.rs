@@ -190,49 +190,96 @@ impl Mlp {
         mut tape: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
-        let rows = h.nrows();
-        let mut at = Cursor::new(params);
-        let mut h = h;
+        let (mut h, mut at) = (h, Cursor::new(params));
         if self.config.residual {
-            for (block, pair) in self.hidden.chunks_exact(2).enumerate() {
-                let mut a = ws.take(rows, self.config.hidden);
-                a.assign(&h);
-                self.activate(&mut a, &mut tape, ws);
-                let mut b = ws.take(rows, self.config.hidden);
-                pair[0].forward(at.next(pair[0].num_params()), a.view(), b.view_mut());
-                keep(&mut tape, ws, a);
-                // A mask would take the output's place as what the slope is told from, so it comes after.
-                self.activate(&mut b, &mut tape, ws);
-                if let Some(dropout) = dropout.as_deref_mut() {
-                    let mut mask = ws.take(rows, self.config.hidden);
-                    dropout.fill(block, mask.view_mut());
-                    let mut dropped = ws.take(rows, self.config.hidden);
-                    Zip::from(&mut dropped)
-                        .and(&b)
-                        .and(&mask)
-                        .for_each(|d, &b, &m| *d = b * m);
-                    keep(&mut tape, ws, std::mem::replace(&mut b, dropped));
-                    keep(&mut tape, ws, mask);
-                }
-                pair[1].forward_add(at.next(pair[1].num_params()), b.view(), h.view_mut());
-                keep(&mut tape, ws, b);
+            for block in 0..self.config.blocks {
+                self.residual_block(block, &mut at, &mut h, &mut dropout, &mut tape, ws);
             }
-            self.activate(&mut h, &mut tape, ws);
+        }
+        self.activate(&mut h, &mut tape, ws);
+        self.after_activation(at, h, y, tape, ws);
+    }
+
+    /// Whether the first thing [`forward`](Self::forward) does is ReLU: then the layer that makes `h` may do it in passing
+    /// ([`Linear::forward_relu`]), and [`forward_activated`](Self::forward_activated) goes on.
+    pub fn begins_with_relu(&self) -> bool {
+        !self.config.residual && self.config.activation == Activation::Relu
+    }
+
+    /// [`forward`](Self::forward) from `f(h)`, for networks that [begin with ReLU](Self::begins_with_relu).
+    pub fn forward_activated<T: Real>(
+        &self,
+        params: &[T],
+        activated: Array2<T>,
+        y: ArrayViewMut2<'_, T>,
+        tape: Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) {
+        debug_assert!(self.begins_with_relu());
+        self.after_activation(Cursor::new(params), activated, y, tape, ws);
+    }
+
+    /// `h += drop(f(f(h) A + a)) B + b`.
+    fn residual_block<T: Real>(
+        &self,
+        block: usize,
+        at: &mut Cursor<'_, T>,
+        h: &mut Array2<T>,
+        dropout: &mut Option<&mut dyn DropoutMask<T>>,
+        tape: &mut Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) {
+        let pair = &self.hidden[2 * block..2 * block + 2];
+        let (rows, hidden) = h.dim();
+        let mut a = ws.take(rows, hidden);
+        a.assign(h);
+        self.activate(&mut a, tape, ws);
+        let mut b = ws.take(rows, hidden);
+        pair[0].forward(at.next(pair[0].num_params()), a.view(), b.view_mut());
+        keep(tape, ws, a);
+        // A mask would take the output's place as what the slope is told from, so it comes after.
+        self.activate(&mut b, tape, ws);
+        if let Some(dropout) = dropout {
+            let mut mask = ws.take(rows, hidden);
+            dropout.fill(block, mask.view_mut());
+            let mut dropped = ws.take(rows, hidden);
+            Zip::from(&mut dropped)
+                .and(&b)
+                .and(&mask)
+                .for_each(|d, &b, &m| *d = b * m);
+            keep(tape, ws, std::mem::replace(&mut b, dropped));
+            keep(tape, ws, mask);
+        }
+        pair[1].forward_add(at.next(pair[1].num_params()), b.view(), h.view_mut());
+        keep(tape, ws, b);
+    }
+
+    /// The plain layers from `h = f(.)` on, and the output layer.
+    fn after_activation<T: Real>(
+        &self,
+        mut at: Cursor<'_, T>,
+        mut h: Array2<T>,
+        y: ArrayViewMut2<'_, T>,
+        mut tape: Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) {
+        let relu = self.config.activation == Activation::Relu;
+        let plain = if self.config.residual {
+            &[][..]
         } else {
-            self.activate(&mut h, &mut tape, ws);
-            for layer in &self.hidden {
-                let mut next = ws.take(rows, self.config.hidden);
-                let p = at.next(layer.num_params());
-                let relu = self.config.activation == Activation::Relu;
-                if relu {
-                    layer.forward_relu(p, h.view(), next.view_mut());
-                } else {
-                    layer.forward(p, h.view(), next.view_mut());
-                }
-                keep(&mut tape, ws, std::mem::replace(&mut h, next));
-                if !relu {
-                    self.activate(&mut h, &mut tape, ws);
-                }
+            &self.hidden
+        };
+        for layer in plain {
+            let mut next = ws.take(h.nrows(), self.config.hidden);
+            let params = at.next(layer.num_params());
+            if relu {
+                layer.forward_relu(params, h.view(), next.view_mut());
+            } else {
+                layer.forward(params, h.view(), next.view_mut());
+            }
+            keep(&mut tape, ws, std::mem::replace(&mut h, next));
+            if !relu {
+                self.activate(&mut h, &mut tape, ws);
             }
         }
         self.output

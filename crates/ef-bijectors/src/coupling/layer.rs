@@ -1,10 +1,11 @@
 //! The coupling layer.
 
 use ef_tensor::{MlpConfig, ParamVisitor, Real, Tape, Workspace};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand::RngCore;
 
 use crate::bijector::Bijector;
+use crate::columns::{add_columns, copy_columns};
 use crate::conditioner::Conditioner;
 use crate::error::BijectorError;
 use crate::transformer::{Transformer, hold};
@@ -108,18 +109,21 @@ impl<Tr> Coupling<Tr> {
         self.pass.len() + self.moved.len()
     }
 
+    /// `(column of what the network reads, column)` of the columns passed on.
+    fn read_from(&self) -> impl Iterator<Item = (usize, usize)> + Clone {
+        let shared = self.form == Form::Shared;
+        let pass = self.pass.iter().copied().enumerate();
+        pass.map(move |(i, j)| (if shared { j } else { i }, j))
+    }
+
     /// What the network reads.
     fn read<T: Real>(&self, x: ArrayView2<'_, T>, ws: &mut Workspace<T>) -> Array2<T> {
         let mut read = ws.zeros(x.nrows(), self.net.inputs());
-        for (i, &j) in self.pass.iter().enumerate() {
-            let to = match self.form {
-                Form::Split => i,
-                Form::Shared => {
-                    read.column_mut(self.columns() + j).fill(T::one());
-                    j
-                }
-            };
-            read.column_mut(to).assign(&x.column(j));
+        copy_columns(x, read.view_mut(), self.read_from());
+        if self.form == Form::Shared {
+            for &j in &self.pass {
+                read.column_mut(self.columns() + j).fill(T::one());
+            }
         }
         read
     }
@@ -158,16 +162,13 @@ impl<Tr> Coupling<Tr> {
     /// The moved columns of `x`.
     fn take_moved<T: Real>(&self, x: &ArrayViewMut2<'_, T>, ws: &mut Workspace<T>) -> Array2<T> {
         let mut moved = ws.take(x.nrows(), self.moved.len());
-        for (k, &j) in self.moved.iter().enumerate() {
-            moved.column_mut(k).assign(&x.column(j));
-        }
+        copy_columns(x.view(), moved.view_mut(), self.moved.iter().copied().enumerate());
         moved
     }
 
-    fn put_moved<T: Real>(&self, mut x: ArrayViewMut2<'_, T>, moved: Array2<T>, ws: &mut Workspace<T>) {
-        for (k, &j) in self.moved.iter().enumerate() {
-            x.column_mut(j).assign(&moved.column(k));
-        }
+    fn put_moved<T: Real>(&self, x: ArrayViewMut2<'_, T>, moved: Array2<T>, ws: &mut Workspace<T>) {
+        let back = self.moved.iter().copied().enumerate().map(|(k, j)| (j, k));
+        copy_columns(moved.view(), x, back);
         ws.give(moved);
     }
 }
@@ -284,11 +285,7 @@ impl<T: Real, Tr: Transformer> Bijector<T> for Coupling<Tr> {
             tape,
             ws,
         );
-        for (i, &j) in self.pass.iter().enumerate() {
-            let from = if self.form == Form::Split { i } else { j };
-            let mut column = g.slice_mut(s![.., j]);
-            column += &g_read.column(from);
-        }
+        add_columns(g_read.view(), g, self.read_from().map(|(i, j)| (j, i)));
         ws.give(g_out);
         ws.give(g_read);
     }
