@@ -53,7 +53,7 @@ impl Simplex {
         let span = hi - lo;
         let mut scale = [0.0; LANES];
         for l in 0..LANES {
-            scale[l] = span * self.share / sum[l].wide();
+            scale[l] = span * self.share / sum[l];
         }
         Axis {
             lo,
@@ -106,7 +106,7 @@ impl Simplex {
 /// Exponentials of the parameters of a softmax, in place, and their sum. They are divided by the largest, so that none
 /// overflows; what is not finite becomes very small, or the largest.
 #[inline(always)]
-pub(super) fn exponentials<const FMA: bool, T: Real>(raw: &mut [Lanes<T>]) -> Lanes<T> {
+pub(super) fn exponentials<const FMA: bool, T: Real>(raw: &mut [Lanes<T>]) -> Lanes<f64> {
     let mut largest = [T::min_value(); LANES];
     for raw in raw.iter() {
         for l in 0..LANES {
@@ -117,14 +117,14 @@ pub(super) fn exponentials<const FMA: bool, T: Real>(raw: &mut [Lanes<T>]) -> La
         *v = if *v < T::max_value() { *v } else { T::max_value() };
     }
     let least = T::of(-80.0);
-    let mut sum = [T::zero(); LANES];
+    let mut sum = [0.0; LANES];
     for raw in raw {
         for l in 0..LANES {
             let below = raw[l] - largest[l];
             let below = if below > least { below } else { least };
             let below = if below < T::zero() { below } else { T::zero() };
             raw[l] = below.exp_lane::<FMA>();
-            sum[l] += raw[l];
+            sum[l] += raw[l].wide();
         }
     }
     sum
@@ -137,7 +137,7 @@ pub(super) struct Axis<'a, T> {
     least: f64,
     /// A bin's length beyond that, over its exponential.
     scale: Lanes<f64>,
-    sum: Lanes<T>,
+    sum: Lanes<f64>,
     e: &'a [Lanes<T>],
 }
 
@@ -170,7 +170,7 @@ impl<T: Real> Axis<'_, T> {
     pub(super) fn shares(&self, to: &mut [Lanes<T>]) {
         let mut scale = [T::zero(); LANES];
         for l in 0..LANES {
-            scale[l] = T::one() / self.sum[l];
+            scale[l] = T::of(1.0 / self.sum[l]);
         }
         for (to, e) in to.iter_mut().zip(self.e) {
             for l in 0..LANES {
