@@ -98,8 +98,9 @@ pub(crate) struct Team<T, S> {
     memory: Vec<Memory<S>>,
     /// One a shard.
     outcomes: Vec<Outcome>,
-    /// One gradient a shard, zero between steps but for the first, which holds the sum until it is used. Not in
-    /// [`Memory`], because the reduction reads them from every thread, and scratch memory need not be `Sync`.
+    /// One gradient a shard, on one thread two; zero between steps but for the first, which holds the sum until it is
+    /// used. Not in [`Memory`], because the reduction reads them from every thread, and scratch memory need not be
+    /// `Sync`.
     grads: Vec<Vec<T>>,
     /// Whether a sum was made and not used.
     unused: bool,
@@ -116,7 +117,7 @@ impl<T: Real, S: Default + Send> Team<T, S> {
             parallel,
             memory: (0..if parallel { shards } else { 1 }).map(memory).collect(),
             outcomes: vec![Outcome::default(); shards],
-            grads: vec![vec![T::zero(); params]; shards],
+            grads: vec![vec![T::zero(); params]; if parallel { shards } else { shards.min(2) }],
             unused: false,
             squares: vec![0.0; params.div_ceil(RANGE)],
         }
@@ -132,11 +133,9 @@ impl<T: Real, S: Default + Send> Team<T, S> {
                 .enumerate()
                 .for_each(|(i, ((memory, outcome), grads))| work(i, memory, outcome, grads));
         } else {
-            self.outcomes
-                .iter_mut()
-                .zip(&mut self.grads)
-                .enumerate()
-                .for_each(|(i, (outcome, grads))| work(i, &mut self.memory[0], outcome, grads));
+            for (i, outcome) in self.outcomes.iter_mut().enumerate() {
+                work(i, &mut self.memory[0], outcome, &mut self.grads[i.min(1)]);
+            }
         }
     }
 
@@ -152,15 +151,27 @@ impl<T: Real, S: Default + Send> Team<T, S> {
             self.grads[0].fill(T::zero());
         }
         self.unused = true;
-        self.each_shard(|i, memory, outcome, grads| {
+        let work = |i: usize, memory: &mut Memory<S>, outcome: &mut Outcome, grads: &mut [T]| {
             let positions = piece(rows, count, i);
             outcome.loss = if positions.is_empty() {
                 0.0
             } else {
                 backward(positions, &mut memory.scratch, grads)
             };
-        });
-        let squares = self.reduce();
+        };
+        let squares = if self.parallel {
+            self.each_shard(work);
+            self.reduce()
+        } else {
+            // The same sums in the same order, but the second gradient is free again for each shard.
+            work(0, &mut self.memory[0], &mut self.outcomes[0], &mut self.grads[0]);
+            let mut squares = None;
+            for i in 1..count {
+                work(i, &mut self.memory[0], &mut self.outcomes[i], &mut self.grads[1]);
+                squares = Some(self.reduce());
+            }
+            squares.unwrap_or_else(|| self.reduce())
+        };
         let loss: f64 = self.outcomes.iter().map(|outcome| outcome.loss).sum();
         Gradient {
             loss: loss / rows as f64,
