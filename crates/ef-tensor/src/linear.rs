@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use ndarray_rand::{RandomExt, rand_distr::StandardNormal};
-use rand::RngCore;
+use rand::{Rng, RngCore};
 
 use crate::error::TensorError;
 use crate::params::ParamVisitor;
@@ -119,7 +119,8 @@ impl Linear {
         }
     }
 
-    /// Weights from `N(0, gain^2 / limit(j))`, zero outside the mask and where `gain` is 0; biases zero.
+    /// Weights from `N(0, gain^2 / limit(j))`, zero outside the mask; biases uniform within `1 / sqrt limit(j)`, so that
+    /// units bend at different places; all zero where `gain` is 0.
     pub fn init<T: Real>(&self, gain: f64, rng: &mut dyn RngCore, params: &mut [T]) {
         params.fill(T::zero());
         if gain == 0.0 {
@@ -132,6 +133,10 @@ impl Linear {
             for i in 0..limit {
                 params[i * self.outputs + j] = T::of(scale * normal[[i, j]]);
             }
+        }
+        for (j, b) in params[self.inputs * self.outputs..].iter_mut().enumerate() {
+            let width = 1.0 / (self.limit(j).max(1) as f64).sqrt();
+            *b = T::of(rng.random_range(-width..=width));
         }
     }
 

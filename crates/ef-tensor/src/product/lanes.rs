@@ -77,30 +77,35 @@ macro_rules! x86_register {
             const LEN: usize = $len;
             const ROWS: usize = $rows;
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn load(p: *const $t) -> Self {
                 // SAFETY: the caller's promise.
                 unsafe { std::arch::x86_64::$load(p) }
             }
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn store(self, p: *mut $t) {
                 // SAFETY: the caller's promise.
                 unsafe { std::arch::x86_64::$store(p, self) }
             }
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn splat(x: $t) -> Self {
                 // SAFETY: the caller's promise.
                 unsafe { std::arch::x86_64::$splat(x) }
             }
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn mul_add(self, b: Self, c: Self) -> Self {
                 // SAFETY: the caller's promise.
                 unsafe { std::arch::x86_64::$fma(self, b, c) }
             }
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn max(self, b: Self) -> Self {
                 // SAFETY: the caller's promise.
@@ -108,6 +113,7 @@ macro_rules! x86_register {
             }
 
             $(
+                // SAFETY: asks of its caller what the trait does.
                 #[inline(always)]
                 unsafe fn transpose(from: *const $t, from_stride: isize, to: *mut $t, to_stride: usize) {
                     // SAFETY: the caller's promise.
@@ -213,23 +219,27 @@ macro_rules! plain_register {
             const LEN: usize = $len;
             const ROWS: usize = 6;
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn load(p: *const $t) -> Self {
                 // SAFETY: the caller's promise; an array of numbers is aligned as they are.
                 Self(unsafe { p.cast::<[$t; $len]>().read() })
             }
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn store(self, p: *mut $t) {
                 // SAFETY: the caller's promise; an array of numbers is aligned as they are.
                 unsafe { p.cast::<[$t; $len]>().write(self.0) }
             }
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn splat(x: $t) -> Self {
                 Self([x; $len])
             }
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn mul_add(self, b: Self, c: Self) -> Self {
                 // Without the instruction `mul_add` is a slow library call.
@@ -239,6 +249,7 @@ macro_rules! plain_register {
                 }))
             }
 
+            // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn max(self, b: Self) -> Self {
                 Self(std::array::from_fn(|i| {
