@@ -147,7 +147,7 @@ fn sampled_ranks_follow_the_scored_density() {
     let laws = [law(true, 0), law(true, 0)];
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let (_, density) = density(&laws, 1, 0.0, false);
-    let params = params(&density, 1.0, &mut rng);
+    let params = params(&density, 0.3, &mut rng);
     let n = 20_000;
     let given = MixedRows::of_context(Array2::from_elem((n, 1), 0.8));
     let drawn = density.sample(
@@ -166,7 +166,7 @@ fn sampled_ranks_follow_the_scored_density() {
         &mut MixedScratch::default(),
         &mut log_prob,
     );
-    // E_p[1/p] over the unit square is its area.
+    // E_p[1/p] over the unit square is its area; of a density far from flat this mean has no use, hence the small weights.
     let area: f64 = log_prob.iter().map(|l| (-l).exp()).sum::<f64>() / n as f64;
     assert_abs_diff_eq!(area, 1.0, epsilon = 0.05);
 }
