@@ -68,11 +68,11 @@ fn training(c: &mut Criterion<CpuTime>) {
             });
         });
 
-        // The density's share of it, in one piece and in the four shards of a fit.
+        // The density's share of it, in one piece, in the two shards of a fit, and in four.
         let index: Vec<usize> = (0..batch).collect();
         let mut scratch = FlowScratch::default();
         let mut grads = vec![0.0; start.len()];
-        for shards in [1, 4] {
+        for shards in [1, 2, 4] {
             group.bench_function(format!("gradient, {shards} shards"), |b| {
                 b.iter(|| {
                     for shard in index.chunks(batch / shards) {

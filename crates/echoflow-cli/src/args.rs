@@ -82,6 +82,9 @@ pub(crate) enum Command {
         /// Threads (0: all); any number gives the same model
         #[arg(long, default_value = "0", value_parser = threads, allow_negative_numbers = true)]
         threads: usize,
+        /// Parts of every mini-batch, at most one thread each [default: 2]; another number gives another model
+        #[arg(long, value_parser = shards, allow_negative_numbers = true)]
+        shards: Option<usize>,
         /// No progress, no notes
         #[arg(long)]
         quiet: bool,
@@ -158,6 +161,14 @@ fn threads(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|threads| *threads <= most)
         .ok_or_else(|| format!("give a whole number up to {most}, or 0 for all the machine has"))
+}
+
+fn shards(text: &str) -> Result<usize, String> {
+    let most = TrainConfig::MOST_SHARDS;
+    text.parse()
+        .ok()
+        .filter(|shards| (1..=most).contains(shards))
+        .ok_or_else(|| format!("give a whole number from 1 to {most}"))
 }
 
 fn minutes(text: &str) -> Result<Duration, String> {

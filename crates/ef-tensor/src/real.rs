@@ -72,6 +72,32 @@ macro_rules! real {
 
             #[allow(unsafe_code)]
             fn gemm_raw(g: GemmArgs<Self>) {
+                #[cfg(feature = "gemm")]
+                // SAFETY: as below; with `read` false the crate does not read C.
+                unsafe {
+                    gemm::gemm(
+                        g.m,
+                        g.n,
+                        g.k,
+                        g.c.0,
+                        g.c.2,
+                        g.c.1,
+                        g.beta != 0.0,
+                        g.a.0,
+                        g.a.2,
+                        g.a.1,
+                        g.b.0,
+                        g.b.2,
+                        g.b.1,
+                        g.beta,
+                        g.alpha,
+                        false,
+                        false,
+                        false,
+                        gemm::Parallelism::None,
+                    );
+                }
+                #[cfg(not(feature = "gemm"))]
                 // SAFETY: `GemmArgs` can only be built by `gemm`, which takes the pointers, sizes and strides from
                 // three live ndarray views whose shapes it has checked; C comes from a mutable view, so it
                 // overlaps neither A nor B, and no two of its elements share an address.

@@ -1,4 +1,6 @@
-//! After the first pass, layers allocate nothing.
+//! After the first pass, layers allocate nothing. (The `gemm` crate does.)
+
+#![cfg(not(feature = "gemm"))]
 
 use std::alloc::System;
 

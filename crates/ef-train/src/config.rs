@@ -43,7 +43,8 @@ pub struct TrainConfig {
     pub validation: SplitConfig,
     /// Auxiliary draws a validation row, for densities that need any.
     pub validation_draws: usize,
-    /// Parts a mini-batch is cut into: the most threads that help. Part of the result; the number of threads is not.
+    /// Parts a mini-batch is cut into: the most threads that help. More cost CPU time, since each has a gradient of its own
+    /// to fill and to add. Part of the result; the number of threads is not.
     pub shards: usize,
     /// Threads, 0 for all the machine has. Any number gives the same bytes.
     #[serde(skip_serializing)]
@@ -70,7 +71,7 @@ impl Default for TrainConfig {
             patience: Some(8),
             validation: SplitConfig::default(),
             validation_draws: 4,
-            shards: 4,
+            shards: 2,
             threads: 0,
             max_time: None,
             seed: 0,

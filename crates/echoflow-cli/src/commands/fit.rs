@@ -17,6 +17,7 @@ pub(super) struct Settings {
     pub(super) epochs: Option<usize>,
     pub(super) max_minutes: Option<Duration>,
     pub(super) threads: usize,
+    pub(super) shards: Option<usize>,
     pub(super) quiet: bool,
 }
 
@@ -66,6 +67,9 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
         .threads(settings.threads);
     if let Some(epochs) = settings.epochs {
         builder = builder.epochs(epochs);
+    }
+    if let Some(shards) = settings.shards {
+        builder = builder.shards(shards);
     }
     if let Some(time) = settings.max_minutes {
         builder = builder.max_time(time);

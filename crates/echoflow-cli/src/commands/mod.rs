@@ -36,6 +36,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             epochs,
             max_minutes,
             threads,
+            shards,
             quiet,
         } => {
             let settings = fit::Settings {
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
                 epochs,
                 max_minutes,
                 threads,
+                shards,
                 quiet,
             };
             fit::run(&table, &output, &settings)

@@ -40,6 +40,7 @@ pub(super) fn run(dir: &Path, seed: u64, epochs: Option<usize>, threads: usize) 
         epochs,
         max_minutes: None,
         threads,
+        shards: None,
         quiet: false,
     };
     note("2. fitting a masked autoregressive flow");

@@ -7,6 +7,8 @@
 //! columns are cut.
 
 #![allow(unsafe_code)]
+// The crate then does their work.
+#![cfg_attr(feature = "gemm", allow(dead_code, unused_imports))]
 
 mod lanes;
 mod tile;
@@ -90,9 +92,11 @@ pub fn product<T: Real>(
     b: ArrayView2<'_, T>,
     start: Start<'_, T>,
     finish: Finish,
-    mut c: ArrayViewMut2<'_, T>,
+    c: ArrayViewMut2<'_, T>,
     part: impl Fn(Range<usize>) -> Part,
 ) {
+    #[cfg(not(feature = "gemm"))]
+    let mut c = c;
     let ((m, k), n) = (a.dim(), b.ncols());
     assert!(
         b.nrows() == k && c.dim() == (m, n),
@@ -111,7 +115,10 @@ pub fn product<T: Real>(
         n <= 1 || c.strides()[1] == 1,
         "product: rows of the result are contiguous"
     );
-    let problem = Problem {
+    #[cfg(feature = "gemm")]
+    by_crate(a, b, start, finish, c, part);
+    #[cfg(not(feature = "gemm"))]
+    Problem {
         sizes: (m, k, n),
         a: Strided::of(&a),
         b: Strided::of(&b),
@@ -120,8 +127,52 @@ pub fn product<T: Real>(
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
         part,
-    };
-    problem.run();
+    }
+    .run();
+}
+
+/// The same through [`gemm`](crate::gemm()), a few panels at a time: its calls cost more than ours.
+#[cfg(feature = "gemm")]
+fn by_crate<T: Real>(
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    start: Start<'_, T>,
+    finish: Finish,
+    mut c: ArrayViewMut2<'_, T>,
+    part: impl Fn(Range<usize>) -> Part,
+) {
+    use ndarray::s;
+    let n = c.ncols();
+    let dense = part(0..n) == part(0..n.min(WIDEST)) && part(0..n) == part(n - 1..n);
+    let step = if dense { n } else { WIDEST };
+    for left in (0..n).step_by(step) {
+        let columns = left..(left + step).min(n);
+        let Part { rows, depth } = part(columns.clone());
+        let mut c = c.slice_mut(s![..rows, columns.clone()]);
+        let beta = match start {
+            Start::Zero => T::zero(),
+            _ => T::one(),
+        };
+        for mut row in c.rows_mut() {
+            match start {
+                Start::Bias(bias) => row
+                    .iter_mut()
+                    .zip(&bias[columns.clone()])
+                    .for_each(|(c, &b)| *c = b),
+                Start::ResultAndBias(bias) => {
+                    row.iter_mut()
+                        .zip(&bias[columns.clone()])
+                        .for_each(|(c, &b)| *c += b);
+                }
+                Start::Zero | Start::Result => {}
+            }
+        }
+        let (a, b) = (a.slice(s![..rows, depth.clone()]), b.slice(s![depth, columns]));
+        crate::gemm(T::one(), a, b, beta, c.view_mut());
+        if finish == Finish::Relu {
+            c.mapv_inplace(|v| if v > T::zero() { v } else { T::zero() });
+        }
+    }
 }
 
 struct Problem<'a, T, P> {
@@ -136,7 +187,7 @@ struct Problem<'a, T, P> {
 }
 
 /// The most columns that are computed together; they begin at multiples of it, or of a divisor of it.
-pub(crate) const WIDEST: usize = 32;
+pub(crate) const WIDEST: usize = if cfg!(feature = "gemm") { 64 } else { 32 };
 
 /// Bytes of a packed panel: half of the smallest first cache, so that the left operand's rows fit beside it.
 const PANEL: usize = 16 * 1024;

@@ -57,7 +57,7 @@ impl Default for VariationalConfig {
             ema: 0.998,
             anneal_from: 0.01,
             anneal_steps: 0,
-            shards: 4,
+            shards: 2,
             threads: 0,
             seed: 0,
         }
