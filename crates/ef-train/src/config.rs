@@ -70,7 +70,7 @@ impl Default for TrainConfig {
             ema: 0.998,
             patience: Some(8),
             validation: SplitConfig::default(),
-            validation_draws: 4,
+            validation_draws: 2,
             shards: 2,
             threads: 0,
             max_time: None,
