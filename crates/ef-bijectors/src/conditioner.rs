@@ -90,9 +90,11 @@ impl Conditioner {
     /// Random hidden layers; an output layer of zeros, so that the transform starts at its identity.
     pub fn init<T: Real>(&self, rng: &mut dyn RngCore, params: &mut [T]) {
         let (input, context, net) = self.split_mut(params);
-        self.input.init(1.0, rng, input);
+        // ReLU units start at half the size: see `Mlp::init`.
+        let gain = if self.net.begins_with_relu() { 0.5 } else { 1.0 };
+        self.input.init(gain, rng, input);
         if let Some(layer) = &self.context {
-            layer.init(1.0, rng, context);
+            layer.init(gain, rng, context);
         }
         self.net.init(0.0, rng, net);
     }

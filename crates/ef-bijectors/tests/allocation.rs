@@ -1,4 +1,4 @@
-//! After the first pass, these bijectors allocate nothing; `matrixmultiply` allocates one packing buffer a product.
+//! After the first pass, these bijectors allocate nothing; `matrixmultiply` allocates one packing buffer a general product.
 
 use std::alloc::System;
 

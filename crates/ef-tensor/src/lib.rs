@@ -5,7 +5,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`real`] | [`Real`], the sealed scalar: `f32` for speed, `f64` for proofs |
-//! | [`gemm`](gemm()) | the one door to matrix products, on strided views |
+//! | [`gemm`](gemm()) | general matrix products, on strided views; layers have kernels of their own |
 //! | [`simd`], [`vmath`] | run-time choice of instruction set; vector `exp`, `tanh`, `sigmoid`, `ln`, `ln(1 + x)` |
 //! | [`Linear`], [`SparseLinear`] | affine layers, dense, masked (block-triangular) or gathered |
 //! | [`Mlp`], [`Incremental`] | hidden layers, plain or residual, masked or not; one degree at a time |

@@ -131,11 +131,12 @@ impl Mlp {
         self.output.visit_params(&mut Scope::new("output", visitor));
     }
 
-    /// Hidden weights `N(0, gain^2 / fan_in)` with gain 1 (`sqrt 2` for ReLU; .1 for the closing layer of a residual
-    /// block), output weights with `output_gain` (0 starts the network as a constant).
+    /// Hidden weights `N(0, gain^2 / fan_in)` with gain 1, .1 for the closing layer of a residual block, and `sqrt 1/2` for
+    /// ReLU (half of He's: with an output layer that starts at 0, flows learn faster from smaller units); output weights
+    /// with `output_gain` (0 starts the network as a constant).
     pub fn init<T: Real>(&self, output_gain: f64, rng: &mut dyn RngCore, params: &mut [T]) {
         let gain = if self.config.activation == Activation::Relu {
-            std::f64::consts::SQRT_2
+            std::f64::consts::FRAC_1_SQRT_2
         } else {
             1.0
         };

@@ -3,6 +3,7 @@
 use approx::assert_abs_diff_eq;
 use ef_tensor::ndarray::{Array2, s};
 use ef_tensor::params::ParamLayout;
+use ef_tensor::simd::{Level, with_level};
 use ef_tensor::{
     Activation, DropoutMask, Incremental, Linear, Mlp, MlpConfig, SparseLinear, Tape, Workspace,
 };
@@ -88,6 +89,17 @@ proptest! {
             for r in 0..rows {
                 let sum: f64 = (0..outputs).filter(|&j| i < limits[j]).map(|j| g[[r, j]] * params[i * outputs + j]).sum();
                 assert_abs_diff_eq!(gx[[r, i]], sum, epsilon = 1e-12);
+            }
+        }
+        // `f32` has the widest panels: what they compute beyond the mask must be gone at every level.
+        let (x32, g32) = (x.mapv(|v| v as f32), g.mapv(|v| v as f32));
+        for level in Level::ALL {
+            let mut grads = vec![0.0_f32; params.len()];
+            with_level(level, || layer.backward(x32.view(), g32.view(), &mut grads));
+            for i in 0..inputs {
+                for j in (0..outputs).filter(|&j| i >= limits[j]) {
+                    prop_assert_eq!(grads[i * outputs + j], 0.0);
+                }
             }
         }
         let mut noisy: Vec<f64> = params.iter().map(|p| p + 1.0).collect();

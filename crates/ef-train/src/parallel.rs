@@ -1,7 +1,7 @@
 //! One training step on many threads, with the same bytes for any number of them.
 //!
 //! Work is cut by settings, never by threads: a mini-batch into a fixed number of row shards, each with a gradient
-//! and scratch memory of its own; the parameters into fixed ranges. Threads only decide who computes a piece. Every
+//! and scratch memory of its own (on one thread they share both, with the same sums); the parameters into fixed ranges. Threads only decide who computes a piece. Every
 //! sum over pieces is taken in the order of the pieces. A step is three fork-joins:
 //!
 //! 1. **Shards**: each adds up the gradient of its rows (nearly all of the time).

@@ -51,8 +51,10 @@ struct Lines<'a>(&'a [Value]);
 
 impl<'a> Lines<'a> {
     fn of(&self, case: &Case) -> impl Iterator<Item = &'a Value> {
-        let (lines, name) = (self.0, case.name);
-        lines.iter().filter(move |line| line["case"] == name)
+        let (lines, name, threads) = (self.0, case.name, self.threads());
+        lines
+            .iter()
+            .filter(move |line| line["case"] == name && line["threads"].as_u64().unwrap_or(1) == threads)
     }
 
     fn ours(&self, case: &Case, features: &'static str) -> impl Iterator<Item = &'a Value> {
@@ -64,12 +66,10 @@ impl<'a> Lines<'a> {
         self.of(case).filter(|line| line["lib"] != "echoflow")
     }
 
-    /// Threads of the runs.
+    /// Threads of the last run; runs with other numbers are left out.
     fn threads(&self) -> u64 {
-        self.0
-            .iter()
-            .find_map(|line| line["threads"].as_u64())
-            .unwrap_or(1)
+        let mut runs = self.0.iter().rev().filter(|line| line["case"].is_string());
+        runs.find_map(|line| line["threads"].as_u64()).unwrap_or(1)
     }
 
     /// GFLOP/s of one core at the best level.
@@ -106,6 +106,12 @@ impl<'a> Lines<'a> {
             (Some(_), Some(_)) if share.is_some_and(|share| share >= SHARE) => "met by the peak",
             (Some(_), Some(_)) => "missed",
             _ => "",
+        };
+        let compared = self.losses(case).1.is_some() || !verdict.starts_with("met");
+        let verdict = if compared {
+            verdict.to_owned()
+        } else {
+            format!("{verdict}, loss not compared")
         };
         let cell =
             |value: Option<f64>, decimals: usize| value.map_or("-".to_owned(), |v| number(v, decimals));
@@ -152,7 +158,13 @@ impl<'a> Lines<'a> {
         let worse = own
             .zip(judge)
             .is_some_and(|(own, judge)| own > judge + LOSS_MARGIN);
-        worse || !self.has_params(case)
+        worse || self.diverged(case) || !self.has_params(case)
+    }
+
+    /// Whether a run of ours ended without a finite loss, which JSON writes as `null`.
+    fn diverged(&self, case: &Case) -> bool {
+        let mut own = self.of(case).filter(|line| line["lib"] == "echoflow");
+        own.any(|line| line["nll_last"].as_f64().is_none())
     }
 
     fn has_params(&self, case: &Case) -> bool {
@@ -166,6 +178,8 @@ impl<'a> Lines<'a> {
         let loss = |loss: Option<f64>| loss.map_or("-".to_owned(), |loss| format!("{loss:.3}"));
         let verdict = if !self.has_params(case) {
             "void: other parameters than asked for"
+        } else if self.diverged(case) {
+            "void: no finite loss"
         } else if self.void(case) {
             "void: the loss is worse"
         } else if judge.is_some() {

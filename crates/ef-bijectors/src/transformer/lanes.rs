@@ -43,15 +43,14 @@ pub(super) fn narrow<T: Real>(v: &Lanes<f64>) -> Lanes<T> {
     narrow
 }
 
-/// Logarithms of positive numbers; what has overflown counts as the largest.
+/// Logarithms of positive numbers; what has overflown counts as the largest, NaN stays.
 #[inline(always)]
 pub(super) fn logs<const FMA: bool, T: Real>(v: &Lanes<T>) -> Lanes<T> {
     let mut logs = *v;
     for log in &mut logs {
-        *log = log
-            .max(T::min_positive_value())
-            .min(T::max_value())
-            .ln_lane::<FMA>();
+        // compared so that NaN falls through
+        let v = select(*log < T::min_positive_value(), T::min_positive_value(), *log);
+        *log = select(v > T::max_value(), T::max_value(), v).ln_lane::<FMA>();
     }
     logs
 }

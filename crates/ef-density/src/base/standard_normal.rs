@@ -12,7 +12,7 @@ use crate::philox::FillNormals;
 
 /// Independent standard normals: `log p(z) = -sum_j (z_j² + log 2 pi) / 2`.
 ///
-/// Draws are quantiles of uniform numbers, `|z| <= 8.2`; they are computed in `f64` without fused operations, so they
+/// Draws are quantiles of uniform numbers, `|z| <= 8.21`; they are computed in `f64` without fused operations, so they
 /// have the same bits at every [`Level`](ef_tensor::simd::Level).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StandardNormal;

@@ -68,6 +68,7 @@ pub trait Lanes<T>: Copy {
 /// Rows and columns that are transposed at a time.
 pub(super) const BLOCK: usize = 8;
 
+#[cfg(target_arch = "x86_64")]
 macro_rules! x86_register {
     (
         $v:ident, $t:ident, $len:literal, $rows:literal,

@@ -19,6 +19,7 @@ use std::ops::Range;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::real::Real;
+#[cfg(target_arch = "x86_64")]
 use crate::simd::{Level, level};
 pub use lanes::Registers;
 use lanes::{BLOCK, Lanes};
@@ -225,7 +226,6 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, T, P> {
                 Level::Baseline => {}
             }
         }
-        let _ = level;
         // SAFETY: every processor of the target has the baseline's registers; the rest as above.
         unsafe { self.panels::<T::Baseline>() }
     }
