@@ -282,8 +282,12 @@ mod tests {
         for key in ["nll_steps", "rows"] {
             let mut other = line("echoflow", 9_000.0, 9.0);
             other[key] = json!(50);
-            assert!(training_row(&[other, judge.clone()]).contains("| met |"));
+            assert!(training_row(&[other, judge.clone()]).contains("| met, loss not compared |"));
         }
+        // a loss that is no number reads as none
+        let mut diverged = line("echoflow", 9_000.0, 4.8);
+        diverged["nll_last"] = Value::Null;
+        assert!(training_row(&[diverged, judge.clone()]).contains("| void |"));
         let mut other_size = line("echoflow", 9_000.0, 4.8);
         other_size["params"] = json!(28_881);
         assert!(training_row(&[other_size, judge]).contains("| void |"));
@@ -297,6 +301,7 @@ mod tests {
                 peak,
                 line("echoflow", 10_000.0, 5.0),
                 line("flowjax", 9_000.0, 5.0),
+                line("zuko", 1_000.0, 5.0),
             ]
         };
         assert!(training_row(&lines(12.0)).contains("| met by the peak |"));
