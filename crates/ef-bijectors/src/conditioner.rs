@@ -90,8 +90,7 @@ impl Conditioner {
     /// Random hidden layers; an output layer of zeros, so that the transform starts at its identity.
     pub fn init<T: Real>(&self, rng: &mut dyn RngCore, params: &mut [T]) {
         let (input, context, net) = self.split_mut(params);
-        // ReLU units start at half the size: see `Mlp::init`.
-        let gain = if self.net.begins_with_relu() { 0.5 } else { 1.0 };
+        let gain = self.net.first_gain();
         self.input.init(gain, rng, input);
         if let Some(layer) = &self.context {
             layer.init(gain, rng, context);

@@ -131,12 +131,22 @@ impl Mlp {
         self.output.visit_params(&mut Scope::new("output", visitor));
     }
 
-    /// Hidden weights `N(0, gain^2 / fan_in)` with gain 1, .1 for the closing layer of a residual block, and `sqrt 1/2` for
-    /// ReLU (half of He's: with an output layer that starts at 0, flows learn faster from smaller units); output weights
-    /// with `output_gain` (0 starts the network as a constant).
+    /// What owners multiply the first layer's starting weights by: 1, but for ReLU networks wider than 64 units less, down
+    /// to 1/2. Adam moves every weight by about the same, so an output that starts at 0 moves with the number and the size
+    /// of the units it reads: wide networks learn faster from smaller ones.
+    pub fn first_gain(&self) -> f64 {
+        if self.begins_with_relu() {
+            (64.0 / self.config.hidden as f64).clamp(0.5, 1.0)
+        } else {
+            1.0
+        }
+    }
+
+    /// Hidden weights `N(0, gain^2 / fan_in)` with gain 1, .1 for the closing layer of a residual block, and `sqrt 2` times
+    /// [`first_gain`](Self::first_gain) for ReLU; output weights with `output_gain` (0 starts the network as a constant).
     pub fn init<T: Real>(&self, output_gain: f64, rng: &mut dyn RngCore, params: &mut [T]) {
         let gain = if self.config.activation == Activation::Relu {
-            std::f64::consts::FRAC_1_SQRT_2
+            std::f64::consts::SQRT_2 * self.first_gain()
         } else {
             1.0
         };
