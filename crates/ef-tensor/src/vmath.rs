@@ -1,7 +1,7 @@
 //! Elementary functions of one lane, and over slices.
 //!
 //! `f32` runs branch-free polynomials that the compiler vectorises inside a [`Kernel`] for each
-//! [`simd::Level`](crate::simd::Level) (relative error below 4e-7, held by tests against `f64`); `f64` runs the standard
+//! [`simd::Level`] (relative error below 4e-7, held by tests against `f64`); `f64` runs the standard
 //! library: proofs want accuracy, not speed.
 
 use crate::real::Real;
