@@ -90,6 +90,24 @@ pub(super) struct Gradients<'a, T> {
     pub(super) v: &'a mut [T],
 }
 
+/// A pass that handles `L` rows side by side.
+trait Blocks {
+    /// The rows `r .. r + L`.
+    fn block<const FMA: bool, const L: usize>(&mut self, r: usize);
+}
+
+/// All rows: whole blocks, then the rest one by one.
+#[inline(always)]
+fn each_block<const FMA: bool>(pass: &mut impl Blocks, rows: usize) {
+    let full = rows - rows % LANES;
+    for r in (0..full).step_by(LANES) {
+        pass.block::<FMA, LANES>(r);
+    }
+    for r in full..rows {
+        pass.block::<FMA, 1>(r);
+    }
+}
+
 struct Forward<'a, T, H, const D: usize> {
     h: &'a H,
     at: Direction<'a, T>,
@@ -103,17 +121,11 @@ impl<T: Real, H: Monotone, const D: usize> Kernel for Forward<'_, T, H, D> {
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
         let rows = self.log_det.len();
-        let full = rows - rows % LANES;
-        for r in (0..full).step_by(LANES) {
-            self.block::<FMA, LANES>(r);
-        }
-        for r in full..rows {
-            self.block::<FMA, 1>(r);
-        }
+        each_block::<FMA>(&mut self, rows);
     }
 }
 
-impl<T: Real, H: Monotone, const D: usize> Forward<'_, T, H, D> {
+impl<T: Real, H: Monotone, const D: usize> Blocks for Forward<'_, T, H, D> {
     #[inline(always)]
     fn block<const FMA: bool, const L: usize>(&mut self, r: usize) {
         let block = Block::<D>::new(&self.at);
@@ -147,17 +159,11 @@ impl<T: Real, H: Monotone, const D: usize> Kernel for Inverse<'_, T, H, D> {
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
         let rows = self.log_det.len();
-        let full = rows - rows % LANES;
-        for r in (0..full).step_by(LANES) {
-            self.block::<FMA, LANES>(r);
-        }
-        for r in full..rows {
-            self.block::<FMA, 1>(r);
-        }
+        each_block::<FMA>(&mut self, rows);
     }
 }
 
-impl<T: Real, H: Monotone, const D: usize> Inverse<'_, T, H, D> {
+impl<T: Real, H: Monotone, const D: usize> Blocks for Inverse<'_, T, H, D> {
     #[inline(always)]
     fn block<const FMA: bool, const L: usize>(&mut self, r: usize) {
         let block = Block::<D>::new(&self.at);
