@@ -11,6 +11,9 @@ use crate::error::Error;
 /// A category's cells are context features one by one up to this many, the most frequent first.
 const MOST_CONTEXT_CELLS: usize = 256;
 
+/// Intervals of ranks that a network reads as one, at most, in a column on a rounding grid.
+const MOST_INPUT_CELLS: usize = 1024;
+
 /// The columns of a model: those it models and those it is conditioned on, each with its laws, and their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Columns {
@@ -43,6 +46,23 @@ impl<'a> ColumnLaw for Law<'a> {
 
     fn cell_features(&self, cell: u32) -> Vec<f64> {
         self.0.cell_features(cell).into_iter().map(f64::from).collect()
+    }
+
+    fn rank_edges(&self) -> Vec<f64> {
+        match self.0 {
+            ef_tabular::ColumnLaw::Number(law) if law.decimals().is_some() => self
+                .0
+                .rank_cells(MOST_INPUT_CELLS)
+                .map_or_else(Vec::new, |cells| cells.ranks),
+            _ => Vec::new(),
+        }
+    }
+
+    fn cell_rank(&self, cell: u32) -> Option<f64> {
+        match self.0 {
+            ef_tabular::ColumnLaw::Number(law) => law.cell_rank(cell),
+            _ => None,
+        }
     }
 
     fn place(&self, value: &Value<'a>) -> Place {
