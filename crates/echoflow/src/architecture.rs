@@ -3,7 +3,7 @@
 use ef_bijectors::{Activation, BijectorError, FlowConfig, MlpConfig, ScaleClamp};
 use ef_density::chain::{ChainConfig, ColumnChain};
 use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedDensity, RankFlow};
-use ef_train::TrainConfig;
+use ef_train::{Hold, Plan, TrainConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -44,7 +44,17 @@ pub struct Architecture {
 pub(crate) fn default_training(part: Part) -> TrainConfig {
     let config = TrainConfig::default().batch(256);
     match part {
-        Part::Columns => config.epochs(40).lr(2e-3).weight_decay(1e-4),
+        Part::Columns => {
+            let hold = Hold {
+                patience: 2,
+                anneal: 0.25,
+            };
+            config
+                .epochs(200)
+                .lr(2e-3)
+                .weight_decay(0.05)
+                .plan(Plan::Hold(hold))
+        }
         Part::Cells => config.epochs(40).lr(2e-3).weight_decay(0.1),
         Part::Numbers => config.epochs(60).lr(4e-3).weight_decay(0.3),
     }
@@ -57,7 +67,7 @@ impl Architecture {
             model,
             cells_hidden: 256,
             cells_blocks: 2,
-            cells_dropout: 0.2,
+            cells_dropout: if model == ModelKind::Chain { 0.3 } else { 0.2 },
             layers: match model {
                 ModelKind::Rnvp => 16,
                 ModelKind::Nsf => 5,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AdamConfig, SplitConfig, TrainError};
+use crate::{AdamConfig, Plan, SplitConfig, TrainError};
 
 /// The settings of [`fit`](crate::fit()), checked by [`validate`](Self::validate).
 ///
@@ -21,7 +21,7 @@ use crate::{AdamConfig, SplitConfig, TrainError};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrainConfig {
-    /// Passes over the training rows. The learning rate is planned over all of them.
+    /// Most passes over the training rows. How the learning rate is planned over them is up to the [`Plan`].
     pub epochs: usize,
     /// Rows a mini-batch, at most; see [`batch_for`](Self::batch_for).
     pub batch: usize,
@@ -37,7 +37,10 @@ pub struct TrainConfig {
     pub clip_norm: Option<f64>,
     /// Decay of the average of the weights, 0 for none.
     pub ema: f64,
-    /// Epochs without a better validation loss after which training stops; `None` never stops early.
+    /// How long the learning rate is held, and when it falls.
+    pub plan: Plan,
+    /// Epochs without a better validation loss after which training stops; `None` never stops early. A plan that holds
+    /// the rate has a patience of its own.
     pub patience: Option<usize>,
     /// How many rows are held out for validation.
     pub validation: SplitConfig,
@@ -68,6 +71,7 @@ impl Default for TrainConfig {
             weight_decay: 1e-4,
             clip_norm: Some(1.0),
             ema: 0.998,
+            plan: Plan::Cosine,
             patience: Some(8),
             validation: SplitConfig::default(),
             validation_draws: 2,
@@ -126,6 +130,7 @@ impl TrainConfig {
         weight_decay: f64,
         clip_norm: Option<f64>,
         ema: f64,
+        plan: Plan,
         patience: Option<usize>,
         validation: SplitConfig,
         validation_draws: usize,
@@ -164,6 +169,7 @@ impl TrainConfig {
             &self.ema,
             "at least 0 and below 1",
         )?;
+        self.plan.validate()?;
         check(self.patience != Some(0), "patience", &0, "at least 1, or nothing")?;
         check(
             self.validation_draws >= 1,

@@ -8,10 +8,11 @@ use ef_tensor::params::ParamLayout;
 
 use crate::adam::Adam;
 use crate::parallel::{Team, with_threads};
+use crate::plan::{Course, Next, Standing};
 use crate::score::Score;
 use crate::{
-    Batches, EpochRecord, EpochReport, FitStart, History, Observer, Schedule, StepReport, StopReason,
-    TrainConfig, TrainError, validation_split,
+    Batches, EpochRecord, EpochReport, FitStart, History, Observer, StepReport, StopReason, TrainConfig,
+    TrainError, validation_split,
 };
 
 /// Layers that start from data see at least this many rows, if there are as many.
@@ -26,7 +27,7 @@ const INIT_ROWS: usize = 1024;
 ///    training rows.
 /// 2. Each epoch goes through the training rows in an order of its own ([`Batches`]). A step takes the gradient of the
 ///    mini-batch's mean loss, clips it by its global norm, and hands it to [`Adam`] at the learning rate of the
-///    [`Schedule`]; an average of the weights follows ([`ema_decay`](crate::ema_decay)).
+///    [`Plan`](crate::Plan); an average of the weights follows ([`ema_decay`](crate::ema_decay)).
 /// 3. After each epoch the average is scored on the validation rows, and kept if it is the best so far. The weights
 ///    before training are a candidate too, so a fit that ran through an epoch never returns anything worse than it
 ///    was given. Training stops when `patience` epochs brought nothing better.
@@ -95,7 +96,7 @@ struct Fit<'a, T: Real, D: Density<T> + ?Sized> {
     started: Instant,
     batches: Batches,
     validation: Vec<usize>,
-    schedule: Schedule,
+    course: Course,
     team: Team<T, D::Scratch>,
     adam: Adam<T>,
     /// Follows the weights; empty if they are not averaged.
@@ -127,7 +128,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
                 name: layout.describe(i),
             });
         }
-        let planned = (config.epochs as u64).saturating_mul(batches.steps() as u64);
+        let course = Course::new(config, batches.steps() as u64);
         let history = History {
             epochs: Vec::new(),
             planned_epochs: config.epochs,
@@ -149,7 +150,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
             started,
             batches,
             validation: split.validation,
-            schedule: Schedule::new(config.lr, config.lr_min, config.warmup, planned),
+            course,
             team: Team::new(config.shards, params.len(), parallel),
             adam: Adam::new(config.adam(), params.len()),
             average: if config.ema > 0.0 {
@@ -200,7 +201,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
     }
 
     fn epochs(&mut self, observer: &mut dyn Observer) -> Result<StopReason, TrainError> {
-        for epoch in 1..=self.config.epochs {
+        for epoch in 1.. {
             let steps = self.steps(epoch, observer)?;
             let nothing_done = steps.done == 0;
             match steps.cut {
@@ -211,8 +212,24 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
             if let Some(reason) = steps.cut {
                 return Ok(reason);
             }
-            if self.config.patience.is_some_and(|p| epoch - self.best.epoch >= p) {
-                return Ok(StopReason::EarlyStopping);
+            let standing = Standing {
+                epoch,
+                best: self.best.epoch,
+                step: self.step,
+                steps_per_epoch: self.batches.steps() as u64,
+                time: self.config.max_time.map_or(0.0, |max| {
+                    self.elapsed().as_secs_f64() / max.as_secs_f64().max(f64::MIN_POSITIVE)
+                }),
+            };
+            match self.course.next(standing, self.config) {
+                Next::Epoch => {}
+                Next::End(reason) => return Ok(reason),
+                Next::Anneal => {
+                    self.params.copy_from_slice(&self.best.weights);
+                    if !self.average.is_empty() {
+                        self.average.copy_from_slice(&self.best.weights);
+                    }
+                }
             }
         }
         Ok(StopReason::Completed)
@@ -269,7 +286,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
                 grads,
             )
         });
-        steps.lr = self.schedule.lr(self.step);
+        steps.lr = self.course.lr(self.step);
         let scale = gradient.scale(self.config.clip_norm);
         if let Some(scale) = scale {
             let (config, lr) = (self.config, steps.lr);
@@ -323,7 +340,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
         };
         observer.on_epoch(&EpochReport {
             epoch,
-            planned: self.config.epochs,
+            planned: self.course.last(),
             train_nll: record.train_nll,
             validation_nll: record.validation_nll,
             impossible_rows: record.impossible_rows,

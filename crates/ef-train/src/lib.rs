@@ -24,6 +24,7 @@ mod history;
 mod observer;
 mod parallel;
 mod passes;
+mod plan;
 mod schedule;
 mod score;
 mod variational;
@@ -37,6 +38,7 @@ pub use error::TrainError;
 pub use fit::fit;
 pub use history::{EpochRecord, History, StopReason};
 pub use observer::{EpochReport, FitStart, Observer, StepReport};
+pub use plan::{Hold, Plan};
 pub use schedule::Schedule;
 pub use variational::{
     KlEstimate, Target, Variational, VariationalBlock, VariationalConfig, VariationalHistory,

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use echoflow::{EchoFlow, Part};
 use echoflow::tabular::{ColumnLaw, Kind};
+use echoflow::{EchoFlow, Part};
 
 use super::fit::how_it_ended;
 use crate::output::{count, to_stdout};

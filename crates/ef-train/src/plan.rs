@@ -1,0 +1,250 @@
+//! How long to train, and at which learning rates.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::check;
+use crate::{Schedule, StopReason, TrainConfig, TrainError};
+
+/// When the learning rate falls, and when training ends.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Plan {
+    /// A cosine over all `epochs` from the start ([`Schedule`]); `patience` may end it earlier.
+    #[default]
+    Cosine,
+    /// Hold, then anneal: as many epochs as the data ask for.
+    Hold(Hold),
+}
+
+/// Warm-up, then a constant learning rate for as long as the validation loss of the averaged weights improves, then a
+/// cosine down from the best weights (warmup-stable-decay, Hu et al. 2024, 2404.06395). No number of epochs has to be
+/// known beforehand: the annealing is as long as what was learned before it deserves.
+///
+/// Training is held until `patience` epochs brought nothing better, or until the annealing that would follow ends with
+/// the last of `epochs` or with `max_time`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Epochs without a better validation loss after which the rate falls.
+    pub patience: usize,
+    /// Epochs of annealing, as a share of the best epoch; at least [`Hold::FEWEST`].
+    pub anneal: f64,
+}
+
+impl Hold {
+    /// Fewest epochs of annealing.
+    pub const FEWEST: usize = 3;
+
+    /// Epochs of annealing that follow a best epoch.
+    fn annealing(self, best: usize) -> usize {
+        ((best as f64 * self.anneal).ceil() as usize).max(Self::FEWEST)
+    }
+}
+
+impl Plan {
+    pub(crate) fn validate(self) -> Result<(), TrainError> {
+        let Self::Hold(hold) = self else { return Ok(()) };
+        check(hold.patience >= 1, "plan.patience", &hold.patience, "at least 1")?;
+        check(
+            hold.anneal.is_finite() && hold.anneal > 0.0,
+            "plan.anneal",
+            &hold.anneal,
+            "a number above 0",
+        )
+    }
+}
+
+/// What follows an epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Next {
+    Epoch,
+    /// Go back to the best weights; the learning rate falls from here.
+    Anneal,
+    End(StopReason),
+}
+
+/// What is known at the end of an epoch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    pub(crate) epoch: usize,
+    pub(crate) best: usize,
+    /// Optimizer steps done, and those of an epoch.
+    pub(crate) step: u64,
+    pub(crate) steps_per_epoch: u64,
+    /// Share of `max_time` that is over; 0 without one.
+    pub(crate) time: f64,
+}
+
+/// The way through a plan.
+#[derive(Debug)]
+pub(crate) struct Course {
+    plan: Plan,
+    patience: Option<usize>,
+    /// The last epoch, as far as is known.
+    last: usize,
+    schedule: Schedule,
+    annealing: Option<Annealing>,
+}
+
+#[derive(Debug)]
+struct Annealing {
+    /// Its first step.
+    from: u64,
+    schedule: Schedule,
+    ends: StopReason,
+}
+
+impl Course {
+    pub(crate) fn new(config: &TrainConfig, steps_per_epoch: u64) -> Self {
+        let planned = (config.epochs as u64).saturating_mul(steps_per_epoch);
+        let lowest = match config.plan {
+            Plan::Cosine => config.lr_min,
+            Plan::Hold(_) => config.lr,
+        };
+        Self {
+            plan: config.plan,
+            patience: config.patience,
+            last: config.epochs,
+            schedule: Schedule::new(config.lr, lowest, config.warmup, planned),
+            annealing: None,
+        }
+    }
+
+    pub(crate) fn lr(&self, step: u64) -> f64 {
+        match &self.annealing {
+            Some(a) => a.schedule.lr(step - a.from),
+            None => self.schedule.lr(step),
+        }
+    }
+
+    /// The last epoch, as far as is known.
+    pub(crate) fn last(&self) -> usize {
+        self.last
+    }
+
+    pub(crate) fn next(&mut self, at: Standing, config: &TrainConfig) -> Next {
+        let Plan::Hold(hold) = self.plan else {
+            return if self.patience.is_some_and(|p| at.epoch - at.best >= p) {
+                Next::End(StopReason::EarlyStopping)
+            } else if at.epoch >= self.last {
+                Next::End(StopReason::Completed)
+            } else {
+                Next::Epoch
+            };
+        };
+        if let Some(annealing) = &self.annealing {
+            return if at.epoch >= self.last {
+                Next::End(annealing.ends)
+            } else {
+                Next::Epoch
+            };
+        }
+        let epochs = hold.annealing(at.best);
+        // Epochs that the time left is enough for.
+        let timed = match at.time {
+            0.0 => usize::MAX,
+            time => (at.epoch as f64 * (1.0 - time) / time) as usize,
+        };
+        let ends = if at.epoch - at.best >= hold.patience {
+            StopReason::EarlyStopping
+        } else if at.epoch + epochs >= self.last {
+            StopReason::Completed
+        } else if timed <= epochs {
+            StopReason::Clock
+        } else {
+            return Next::Epoch;
+        };
+        let epochs = epochs.min(timed).min(self.last.saturating_sub(at.epoch));
+        if epochs == 0 {
+            return Next::End(ends);
+        }
+        self.last = at.epoch + epochs;
+        self.annealing = Some(Annealing {
+            from: at.step,
+            schedule: Schedule::new(config.lr, config.lr_min, 0, epochs as u64 * at.steps_per_epoch),
+            ends,
+        });
+        Next::Anneal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STEPS: u64 = 10;
+
+    fn config(epochs: usize, patience: usize, anneal: f64) -> TrainConfig {
+        let plan = Plan::Hold(Hold { patience, anneal });
+        TrainConfig::default().epochs(epochs).warmup(5).plan(plan)
+    }
+
+    /// Runs a plan whose validation improves until epoch `best`; gives the epochs trained, the epoch after which it
+    /// annealed, and why it ended.
+    fn run(
+        config: &TrainConfig,
+        best: usize,
+        time: impl Fn(usize) -> f64,
+    ) -> (usize, Option<usize>, StopReason) {
+        let mut course = Course::new(config, STEPS);
+        let mut annealed = None;
+        for epoch in 1.. {
+            let first = (epoch as u64 - 1) * STEPS;
+            if annealed.is_none() && first >= 5 {
+                assert_relative_eq!(course.lr(first + 3), config.lr);
+            }
+            let standing = Standing {
+                epoch,
+                best: best.min(epoch),
+                step: first + STEPS,
+                steps_per_epoch: STEPS,
+                time: time(epoch),
+            };
+            match course.next(standing, config) {
+                Next::Epoch => {}
+                Next::Anneal => annealed = Some(epoch),
+                Next::End(reason) => {
+                    if annealed.is_some() {
+                        assert_relative_eq!(course.lr(first + STEPS - 1), config.lr_min);
+                    }
+                    return (epoch, annealed, reason);
+                }
+            }
+        }
+        unreachable!("a plan ends")
+    }
+
+    #[test]
+    fn it_holds_while_validation_improves() {
+        let (last, annealed, reason) = run(&config(100, 2, 0.5), 20, |_| 0.0);
+        assert_eq!(
+            (last, annealed, reason),
+            (32, Some(22), StopReason::EarlyStopping)
+        );
+    }
+
+    #[test]
+    fn the_last_epochs_anneal() {
+        let (last, annealed, reason) = run(&config(30, 2, 0.5), 1000, |_| 0.0);
+        assert_eq!((last, annealed, reason), (30, Some(20), StopReason::Completed));
+    }
+
+    #[test]
+    fn the_clock_leaves_time_to_anneal() {
+        let (last, annealed, reason) = run(&config(1000, 2, 0.5), 1000, |epoch| epoch as f64 / 30.0);
+        assert_eq!((last, annealed, reason), (30, Some(20), StopReason::Clock));
+    }
+
+    proptest! {
+        #[test]
+        fn every_plan_ends_in_time(epochs in 1usize..60, patience in 1usize..5, anneal in 0.01..3.0_f64, best in 0usize..80) {
+            let (last, annealed, _) = run(&config(epochs, patience, anneal), best, |_| 0.0);
+            prop_assert!(last <= epochs);
+            prop_assert!(annealed.is_none_or(|a| a < last));
+        }
+    }
+}
