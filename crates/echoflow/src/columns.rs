@@ -240,11 +240,13 @@ impl Columns {
 }
 
 /// How many one-hot context features a law gives: its most frequent cells one each, missing cells one, and all other
-/// cells one between them.
+/// cells one between them. Very many days have none: their cells are in the calendar's order, not by frequency, and
+/// their dense features tell them apart.
 fn context_cells(law: &ef_tabular::ColumnLaw) -> usize {
     match law.cells() {
         1 => 0,
         cells if cells <= MOST_CONTEXT_CELLS => cells,
+        _ if matches!(law, ef_tabular::ColumnLaw::Date(_)) => 0,
         _ => MOST_CONTEXT_CELLS + 2,
     }
 }

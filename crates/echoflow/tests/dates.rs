@@ -99,21 +99,23 @@ fn all_days_and_flags_add_up_to_one() {
 
 #[test]
 fn dates_can_be_given() {
-    let table = read(&shop(400, 1));
-    let model = fit(&table, &["day"]);
-    let given = read("day\n2011-02-01\n\n2011-02-05\n2030-01-01\n");
-    let drawn = model
-        .sample_given(&given, &mut ChaCha8Rng::seed_from_u64(1))
-        .unwrap();
-    assert_eq!(csv(&drawn.select(&["day"]).unwrap()), csv(&given));
-    let refused = model
-        .sample_given(&read("day\n2011-02-30\n"), &mut ChaCha8Rng::seed_from_u64(1))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        refused.starts_with("t.csv, line 2, column \"day\": \"2011-02-30\" is not a date (YYYY-MM-DD)"),
-        "{refused}"
-    );
+    // few days, and so many that they are no cells of a context
+    for rows in [400, 1200] {
+        let model = fit(&read(&shop(rows, 1)), &["day"]);
+        let given = read("day\n2011-02-01\n\n2011-02-05\n2030-01-01\n");
+        let drawn = model
+            .sample_given(&given, &mut ChaCha8Rng::seed_from_u64(1))
+            .unwrap();
+        assert_eq!(csv(&drawn.select(&["day"]).unwrap()), csv(&given));
+        let refused = model
+            .sample_given(&read("day\n2011-02-30\n"), &mut ChaCha8Rng::seed_from_u64(1))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.starts_with("t.csv, line 2, column \"day\": \"2011-02-30\" is not a date (YYYY-MM-DD)"),
+            "{refused}"
+        );
+    }
 }
 
 /// Models of before there were dates hold them as categories: they load and score as ever.

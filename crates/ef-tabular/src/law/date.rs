@@ -30,7 +30,7 @@ impl DateLaw {
     /// Fits the law; `None` is a missing cell.
     ///
     /// # Errors
-    /// Never for dates alone: the sentence would say why no marginal can be smoothed on them.
+    /// A sentence that says why these days cannot be smoothed; no column of dates is known that cannot.
     pub fn fit(dates: impl Iterator<Item = Option<Date>>) -> Result<Self, String> {
         let day = |date: Option<Date>| date.map_or(f64::NAN, |date| f64::from(date.day_number()));
         let days: Vec<f64> = dates.map(day).collect();
