@@ -236,7 +236,7 @@ fn a_damaged_model_is_refused_and_a_newer_one_named() {
         format!("bad.echoflow was made by a newer echoflow ({what}); update this program to read it")
     };
     load(&with_header(&model, r#"\"format\":1"#, r#"\"format\":2"#)).refused(&newer("file format 2"));
-    load(&with_header(&model, "columns/1", "columns/2")).refused(&newer("section \"columns/2\""));
+    load(&with_header(&model, "columns/1", "columns/3")).refused(&newer("section \"columns/3\""));
     load(&with_header(&model, "density.maf/1", "density.maf/2")).refused(&newer("section \"density.maf/2\""));
     load(&with_header(&model, "density.maf/1", "density.glow/1")).refused(
         "bad.echoflow holds a flow of the kind \"glow\", which this program does not know; update it, or call \

@@ -371,6 +371,53 @@ fn names_and_texts_of_any_kind_come_back() {
 }
 
 #[test]
+fn dates_go_the_whole_way() {
+    let folder = Folder::new();
+    let row = |i: usize| {
+        let paid = if i % 9 == 0 {
+            "?".into()
+        } else {
+            format!("19{:02}-06-{:02}", i % 97, 1 + i % 30)
+        };
+        format!("2011-{:02}-{:02},{paid},{:.2}", 1 + i % 12, 1 + i % 3, noise(i))
+    };
+    folder.write("t.csv", table("day,paid,x", 200, row));
+    folder.run("fit t.csv -o m.echoflow --epochs 1 --quiet").ok();
+    let inspected = folder.run("inspect m.echoflow").ok().out;
+    for line in [
+        "day   date      2011-01-01 to 2011-12-03, 12 days as cells; holds 12 training days",
+        "paid  date      1900-06-08 to 1996-06-14, missing cells",
+    ] {
+        assert!(inspected.contains(line), "{inspected}");
+    }
+    let new = folder.run("sample m.echoflow -n 50 -o new.csv").ok();
+    assert_eq!(new.out, "");
+    let new = folder.read("new.csv");
+    for row in rows(&new) {
+        assert!(row[0].starts_with("2011-") && row[0].len() == 10, "{new}");
+        assert!(
+            row[1] == "?" || (row[1].starts_with("19") && row[1].len() == 10),
+            "{new}"
+        );
+    }
+    let scored = folder.run("score m.echoflow new.csv").ok();
+    assert_eq!(column(&scored.out, "log_prob").len(), 50);
+    folder.write("bad.csv", "day,paid,x\n2011-01-01,,0.5\n01.02.2011,,0.5\n");
+    folder.run("score m.echoflow bad.csv").refused(
+        "bad.csv, line 3, column \"day\": \"01.02.2011\" is not a date (YYYY-MM-DD), and the column held dates when \
+         the model was fitted; mend the cell or leave it empty",
+    );
+    // one bad day makes a column of categories, and a note says which it is
+    folder.write(
+        "bad.csv",
+        table("day,paid,x", 200, |i| row(i).replace("2011-12-03", "2011-13-03")),
+    );
+    let fitted = folder.run("fit bad.csv -o m.echoflow --epochs 1").ok();
+    let note = "column \"day\": read as categories, because \"2011-13-03\" is no date (YYYY-MM-DD); mend it to have dates";
+    assert!(fitted.err.contains(note), "{}", fitted.err);
+}
+
+#[test]
 fn numbers_and_gaps_are_written_as_in_the_table() {
     let folder = Folder::new();
     let text = table("whole,cents,point,flag,gap", 150, |i| {

@@ -2,7 +2,7 @@
 
 use ef_density::mixed::{Layout, MixedRows};
 use ef_density::{ColumnLaw, Key, Place, uniform};
-use ef_tabular::{DecodedColumn, EncodedColumn, EncoderOptions, Table, TableEncoder, Value};
+use ef_tabular::{DecodedColumn, EncodedColumn, EncoderOptions, Kind, Table, TableEncoder, Value};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -80,10 +80,7 @@ impl<'a> ColumnLaw for Law<'a> {
     }
 
     fn mass(&self, low: f64, high: f64) -> f64 {
-        match self.0 {
-            ef_tabular::ColumnLaw::Number(law) => law.mass(low, high),
-            _ => 0.0,
-        }
+        self.0.mass(low, high)
     }
 }
 
@@ -153,6 +150,13 @@ impl Columns {
         encoders().all(|e| e.schema().columns.len() == e.laws().len())
             && held.len() == self.names.len()
             && self.names.iter().all(|name| held.contains(&name))
+    }
+
+    /// Whether a column holds dates, which the first files did not know.
+    pub(crate) fn have_dates(&self) -> bool {
+        let encoders = [Some(&self.modelled), self.context.as_ref()];
+        let mut columns = encoders.into_iter().flatten().flat_map(|e| &e.schema().columns);
+        columns.any(|column| column.kind == Kind::Date)
     }
 
     pub(crate) fn context_names(&self) -> Vec<&str> {
@@ -256,26 +260,23 @@ impl Columns {
 }
 
 /// How many one-hot context features a law gives: its most frequent cells one each, missing cells one, and all other
-/// cells one between them.
+/// cells one between them. Very many days have none: their cells are in the calendar's order, not by frequency, and
+/// their dense features tell them apart.
 fn context_cells(law: &ef_tabular::ColumnLaw) -> usize {
     match law.cells() {
         1 => 0,
         cells if cells <= MOST_CONTEXT_CELLS => cells,
+        _ if matches!(law, ef_tabular::ColumnLaw::Date(_)) => 0,
         _ => MOST_CONTEXT_CELLS + 2,
     }
 }
 
 /// The one-hot feature of a cell.
 fn context_feature(law: &ef_tabular::ColumnLaw, cell: u32) -> Option<usize> {
-    let missing = match law {
-        ef_tabular::ColumnLaw::Category(law) => law.missing_cell(),
-        ef_tabular::ColumnLaw::Number(law) => law.missing_cell(),
-        _ => None,
-    };
     match context_cells(law) {
         0 => None,
         all if all <= MOST_CONTEXT_CELLS => Some(cell as usize),
-        _ if missing == Some(cell) => Some(MOST_CONTEXT_CELLS),
+        _ if law.missing_cell() == Some(cell) => Some(MOST_CONTEXT_CELLS),
         _ if (cell as usize) < MOST_CONTEXT_CELLS => Some(cell as usize),
         _ => Some(MOST_CONTEXT_CELLS + 1),
     }

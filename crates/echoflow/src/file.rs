@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! metadata["echoflow"] = {"checksum": .., "format": 1, "sections": {
-//!     "columns":  {"kind": "columns/1", ..schema and laws; long lists of numbers moved to tensors..},
+//!     "columns":  {"kind": "columns/1" ("columns/2" with dates), ..schema and laws; long lists moved to tensors..},
 //!     "density":  {"kind": "density.maf/1", ..sizes..},
 //!     "training": {"kind": "training/1", ..version, kernels, seed and history..}}}
 //! tensors: the parameters by name (F32), and "columns/.." (F64 or U64)
@@ -31,6 +31,10 @@ const KEY: &str = "echoflow";
 const LONG: usize = 32;
 /// How a list that became a tensor stands in the JSON.
 const MOVED: &str = "$tensor";
+
+const COLUMNS: &str = "columns/1";
+/// A program that knows no dates names a file that holds them as newer, not as damaged.
+const COLUMNS_WITH_DATES: &str = "columns/2";
 
 /// A tensor's bytes before they are in a file.
 struct Tensor {
@@ -83,7 +87,10 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
             },
         );
     }
-    let mut columns = section("columns/1", serde_json::to_value(&model.columns).map_err(said)?);
+    let mut columns = section(
+        columns_kind(&model.columns),
+        serde_json::to_value(&model.columns).map_err(said)?,
+    );
     move_out(&mut columns, "columns", &mut tensors);
     let kind = format!("density.{}/1", model.architecture.model);
     let density = section(&kind, serde_json::to_value(&model.architecture).map_err(said)?);
@@ -154,7 +161,10 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
             .then_some(value)
             .ok_or_else(|| newer(format!("section \"{kind}\"")))
     };
-    let mut columns = known(take("columns")?, "columns/1")?;
+    let (kind, mut columns) = take("columns")?;
+    if ![COLUMNS, COLUMNS_WITH_DATES].contains(&kind.as_str()) {
+        return Err(newer(format!("section \"{kind}\"")));
+    }
     let (kind, density) = take("density")?;
     match flow_kind(&kind) {
         None => return Err(newer(format!("section \"{kind}\""))),
@@ -223,6 +233,14 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         }
     })?;
     model.ok_or_else(|| bad("its sizes and its number of parameters do not fit together".to_owned()))
+}
+
+fn columns_kind(columns: &Columns) -> &'static str {
+    if columns.have_dates() {
+        COLUMNS_WITH_DATES
+    } else {
+        COLUMNS
+    }
 }
 
 /// The name of the flow in `density.NAME/1`.

@@ -1,4 +1,4 @@
-//! Arrow batches of other makers into our four column types.
+//! Arrow batches of other makers into our column types.
 
 use std::sync::Arc;
 
@@ -7,11 +7,12 @@ use arrow_array::types::{
     UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, LargeStringArray, PrimitiveArray,
-    RecordBatch, StringArray, StringViewArray,
+    Array, ArrayRef, Date32Array, DictionaryArray, Float64Array, Int64Array, LargeStringArray,
+    PrimitiveArray, RecordBatch, StringArray, StringViewArray,
 };
 use arrow_schema::DataType;
 
+use crate::date::Date;
 use crate::error::{Location, TableError};
 use crate::table::{Table, check_names, column_schema, field_of};
 
@@ -20,12 +21,13 @@ pub(crate) const EXACT: i128 = 1 << 53;
 
 impl Table {
     /// Takes an Arrow batch: `Utf8`, `LargeUtf8`, `Utf8View` and `Dictionary(Int32, Utf8)` become text, every integer
-    /// type whole numbers, floats decimals, `Boolean` stays, and `Null` is a column of missing cells.
+    /// type whole numbers, floats decimals, `Boolean` and `Date32` stay, and `Null` is a column of missing cells.
     ///
     /// NaN is a missing cell. A 32-bit float is read by its shortest decimal digits, so that `0.1f32` is `0.1`.
     ///
     /// # Errors
-    /// Other Arrow types, empty or doubled names, infinite numbers, whole numbers beyond 2^53.
+    /// Other Arrow types, empty or doubled names, infinite numbers, whole numbers beyond 2^53, dates
+    /// outside the years 0001 to 9999.
     pub fn from_record_batch(batch: &RecordBatch) -> Result<Self, TableError> {
         let schema = batch.schema_ref();
         check_names(
@@ -99,7 +101,28 @@ fn convert(column: &str, array: &ArrayRef) -> Result<ArrayRef, TableError> {
             let digits = |value: f32| format!("{value:e}").parse().unwrap_or(f64::from(value));
             finite(column, values.iter().map(|value| value.map(digits)))
         }
+        DataType::Date32 => {
+            let days = any.downcast_ref::<Date32Array>().ok_or_else(unsupported)?;
+            in_range(column, days)?;
+            Ok(Arc::clone(array))
+        }
         _ => Err(unsupported()),
+    }
+}
+
+fn in_range(column: &str, days: &Date32Array) -> Result<(), TableError> {
+    let beyond = |day: &Option<i32>| day.is_some_and(|day| Date::from_day_number(day).is_none());
+    match days.iter().enumerate().find(|(_, day)| beyond(day)) {
+        Some((row, Some(day))) => Err(TableError::DateOutOfRange {
+            location: Location {
+                source_name: None,
+                line: None,
+                row,
+            },
+            column: column.to_owned(),
+            day,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -17,10 +17,11 @@ impl Table {
     ///
     /// * Missing cells are [`MISSING_MARKERS`](crate::MISSING_MARKERS), spaces around them trimmed; the column's
     ///   commonest marker is written back.
-    /// * A column is boolean if all its cells are `true`/`false` in one spelling; whole numbers if all are (below 2^53,
-    ///   no leading zeros or plus); decimals if all are finite numbers; else categories, kept letter by letter.
-    ///   Identifiers such as `007` or whole numbers from 2^53 on stay categories: no digit is lost.
-    /// * Spaces around a number do not make it text; a table that is written again has them as they were.
+    /// * A column is boolean if all its cells are `true`/`false` in one spelling; dates if all are days `YYYY-MM-DD` of
+    ///   the calendar; whole numbers if all are (below 2^53, no leading zeros or plus); decimals if all are finite
+    ///   numbers; else categories, kept letter by letter. Identifiers such as `007` or whole numbers from 2^53 on stay
+    ///   categories: no digit is lost. Times of day, and dates in other spellings, are categories too.
+    /// * Spaces around a number or date do not make it text; a table that is written again has them as they were.
     /// * A column with no cell present stays, as text.
     /// * Blank lines hold no row, except in a file of one column, where a blank line is a missing cell.
     ///

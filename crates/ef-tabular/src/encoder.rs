@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray};
 use serde::{Deserialize, Serialize};
 
+use crate::date::Date;
 use crate::error::TableError;
-use crate::law::{CategoryLaw, ColumnLaw, NumberLawBuilder, Place, Value};
+use crate::law::{CategoryLaw, ColumnLaw, DateLaw, NumberLawBuilder, Place, Value};
+use crate::note::note;
 use crate::schema::{ColumnSchema, Kind, Schema};
 use crate::table::{Table, field_of, value_at};
 use crate::transform::Transformer;
@@ -297,16 +299,21 @@ fn fit_column(
     if let Some(values) = any.downcast_ref::<BooleanArray>() {
         return Ok(ColumnLaw::Category(CategoryLaw::fit_booleans(values.iter())));
     }
+    let unfit = |kind: &str, reason: String| TableError::Transformer {
+        kind: kind.to_owned(),
+        column: column.name.clone(),
+        reason,
+    };
+    if any.is::<Date32Array>() {
+        let dates = (0..array.len()).map(|row| date(value_at(array.as_ref(), row)));
+        let law = DateLaw::fit(dates).map_err(|reason| unfit("automatic", reason))?;
+        return Ok(ColumnLaw::Date(Box::new(law)));
+    }
     let numbers: Vec<f64> = (0..array.len())
         .map(|row| number(value_at(array.as_ref(), row)))
         .collect();
-    ColumnLaw::fit_numbers(&numbers, transformer.cloned()).map_err(|reason| TableError::Transformer {
-        kind: transformer
-            .map_or("automatic", |transformer| transformer.kind())
-            .to_owned(),
-        column: column.name.clone(),
-        reason,
-    })
+    ColumnLaw::fit_numbers(&numbers, transformer.cloned())
+        .map_err(|reason| unfit(transformer.map_or("automatic", |map| map.kind()), reason))
 }
 
 impl ColumnLaw {
@@ -316,7 +323,11 @@ impl ColumnLaw {
     /// A sentence that says why the transformer does not fit these values.
     pub fn fit_numbers(values: &[f64], transformer: Option<Arc<dyn Transformer>>) -> Result<Self, String> {
         Ok(Self::Number(Box::new(
-            NumberLawBuilder { transformer }.fit(values)?,
+            NumberLawBuilder {
+                transformer,
+                ..NumberLawBuilder::default()
+            }
+            .fit(values)?,
         )))
     }
 }
@@ -329,25 +340,11 @@ fn number(value: Value<'_>) -> f64 {
     }
 }
 
-fn note(column: &ColumnSchema, array: &ArrayRef, law: &ColumnLaw) -> Option<String> {
-    let name = &column.name;
-    if array.null_count() == array.len() {
-        return Some(format!(
-            "column \"{name}\": all cells are missing; it will be missing in every new row"
-        ));
-    }
-    match law {
-        ColumnLaw::Category(law)
-            if array.len() > 20 && law.levels().len() == array.len() - array.null_count() =>
-        {
-            Some(format!(
-                "column \"{name}\": every value is different; new rows will repeat values of the table"
-            ))
-        }
-        _ if law.cells() == 1 && !law.is_continuous() => {
-            Some(format!("column \"{name}\": all cells are alike"))
-        }
-        _ => None,
+fn date(value: Value<'_>) -> Option<Date> {
+    if let Value::Date(date) = value {
+        Some(date)
+    } else {
+        None
     }
 }
 
@@ -417,7 +414,7 @@ fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> Option<A
         Kind::Decimal => {
             let digits = match law {
                 ColumnLaw::Number(law) => law.significant_digits().unwrap_or(17),
-                ColumnLaw::Category(_) => 17,
+                ColumnLaw::Category(_) | ColumnLaw::Date(_) => 17,
             };
             let decimals = values.map(|value| {
                 Some(number(value))
@@ -425,6 +422,10 @@ fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> Option<A
                     .map(|x| rounded(x, digits))
             });
             Arc::new(decimals.collect::<Float64Array>())
+        }
+        Kind::Date => {
+            let days = values.map(|value| date(value).map(Date::day_number));
+            Arc::new(days.collect::<Date32Array>())
         }
     };
     Some(array)

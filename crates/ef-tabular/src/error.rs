@@ -147,6 +147,30 @@ pub enum TableError {
         /// The cell's text.
         text: String,
     },
+    /// Something else where the schema has dates.
+    #[error(
+        "{location}, column \"{column}\": \"{text}\" is not a date (YYYY-MM-DD), and the column held dates when the model was fitted; mend the cell or leave it empty"
+    )]
+    NotADate {
+        /// The row.
+        location: Location,
+        /// The column.
+        column: String,
+        /// The cell's text.
+        text: String,
+    },
+    /// A date that cannot be written with four digits of the year.
+    #[error(
+        "{location}, column \"{column}\": day {day} after 1970-01-01 is outside the years 0001 to 9999; replace it, or leave the cell empty"
+    )]
+    DateOutOfRange {
+        /// The row.
+        location: Location,
+        /// The column.
+        column: String,
+        /// Days since 1970-01-01.
+        day: i32,
+    },
     /// A whole number that a 64-bit float cannot hold exactly.
     #[error(
         "{location}, column \"{column}\": {value} is beyond 2^53 and would lose digits; hand such identifiers over as text"
@@ -189,7 +213,7 @@ pub enum TableError {
     },
     /// An Arrow type that is no table column here.
     #[error(
-        "column \"{column}\" has the Arrow type {data_type}; cast it to text (Utf8), integers, floats or Boolean first"
+        "column \"{column}\" has the Arrow type {data_type}; cast it to text (Utf8), integers, floats, Boolean or Date32 first"
     )]
     UnsupportedType {
         /// The column.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray};
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
 use crate::arrow_in::EXACT;
+use crate::date::Date;
 use crate::error::TableError;
 use crate::format::{
     BooleanSpelling, MISSING_MARKERS, NumberFormat, NumberText, missing_marker, parse_number,
@@ -93,6 +94,22 @@ pub(crate) fn infer(name: &str, texts: Texts, as_text: bool) -> Result<Inferred,
                 texts: None,
             });
         }
+        if let Some(days) = dates(&texts, &present) {
+            schema.kind = Kind::Date;
+            let spaces = texts
+                .iter()
+                .zip(&present)
+                .any(|(text, there)| *there && text != text.trim());
+            return Ok(Inferred {
+                schema,
+                array: Arc::new(Date32Array::from(days)),
+                texts: if spaces {
+                    Some(texts.into_array(present)?)
+                } else {
+                    None
+                },
+            });
+        }
         if let Some(column) = numbers(&texts, &present)? {
             schema.kind = if column.whole {
                 Kind::Integer
@@ -161,6 +178,17 @@ fn booleans(texts: &Texts, present: &[bool]) -> Option<(BooleanSpelling, Vec<Opt
         values.push(Some(value));
     }
     column_spelling.map(|spelling| (spelling, values))
+}
+
+/// All cells that are there are dates `YYYY-MM-DD`; the day number of each.
+fn dates(texts: &Texts, present: &[bool]) -> Option<Vec<Option<i32>>> {
+    let cells = texts.iter().zip(present);
+    cells
+        .map(|(text, there)| match there {
+            true => Date::parse(text.trim()).map(|date| Some(date.day_number())),
+            false => Some(None),
+        })
+        .collect()
 }
 
 struct Numbers {

@@ -4,21 +4,26 @@ mod arrow_in;
 mod csv_read;
 mod csv_scan;
 mod csv_write;
+mod date;
 mod encoder;
 mod error;
 mod format;
 mod infer;
 mod join;
 pub mod law;
+mod note;
 mod schema;
 mod table;
 mod transform;
 mod whole_file;
 
+pub use date::Date;
 pub use encoder::{DecodedColumn, EncodedColumn, EncodedTable, EncoderOptions, Features, TableEncoder};
 pub use error::{Location, TableError};
 pub use format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};
-pub use law::{CategoryLaw, ColumnLaw, NUMBER_FEATURES, NumberLaw, Place, RankCells, Value};
+pub use law::{
+    CategoryLaw, ColumnLaw, DATE_FEATURES, DateLaw, NUMBER_FEATURES, NumberLaw, Place, RankCells, Value,
+};
 pub use schema::{ColumnSchema, Kind, Schema};
 pub use table::{ColumnData, Table};
 pub use transform::{Asinh, Identity, Transformer, TransformerConstructor, register_transformer};

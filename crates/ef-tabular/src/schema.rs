@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray};
 use arrow_schema::DataType;
 use serde::{Deserialize, Serialize};
 
-use crate::error::TableError;
+use crate::date::Date;
+use crate::error::{Location, TableError};
 use crate::format::{BooleanSpelling, NumberFormat, NumberText, parse_number};
-use crate::table::{Table, field_of};
+use crate::law::Value;
+use crate::table::{Table, column_schema, field_of, value_at};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub enum Kind {
     Decimal,
     /// True and false.
     Boolean,
+    /// Days of the calendar, `YYYY-MM-DD`. Times of day and other spellings are [`Kind::Category`].
+    Date,
 }
 
 impl Kind {
@@ -32,6 +36,7 @@ impl Kind {
             DataType::Int64 => Self::Integer,
             DataType::Float64 => Self::Decimal,
             DataType::Boolean => Self::Boolean,
+            DataType::Date32 => Self::Date,
             _ => Self::Category,
         }
     }
@@ -42,6 +47,7 @@ impl Kind {
             Self::Integer => DataType::Int64,
             Self::Decimal => DataType::Float64,
             Self::Boolean => DataType::Boolean,
+            Self::Date => DataType::Date32,
         }
     }
 
@@ -97,12 +103,13 @@ impl Schema {
 
     /// Brings a table to this schema: columns are found by name in any order, further columns are left out.
     ///
-    /// Where this schema has categories, numbers and booleans become the text they were written with. Where it has
-    /// numbers, whole numbers and decimals are both welcome (`3` and `3.0` are one number); a column of whole numbers
+    /// Where this schema has categories, numbers, booleans and dates become the text they were written with. Where it
+    /// has numbers, whole numbers and decimals are both welcome (`3` and `3.0` are one number); a column of whole numbers
     /// that brings decimals comes out as decimals.
     ///
     /// # Errors
-    /// A missing column (the error lists what is there); text in a column of numbers or booleans, with line and column.
+    /// A missing column (the error lists what is there); text in a column of numbers, booleans or dates, with line and
+    /// column.
     pub fn conform(&self, table: &Table) -> Result<Table, TableError> {
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());
         for column in &self.columns {
@@ -111,6 +118,7 @@ impl Schema {
                 Kind::Category => as_texts(table, position),
                 Kind::Integer | Kind::Decimal => as_numbers(table, position, column)?,
                 Kind::Boolean => as_booleans(table, position, column)?,
+                Kind::Date => as_dates(table, position, column)?,
             };
             let field = field_of(column).with_data_type(array.data_type().clone());
             fields.push(field);
@@ -136,7 +144,7 @@ fn as_texts(table: &Table, position: usize) -> ArrayRef {
     if array.data_type() == &DataType::Utf8 {
         return Arc::clone(array);
     }
-    let own = crate::table::column_schema(table.batch.schema_ref().field(position));
+    let own = column_schema(table.batch.schema_ref().field(position));
     let mut text = String::new();
     let texts = (0..table.num_rows()).map(|row| {
         array.is_valid(row).then(|| {
@@ -180,16 +188,14 @@ fn as_numbers(table: &Table, position: usize, column: &ColumnSchema) -> Result<A
             }
         };
         texts.iter().enumerate().map(parse).collect::<Result<_, _>>()?
-    } else if let Some(values) = any.downcast_ref::<BooleanArray>() {
-        match values
-            .iter()
-            .enumerate()
-            .find_map(|(row, value)| value.map(|value| (row, value)))
-        {
-            Some((row, value)) => return Err(not_a_number(row, if value { "true" } else { "false" })),
-            None => vec![None; array.len()],
-        }
     } else {
+        // booleans and dates are no numbers; a column of missing cells passes
+        if let Some(row) = (0..array.len()).find(|row| array.is_valid(*row)) {
+            let own = column_schema(table.batch.schema_ref().field(position));
+            let mut text = String::new();
+            table.write_cell(row, position, &own, &mut text);
+            return Err(not_a_number(row, &text));
+        }
         vec![None; array.len()]
     };
     let whole =
@@ -202,28 +208,46 @@ fn as_numbers(table: &Table, position: usize, column: &ColumnSchema) -> Result<A
 }
 
 fn as_booleans(table: &Table, position: usize, column: &ColumnSchema) -> Result<ArrayRef, TableError> {
-    let array = table.batch.column(position);
-    if array.data_type() == &DataType::Boolean {
-        return Ok(Arc::clone(array));
+    if table.batch.column(position).data_type() == &DataType::Boolean {
+        return Ok(Arc::clone(table.batch.column(position)));
     }
-    let texts = as_texts(table, position);
-    let Some(texts) = texts.as_any().downcast_ref::<StringArray>() else {
-        return Ok(Arc::new(BooleanArray::new_null(array.len())));
-    };
-    let parse = |(row, text): (usize, Option<&str>)| {
-        let Some(text) = text else { return Ok(None) };
-        let parsed = BooleanSpelling::parse(text.trim()).map(|(_, value)| Some(value));
-        parsed.ok_or_else(|| TableError::NotABoolean {
-            location: table.location(row),
+    let parse = |text: &str| BooleanSpelling::parse(text).map(|(_, value)| value);
+    let values: BooleanArray =
+        parse_texts(table, position, parse, |location, text| TableError::NotABoolean {
+            location,
             column: column.name.clone(),
-            text: text.to_owned(),
-        })
-    };
-    Ok(Arc::new(
-        texts
-            .iter()
-            .enumerate()
-            .map(parse)
-            .collect::<Result<BooleanArray, _>>()?,
-    ))
+            text,
+        })?;
+    Ok(Arc::new(values))
+}
+
+fn as_dates(table: &Table, position: usize, column: &ColumnSchema) -> Result<ArrayRef, TableError> {
+    if table.batch.column(position).data_type() == &DataType::Date32 {
+        return Ok(Arc::clone(table.batch.column(position)));
+    }
+    let parse = |text: &str| Date::parse(text).map(Date::day_number);
+    let values: Date32Array = parse_texts(table, position, parse, |location, text| TableError::NotADate {
+        location,
+        column: column.name.clone(),
+        text,
+    })?;
+    Ok(Arc::new(values))
+}
+
+/// The cells read from their texts, spaces around them trimmed, or the refusal of the first that cannot be read.
+fn parse_texts<V, A: FromIterator<Option<V>>>(
+    table: &Table,
+    position: usize,
+    parse: impl Fn(&str) -> Option<V>,
+    refuse: impl Fn(Location, String) -> TableError,
+) -> Result<A, TableError> {
+    let texts = as_texts(table, position);
+    let cells = (0..texts.len()).map(|row| match value_at(texts.as_ref(), row) {
+        Value::Text(text) => match parse(text.trim()) {
+            Some(value) => Ok(Some(value)),
+            None => Err(refuse(table.location(row), text.to_owned())),
+        },
+        _ => Ok(None),
+    });
+    cells.collect()
 }

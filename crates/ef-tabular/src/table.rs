@@ -1,13 +1,16 @@
 //! The table: an Arrow record batch that knows how its cells were written.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, RecordBatchOptions,
+    StringArray,
 };
 use arrow_schema::{Field, Schema as ArrowSchema};
 
+use crate::date::Date;
 use crate::error::{Location, TableError};
 use crate::format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};
 use crate::law::Value;
@@ -17,9 +20,9 @@ pub(crate) const FORMAT_KEY: &str = "echoflow.format";
 pub(crate) const MISSING_KEY: &str = "echoflow.missing";
 pub(crate) const BOOLEAN_KEY: &str = "echoflow.boolean";
 
-/// A table in memory: named columns of text, whole numbers, decimals or booleans, each cell possibly missing.
+/// A table in memory: named columns of text, whole numbers, decimals, booleans or dates, each cell possibly missing.
 ///
-/// A newtype over an Arrow [`RecordBatch`] of `Utf8`, `Int64`, `Float64` and `Boolean` columns. How a column was
+/// A newtype over an Arrow [`RecordBatch`] of `Utf8`, `Int64`, `Float64`, `Boolean` and `Date32` columns. How a column was
 /// written (number format, missing marker, spelling of booleans) stands in its field's metadata under `echoflow.*`.
 ///
 /// ```
@@ -38,7 +41,7 @@ pub struct Table {
     pub(crate) source: Option<Arc<Source>>,
     /// First row of the source that this table still holds.
     pub(crate) offset: usize,
-    /// Cell texts of the columns whose numbers would not come out as they were written (`1` beside `1.0`).
+    /// Cell texts of the columns whose numbers or dates would not come out as they were written (`1` beside `1.0`).
     pub(crate) texts: BTreeMap<String, StringArray>,
 }
 
@@ -62,6 +65,8 @@ pub enum ColumnData {
     Decimal(Vec<Option<f64>>),
     /// True and false.
     Boolean(Vec<Option<bool>>),
+    /// Dates.
+    Date(Vec<Option<Date>>),
 }
 
 impl ColumnData {
@@ -71,6 +76,10 @@ impl ColumnData {
             Self::Integer(values) => Arc::new(Int64Array::from(values)),
             Self::Decimal(values) => Arc::new(Float64Array::from(values)),
             Self::Boolean(values) => Arc::new(BooleanArray::from(values)),
+            Self::Date(values) => {
+                let days = values.into_iter().map(|date| date.map(Date::day_number));
+                Arc::new(days.collect::<Date32Array>())
+            }
         }
     }
 }
@@ -108,7 +117,7 @@ impl Table {
         Self::from_record_batch(&RecordBatch::try_new_with_options(schema, arrays, &options)?)
     }
 
-    /// Puts columns that are already of our four types together.
+    /// Puts columns that are already of our types together.
     pub(crate) fn assemble(
         fields: Vec<Field>,
         arrays: Vec<ArrayRef>,
@@ -346,11 +355,21 @@ impl Table {
             Value::Missing => out.push_str(&schema.missing_marker),
             Value::Text(text) => out.push_str(text),
             Value::Boolean(value) => out.push_str(schema.boolean.text(value)),
-            Value::Number(value) => match self.texts.get(&schema.name) {
-                Some(texts) if row < texts.len() => out.push_str(texts.value(row)),
-                _ => schema.format.write(value, out),
+            Value::Number(value) => match self.kept_text(row, schema) {
+                Some(text) => out.push_str(text),
+                None => schema.format.write(value, out),
+            },
+            Value::Date(date) => match self.kept_text(row, schema) {
+                Some(text) => out.push_str(text),
+                // writing into a String cannot fail
+                None => drop(write!(out, "{date}")),
             },
         }
+    }
+
+    fn kept_text(&self, row: usize, schema: &ColumnSchema) -> Option<&str> {
+        let texts = self.texts.get(&schema.name)?;
+        (row < texts.len()).then(|| texts.value(row))
     }
 }
 
@@ -361,11 +380,12 @@ impl ColumnData {
             Self::Integer(values) => values.len(),
             Self::Decimal(values) => values.len(),
             Self::Boolean(values) => values.len(),
+            Self::Date(values) => values.len(),
         }
     }
 }
 
-/// One cell of an array of one of our four types.
+/// One cell of an array of one of our types.
 pub(crate) fn value_at(array: &dyn Array, row: usize) -> Value<'_> {
     if array.is_null(row) {
         return Value::Missing;
@@ -379,6 +399,8 @@ pub(crate) fn value_at(array: &dyn Array, row: usize) -> Value<'_> {
         Value::Number(values.value(row))
     } else if let Some(values) = any.downcast_ref::<BooleanArray>() {
         Value::Boolean(values.value(row))
+    } else if let Some(days) = any.downcast_ref::<Date32Array>() {
+        Date::from_day_number(days.value(row)).map_or(Value::Missing, Value::Date)
     } else {
         Value::Missing
     }
@@ -422,7 +444,7 @@ pub(crate) fn field_of(column: &ColumnSchema) -> Field {
             drop(metadata.insert(FORMAT_KEY.to_owned(), column.format.to_metadata()));
         }
         Kind::Boolean => drop(metadata.insert(BOOLEAN_KEY.to_owned(), column.boolean.text(true).to_owned())),
-        Kind::Category => {}
+        Kind::Category | Kind::Date => {}
     }
     if !column.missing_marker.is_empty() {
         metadata.insert(MISSING_KEY.to_owned(), column.missing_marker.clone());

@@ -352,6 +352,9 @@ fn cell() -> impl Strategy<Value = String> {
         "[a-z \",\n\r\u{e9}\u{1f600}]{1,8}",
         any::<i32>().prop_map(|x| x.to_string()),
         (any::<i32>(), 1u32..5).prop_map(|(x, k)| format!("{:.*}", k as usize, f64::from(x) / 1000.0)),
+        (-9999i32..9999)
+            .prop_filter_map("a day", ef_tabular::Date::from_day_number)
+            .prop_map(|date| date.to_string()),
         Just("NA".to_owned()),
         Just("true".to_owned()),
     ]

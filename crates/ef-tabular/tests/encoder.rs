@@ -2,8 +2,8 @@
 
 use approx::assert_relative_eq;
 use ef_tabular::{
-    Asinh, ColumnLaw, DecodedColumn, EncodedColumn, EncoderOptions, NUMBER_FEATURES, Table, TableEncoder,
-    TableError, Value,
+    Asinh, ColumnLaw, Date, DecodedColumn, EncodedColumn, EncoderOptions, NUMBER_FEATURES, Table,
+    TableEncoder, TableError, Value,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,7 @@ fn written(table: &Table) -> String {
 /// 400 rows with every kind of column, each written in its own way.
 fn mixed() -> String {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut text = String::from("label,price,count,flag,empty,same,share\n");
+    let mut text = String::from("label,price,count,flag,empty,same,share,day,paid\n");
     for row in 0..400 {
         let label = ["red", "dark, blue", "\u{e9}cru"][rng.random_range(0..3)];
         let price = f64::from(rng.random_range(100..90_000)) / 100.0;
@@ -32,10 +32,17 @@ fn mixed() -> String {
         };
         let flag = if rng.random() { "True" } else { "False" };
         let share = format!("{:.1}", rng.random_range(0..9));
-        text += &match label.contains(',') {
-            true => format!("\"{label}\",{price:.2},{count},{flag},NA,k,{share}.0\n"),
-            false => format!("{label},{price:.2},{count},{flag},NA,k,{share}.0\n"),
+        // few days, and many with gaps
+        let day = Date::from_day_number(15_000 + rng.random_range(0..60)).unwrap();
+        let paid = match Date::from_day_number(15_000 + rng.random_range(0..9000)) {
+            Some(date) if row % 11 > 0 => date.to_string(),
+            _ => "?".to_owned(),
         };
+        let label = match label.contains(',') {
+            true => format!("\"{label}\""),
+            false => label.to_owned(),
+        };
+        text += &format!("{label},{price:.2},{count},{flag},NA,k,{share}.0,{day},{paid}\n");
     }
     text
 }
@@ -71,7 +78,9 @@ fn a_training_table_comes_back_byte_for_byte() {
     // the same through a saved encoder, and from shuffled columns
     let loaded: TableEncoder = serde_json::from_str(&serde_json::to_string(&encoder).unwrap()).unwrap();
     let shuffled = table
-        .select(&["share", "empty", "flag", "label", "same", "count", "price"])
+        .select(&[
+            "paid", "share", "empty", "flag", "label", "day", "same", "count", "price",
+        ])
         .unwrap();
     assert_eq!(loaded.encode(&shuffled).unwrap(), encoded);
 }
@@ -184,7 +193,7 @@ fn decoding_checks_what_it_is_given() {
     ));
     assert_eq!(
         encoder
-            .decode(&vec![DecodedColumn::default(); 7])
+            .decode(&vec![DecodedColumn::default(); 9])
             .unwrap()
             .num_rows(),
         0

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use echoflow::tabular::{ColumnLaw, Kind};
+use echoflow::tabular::{ColumnLaw, Kind, NumberLaw};
 use echoflow::{EchoFlow, Part};
 
 use super::fit::how_it_ended;
@@ -128,6 +128,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Integer => "integer",
         Kind::Decimal => "decimal",
         Kind::Boolean => "boolean",
+        Kind::Date => "date",
         _ => "other",
     }
 }
@@ -147,28 +148,35 @@ fn describe(law: &ColumnLaw) -> String {
         }
         ColumnLaw::Number(law) => {
             let (low, high) = law.range();
-            let mut text = format!("{low} to {high}");
-            match law.decimals() {
-                Some(0) => text += ", whole numbers",
-                Some(d) => text += &format!(", {}", count(d.into(), "decimal")),
-                None => text += ", no rounding step",
-            }
-            if law.is_continuous() {
-                let atoms = law.points().len();
-                if atoms > 0 {
-                    text += &format!(", {}", count(atoms, "heavy value"));
-                }
-            } else {
-                text += &format!(", {} values as cells", law.points().len());
-            }
-            if law.missing_cell().is_some() {
-                text += ", missing cells";
-            }
-            if held > 0 {
-                text += &format!("; holds {}", count(held, "training value"));
-            }
-            text
+            let digits = match law.decimals() {
+                Some(0) => "whole numbers".to_owned(),
+                Some(d) => count(d.into(), "decimal"),
+                None => "no rounding step".to_owned(),
+            };
+            format!("{low} to {high}, {digits}{}", describe_cells(law, "value", held))
+        }
+        ColumnLaw::Date(law) => {
+            let (first, last) = law.range();
+            format!("{first} to {last}{}", describe_cells(law.days(), "day", held))
         }
         _ => String::new(),
     }
+}
+
+/// What a law of numbers or days holds one by one.
+fn describe_cells(law: &NumberLaw, what: &str, held: usize) -> String {
+    let mut text = String::new();
+    let points = law.points().len();
+    if !law.is_continuous() {
+        text += &format!(", {} as cells", count(points, what));
+    } else if points > 0 {
+        text += &format!(", {}", count(points, &format!("heavy {what}")));
+    }
+    if law.missing_cell().is_some() {
+        text += ", missing cells";
+    }
+    if held > 0 {
+        text += &format!("; holds {}", count(held, &format!("training {what}")));
+    }
+    text
 }

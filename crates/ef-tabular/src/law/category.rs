@@ -161,7 +161,7 @@ impl CategoryLaw {
                     None => Place::discrete(None, self.unseen.ln()),
                 };
             }
-            Value::Number(_) => None,
+            Value::Number(_) | Value::Date(_) => None,
         };
         match level {
             None => Place::discrete(None, self.unseen.ln()),

@@ -30,10 +30,12 @@ impl RankCells {
 impl ColumnLaw {
     /// Cells of the continuous cell's ranks, at most `max_cells` (at least 1); `None` if the column has no such cell.
     pub fn rank_cells(&self, max_cells: usize) -> Option<RankCells> {
-        match self {
-            Self::Number(law) if law.is_continuous() => Some(law.rank_cells(max_cells)),
-            _ => None,
-        }
+        let law = match self {
+            Self::Category(_) => return None,
+            Self::Number(law) => law,
+            Self::Date(law) => law.days(),
+        };
+        law.is_continuous().then(|| law.rank_cells(max_cells))
     }
 }
 

@@ -16,6 +16,7 @@
 
 mod category;
 mod cells;
+mod date;
 mod fft;
 mod kernel;
 mod number;
@@ -24,9 +25,12 @@ mod smooth;
 
 pub use category::CategoryLaw;
 pub use cells::RankCells;
+pub use date::{DATE_FEATURES, DateLaw};
 pub use number::NumberLaw;
 pub(crate) use number::NumberLawBuilder;
 use serde::{Deserialize, Serialize};
+
+use crate::date::Date;
 
 /// One cell of a table.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +43,8 @@ pub enum Value<'a> {
     Text(&'a str),
     /// True or false.
     Boolean(bool),
+    /// A day of the calendar.
+    Date(Date),
 }
 
 /// Where one value stands under its column's law.
@@ -80,6 +86,8 @@ pub enum ColumnLaw {
     Category(CategoryLaw),
     /// Numbers.
     Number(Box<NumberLaw>),
+    /// Dates.
+    Date(Box<DateLaw>),
 }
 
 impl ColumnLaw {
@@ -88,6 +96,7 @@ impl ColumnLaw {
         match self {
             Self::Category(law) => law.cells(),
             Self::Number(law) => law.cells(),
+            Self::Date(law) => law.days().cells(),
         }
     }
 
@@ -96,6 +105,7 @@ impl ColumnLaw {
         match self {
             Self::Category(_) => false,
             Self::Number(law) => law.is_continuous(),
+            Self::Date(law) => law.days().is_continuous(),
         }
     }
 
@@ -104,15 +114,17 @@ impl ColumnLaw {
         match self {
             Self::Category(law) => law.cell_shares(),
             Self::Number(law) => law.cell_shares(),
+            Self::Date(law) => law.days().cell_shares(),
         }
     }
 
-    /// Where a value stands. A text or boolean under a law of numbers, or a number under a law of categories, is a value
-    /// never seen.
+    /// Where a value stands. A value of another kind is one never seen: its probability is 0 under a law of numbers or
+    /// dates, and that of a new label under a law of categories.
     pub fn place(&self, value: Value<'_>) -> Place {
         match self {
             Self::Category(law) => law.place(value),
             Self::Number(law) => law.place(value),
+            Self::Date(law) => law.place(value),
         }
     }
 
@@ -123,6 +135,7 @@ impl ColumnLaw {
         match self {
             Self::Category(law) => law.draw(cell, rank),
             Self::Number(law) => law.draw(cell, rank),
+            Self::Date(law) => law.draw(cell, rank),
         }
     }
 
@@ -137,17 +150,19 @@ impl ColumnLaw {
 
     /// Number of network inputs a value gives: 0 for categories, which are used through their cell.
     pub fn num_features(&self) -> usize {
-        if matches!(self, Self::Number(_)) {
-            NUMBER_FEATURES
-        } else {
-            0
+        match self {
+            Self::Category(_) => 0,
+            Self::Number(_) => NUMBER_FEATURES,
+            Self::Date(_) => DATE_FEATURES,
         }
     }
 
     /// Writes the network inputs of a value into `out`, of length [`num_features`](Self::num_features).
     pub fn features(&self, value: Value<'_>, out: &mut [f32]) {
-        if let Self::Number(law) = self {
-            law.features(value, out);
+        match self {
+            Self::Category(_) => {}
+            Self::Number(law) => law.features(value, out),
+            Self::Date(law) => law.features(value, out),
         }
     }
 
@@ -158,11 +173,31 @@ impl ColumnLaw {
         out
     }
 
+    /// The cell of missing values, if any were missing at fit.
+    pub fn missing_cell(&self) -> Option<u32> {
+        match self {
+            Self::Category(law) => law.missing_cell(),
+            Self::Number(law) => law.missing_cell(),
+            Self::Date(law) => law.days().missing_cell(),
+        }
+    }
+
+    /// Marginal probability of a number in `[lo, hi]`, both ends included, and of a date by its number of days since
+    /// 1970-01-01; 0 for categories. Missing cells are outside every range.
+    pub fn mass(&self, lo: f64, hi: f64) -> f64 {
+        match self {
+            Self::Category(_) => 0.0,
+            Self::Number(law) => law.mass(lo, hi),
+            Self::Date(law) => law.days().mass(lo, hi),
+        }
+    }
+
     /// How many distinct training values the law holds, for those who ask what a model file reveals.
     pub fn stored_training_values(&self) -> usize {
         match self {
             Self::Category(law) => law.stored_training_values(),
             Self::Number(law) => law.stored_training_values(),
+            Self::Date(law) => law.days().stored_training_values(),
         }
     }
 }

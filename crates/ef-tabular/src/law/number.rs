@@ -73,6 +73,9 @@ pub(super) struct Saved {
     /// The support's ends, where it has any, and whether the end itself belongs to it.
     floor: Option<Bound>,
     ceiling: Option<Bound>,
+    /// Whether there is no number at all beyond the ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    confined: bool,
     mean: f64,
     deviation: f64,
     min: f64,
@@ -85,6 +88,13 @@ pub(super) struct Saved {
 struct Bound {
     at: f64,
     closed: bool,
+}
+
+impl Saved {
+    /// Probability of a number beyond one of the bounds.
+    fn outside(&self) -> f64 {
+        if self.confined { 0.0 } else { OUTSIDE }
+    }
 }
 
 impl TryFrom<Saved> for NumberLaw {
@@ -129,7 +139,7 @@ impl TryFrom<Saved> for NumberLaw {
             (false, false) => unseen,
         };
         let new = if listed { unseen - missing_unseen } else { 0.0 };
-        let outside = OUTSIDE
+        let outside = saved.outside()
             * (f64::from(u8::from(saved.floor.is_some())) + f64::from(u8::from(saved.ceiling.is_some())));
         let log_seen = (-(missing_unseen + new + outside)).ln_1p();
         let (first, last) = ranks::support(saved.grid, saved.floor, saved.ceiling);
@@ -251,7 +261,7 @@ impl NumberLaw {
                 Some(cell) => Place::discrete(Some(cell), self.log_seen),
                 None => Place::discrete(None, self.missing_unseen.ln()),
             },
-            Value::Text(_) | Value::Boolean(_) => Place::discrete(None, f64::NEG_INFINITY),
+            Value::Text(_) | Value::Boolean(_) | Value::Date(_) => Place::discrete(None, f64::NEG_INFINITY),
         }
     }
 

@@ -11,6 +11,23 @@ use crate::transform::{Asinh, Identity, Transformer};
 #[derive(Debug)]
 pub(crate) struct NumberLawBuilder {
     pub(crate) transformer: Option<Arc<dyn Transformer>>,
+    /// Most distinct values that are listed.
+    pub(crate) most_listed: usize,
+    /// Fewest rows that listed values have on average.
+    pub(crate) rows_a_value: usize,
+    /// The first and the last number there is; `None` for all numbers, those below 0 only where one was seen.
+    pub(crate) confined: Option<[f64; 2]>,
+}
+
+impl Default for NumberLawBuilder {
+    fn default() -> Self {
+        Self {
+            transformer: None,
+            most_listed: 256,
+            rows_a_value: 10,
+            confined: None,
+        }
+    }
 }
 
 impl NumberLawBuilder {
@@ -24,7 +41,7 @@ impl NumberLawBuilder {
         let rows = all.total();
         let (mean, deviation) = moments(&all);
         let distinct = all.values.len();
-        let listed = distinct <= usize::max(2, (rows as usize / 10).min(256));
+        let listed = distinct <= usize::max(2, (rows as usize / self.rows_a_value).min(self.most_listed));
         let positions = if listed { Vec::new() } else { all.heavy() };
         let (atoms, rest) = all.split(&positions);
         let (points, rest) = if listed || rest.values.is_empty() {
@@ -59,6 +76,7 @@ impl NumberLawBuilder {
             seen_counts: if empirical { rest.counts } else { Vec::new() },
             floor,
             ceiling,
+            confined: self.confined.is_some(),
             mean,
             deviation,
             min: all.values[0],
@@ -73,8 +91,12 @@ impl NumberLawBuilder {
         NumberLaw::try_from(saved)
     }
 
-    /// Support: the transformer's domain, and nothing below 0 where nothing was.
+    /// Support: the numbers there are; else the transformer's domain, and nothing below 0 where nothing was.
     fn bounds(&self, all: &Sample) -> Result<(Option<Bound>, Option<Bound>), String> {
+        if let Some(ends) = self.confined {
+            let [floor, ceiling] = ends.map(|at| Some(Bound { at, closed: true }));
+            return Ok((floor, ceiling));
+        }
         let (low, high) = self
             .transformer
             .as_ref()
@@ -100,14 +122,9 @@ impl NumberLawBuilder {
         ceiling: Option<Bound>,
     ) -> Result<SmoothFit, String> {
         let half_step = 0.5 * rest.grid.step();
-        let low = floor.map(|bound| {
-            if bound.closed {
-                bound.at - half_step
-            } else {
-                bound.at
-            }
-        });
-        let high = ceiling.map(|bound| bound.at);
+        let edge = |bound: Bound, outwards: f64| bound.at + if bound.closed { outwards } else { 0.0 };
+        let low = floor.map(|bound| edge(bound, -half_step));
+        let high = ceiling.map(|bound| edge(bound, half_step));
         if let Some(map) = &self.transformer {
             // a natural bound half a step below 0 may leave the domain
             let low = low.map(|low| low.max(map.domain().0));
@@ -125,7 +142,7 @@ impl NumberLawBuilder {
             .unwrap_or(1.0);
         let mut maps: Vec<Arc<dyn Transformer>> =
             vec![Arc::new(Identity), Arc::new(Asinh::new(center, scale))];
-        if floor.is_some() && usable(center) {
+        if floor.is_some() && self.confined.is_none() && usable(center) {
             maps.push(Arc::new(Asinh::new(0.0, center)));
         }
         let fits = maps

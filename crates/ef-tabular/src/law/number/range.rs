@@ -1,6 +1,6 @@
 //! Numbers beyond a bound of the support, and the mass of a range.
 
-use super::{Bound, NumberLaw, OUTSIDE};
+use super::{Bound, NumberLaw};
 
 impl NumberLaw {
     /// Scale of the exponential beyond a bound.
@@ -49,12 +49,12 @@ impl NumberLaw {
     /// `ln` of the probability (or density) of a number outside the support: exponential, geometric on a grid.
     pub(super) fn log_outside(&self, x: f64) -> Option<f64> {
         let distance = self.beyond(x)?;
-        let scale = self.outside_scale();
+        let (log_outside, scale) = (self.saved.outside().ln(), self.outside_scale());
         Some(if self.on_grid() {
             let decay = self.saved.grid.step() / scale;
-            OUTSIDE.ln() - (distance - 1.0) * decay + (-(-decay).exp_m1()).ln()
+            log_outside - (distance - 1.0) * decay + (-(-decay).exp_m1()).ln()
         } else {
-            OUTSIDE.ln() - distance / scale - scale.ln()
+            log_outside - distance / scale - scale.ln()
         })
     }
 
@@ -118,13 +118,13 @@ impl NumberLaw {
     }
 
     fn outside_mass(&self, lo: f64, hi: f64) -> f64 {
-        let scale = self.outside_scale();
+        let (outside, scale) = (self.saved.outside(), self.outside_scale());
         // mass of distances in (near, far]
         let between = |near: f64, far: f64| {
             if far <= near {
                 0.0
             } else {
-                OUTSIDE * ((-near.max(0.0) / scale).exp() - (-far.max(0.0) / scale).exp())
+                outside * ((-near.max(0.0) / scale).exp() - (-far.max(0.0) / scale).exp())
             }
         };
         if self.on_grid() {

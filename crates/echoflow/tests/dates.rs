@@ -1,0 +1,140 @@
+//! Dates in a model: fitted, saved, scored, drawn and given.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use approx::assert_abs_diff_eq;
+use echoflow::tabular::{ColumnData, Date, Kind, Value};
+use echoflow::{Architecture, EchoFlow, ModelKind, Table};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+/// Two rows a day, few or many days; takings are high at weekends.
+fn shop(rows: i32, stride: i32) -> String {
+    let mut text = "day,weekend,taken\n".to_owned();
+    for row in 0..rows {
+        let date = Date::from_day_number(15_000 + stride * (row / 2)).unwrap();
+        let weekend = date.weekday() >= 5;
+        let taken = f64::from((37 * row) % 100) / 100.0 + if weekend { 5.0 } else { 1.0 };
+        let _ = writeln!(text, "{date},{weekend},{taken:.2}");
+    }
+    text
+}
+
+fn read(text: &str) -> Table {
+    Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
+}
+
+fn fit(table: &Table, context: &[&str]) -> EchoFlow {
+    let mut sizes = Architecture::new(ModelKind::Maf);
+    (sizes.cells_hidden, sizes.cells_blocks) = (16, 1);
+    (sizes.layers, sizes.hidden, sizes.summary) = (2, 8, 4);
+    let builder = EchoFlow::builder().architecture(sizes).seed(3).epochs(3);
+    builder
+        .context(context.iter().copied())
+        .threads(1)
+        .fit(table)
+        .unwrap()
+}
+
+fn saved(model: &EchoFlow, path: &Path) -> (EchoFlow, String) {
+    model.save(path).unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    let header = String::from_utf8_lossy(&bytes).into_owned();
+    (EchoFlow::load(path).unwrap(), header)
+}
+
+fn csv(table: &Table) -> String {
+    let mut out = Vec::new();
+    table.to_csv_writer(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn dates_are_scored_drawn_and_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    // with each day listed, and with days as ranks
+    for (stride, rows) in [(1, 200), (17, 2200)] {
+        let table = read(&shop(rows, stride));
+        let model = fit(&table, &[]);
+        let (loaded, header) = saved(&model, &folder.path().join("m.echoflow"));
+        assert!(header.contains("columns/2"));
+        let (ours, theirs) = (model.log_prob(&table).unwrap(), loaded.log_prob(&table).unwrap());
+        assert_eq!(ours.log_prob, theirs.log_prob);
+        assert!(ours.log_prob.iter().all(|log| log.is_finite()));
+        let drawn = loaded.sample(300, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+        assert_eq!(drawn.schema(), table.schema());
+        let (Value::Date(first), Value::Date(last)) = (table.value(0, 0), table.value(rows as usize - 1, 0))
+        else {
+            panic!("no dates")
+        };
+        for row in 0..300 {
+            assert!(matches!(drawn.value(row, 0), Value::Date(date) if (first..=last).contains(&date)));
+        }
+        assert_eq!(read(&csv(&drawn)), drawn);
+    }
+}
+
+#[test]
+fn all_days_and_flags_add_up_to_one() {
+    let rows: String = (0..90)
+        .map(|row| format!("2011-05-{:02},{}\n", 10 + 2 * (row % 5), row % 3 == 0))
+        .collect();
+    let model = fit(&read(&format!("day,flag\n{rows}")), &[]);
+    let days: Vec<Option<Date>> = (-20_000..60_000).map(Date::from_day_number).collect();
+    let mut total = 0.0;
+    for flag in [Some(true), Some(false), None] {
+        for day in [days.clone(), vec![None]] {
+            let flag = vec![flag; day.len()];
+            let columns = vec![
+                ("day".to_owned(), ColumnData::Date(day)),
+                ("flag".to_owned(), ColumnData::Boolean(flag)),
+            ];
+            let scores = model.log_prob(&Table::from_columns(columns).unwrap()).unwrap();
+            total += scores.log_prob.iter().map(|log| log.exp()).sum::<f64>();
+        }
+    }
+    assert_abs_diff_eq!(total, 1.0, epsilon = 1e-6);
+}
+
+#[test]
+fn dates_can_be_given() {
+    // few days, and so many that they are no cells of a context
+    for rows in [400, 1200] {
+        let model = fit(&read(&shop(rows, 1)), &["day"]);
+        let given = read("day\n2011-02-01\n\n2011-02-05\n2030-01-01\n");
+        let drawn = model
+            .sample_given(&given, &mut ChaCha8Rng::seed_from_u64(1))
+            .unwrap();
+        assert_eq!(csv(&drawn.select(&["day"]).unwrap()), csv(&given));
+        let refused = model
+            .sample_given(&read("day\n2011-02-30\n"), &mut ChaCha8Rng::seed_from_u64(1))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.starts_with("t.csv, line 2, column \"day\": \"2011-02-30\" is not a date (YYYY-MM-DD)"),
+            "{refused}"
+        );
+    }
+}
+
+/// Models of before there were dates hold them as categories: they load and score as ever.
+#[test]
+fn a_model_of_dates_as_categories_goes_on() {
+    let text = shop(200, 1);
+    let mut schema = read(&text).schema();
+    schema.columns[0].kind = Kind::Category;
+    let table = Table::from_csv_reader_as(text.as_bytes(), "t.csv", &schema).unwrap();
+    let model = fit(&table, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (loaded, header) = saved(&model, &folder.path().join("m.echoflow"));
+    assert!(header.contains("columns/1") && !header.contains("confined"));
+    let dates = read(&text);
+    assert_eq!(dates.schema().columns[0].kind, Kind::Date);
+    assert_eq!(
+        loaded.log_prob(&dates).unwrap().log_prob,
+        model.log_prob(&table).unwrap().log_prob
+    );
+    let drawn = loaded.sample(50, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+    assert!(matches!(drawn.value(0, 0), Value::Text(text) if Date::parse(text).is_some()));
+}
