@@ -4,6 +4,7 @@ mod arrow_in;
 mod csv_read;
 mod csv_scan;
 mod csv_write;
+mod dependency;
 mod encoder;
 mod error;
 mod format;
@@ -15,6 +16,7 @@ mod table;
 mod transform;
 mod whole_file;
 
+pub use dependency::{Dependencies, Dependency};
 pub use encoder::{DecodedColumn, EncodedColumn, EncodedTable, EncoderOptions, Features, TableEncoder};
 pub use error::{Location, TableError};
 pub use format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};

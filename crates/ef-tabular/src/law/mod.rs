@@ -25,7 +25,8 @@ mod smooth;
 pub use category::CategoryLaw;
 pub use cells::RankCells;
 pub use number::NumberLaw;
-pub(crate) use number::NumberLawBuilder;
+pub(crate) use number::{NumberLawBuilder, is_listed};
+pub(crate) use sample::Grid;
 use serde::{Deserialize, Serialize};
 
 /// One cell of a table.

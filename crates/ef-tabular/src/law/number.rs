@@ -13,7 +13,7 @@ mod fit;
 mod range;
 mod ranks;
 
-pub(crate) use fit::NumberLawBuilder;
+pub(crate) use fit::{NumberLawBuilder, is_listed};
 use serde::{Deserialize, Serialize};
 
 use super::sample::Grid;

@@ -13,6 +13,11 @@ pub(crate) struct NumberLawBuilder {
     pub(crate) transformer: Option<Arc<dyn Transformer>>,
 }
 
+/// Whether so many distinct numbers in so many rows are cells one by one, so that only they are ever drawn.
+pub(crate) fn is_listed(distinct: usize, rows: usize) -> bool {
+    distinct <= usize::max(2, (rows / 10).min(256))
+}
+
 impl NumberLawBuilder {
     /// NaN and infinities count as missing.
     pub(crate) fn fit(&self, values: &[f64]) -> Result<NumberLaw, String> {
@@ -24,7 +29,7 @@ impl NumberLawBuilder {
         let rows = all.total();
         let (mean, deviation) = moments(&all);
         let distinct = all.values.len();
-        let listed = distinct <= usize::max(2, (rows as usize / 10).min(256));
+        let listed = is_listed(distinct, rows as usize);
         let positions = if listed { Vec::new() } else { all.heavy() };
         let (atoms, rest) = all.split(&positions);
         let (points, rest) = if listed || rest.values.is_empty() {
