@@ -27,6 +27,7 @@ pub struct Builder {
     numbers: TrainConfig,
     max_time: Option<Duration>,
     encoder: EncoderOptions,
+    dependencies: bool,
 }
 
 impl EchoFlow {
@@ -46,6 +47,7 @@ impl Default for Builder {
             numbers: default_training(Part::Numbers),
             max_time: None,
             encoder: EncoderOptions::default(),
+            dependencies: true,
         }
     }
 }
@@ -121,6 +123,14 @@ impl Builder {
         self
     }
 
+    /// Whether columns that are an exact function of others in every row are derived instead of modelled (default: yes),
+    /// see [`Dependencies`](ef_tabular::Dependencies).
+    #[must_use]
+    pub fn dependencies(mut self, derive: bool) -> Self {
+        self.dependencies = derive;
+        self
+    }
+
     /// A map of your own for a number column: see [`Transformer`].
     #[must_use]
     pub fn transformer(mut self, column: &str, transformer: impl Transformer + 'static) -> Self {
@@ -145,7 +155,7 @@ impl Builder {
         self.architecture.validate()?;
         self.cells.validate()?;
         self.numbers.validate()?;
-        let (columns, notes) = Columns::fit(table, &self.context, &self.encoder)?;
+        let (columns, notes) = Columns::fit(table, &self.context, self.dependencies, &self.encoder)?;
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
         let rows = columns.rows(table, &layout)?;

@@ -136,6 +136,14 @@ impl ColumnLaw {
                 .map_or(0.0, |cell| self.cell_shares()[cell as usize].ln())
     }
 
+    /// Whether the law gives a value a density, not a mass.
+    pub fn has_density(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Self::Number(law), Value::Number(x)) => law.has_density(x),
+            _ => false,
+        }
+    }
+
     /// Number of network inputs a value gives: 0 for categories, which are used through their cell.
     pub fn num_features(&self) -> usize {
         if matches!(self, Self::Number(_)) {
