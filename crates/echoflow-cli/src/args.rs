@@ -70,6 +70,10 @@ pub(crate) enum Command {
         /// Columns to condition on, comma-separated: not modelled, but given when sampling
         #[arg(long, value_name = "COLUMNS")]
         context: Vec<String>,
+        /// Model every column, also one that is an exact function of others in every row (default: such a column is
+        /// derived from them)
+        #[arg(long)]
+        no_dependencies: bool,
         /// The same table, settings and seed give the same model
         #[arg(long, default_value = "0", value_parser = seed, allow_negative_numbers = true)]
         seed: u64,

@@ -24,6 +24,7 @@ pub struct Builder {
     training: [TrainConfig; Part::ALL.len()],
     max_time: Option<Duration>,
     encoder: EncoderOptions,
+    dependencies: bool,
 }
 
 impl EchoFlow {
@@ -42,6 +43,7 @@ impl Default for Builder {
             training: Part::ALL.map(default_training),
             max_time: None,
             encoder: EncoderOptions::default(),
+            dependencies: true,
         }
     }
 }
@@ -117,6 +119,14 @@ impl Builder {
         self
     }
 
+    /// Whether columns that are an exact function of others in every row are derived instead of modelled (default: yes),
+    /// see [`Dependencies`](ef_tabular::Dependencies).
+    #[must_use]
+    pub fn dependencies(mut self, derive: bool) -> Self {
+        self.dependencies = derive;
+        self
+    }
+
     /// A map of your own for a number column: see [`Transformer`].
     #[must_use]
     pub fn transformer(mut self, column: &str, transformer: impl Transformer + 'static) -> Self {
@@ -140,7 +150,7 @@ impl Builder {
         let started = Instant::now();
         self.architecture.validate()?;
         self.training.iter().try_for_each(TrainConfig::validate)?;
-        let (columns, notes) = Columns::fit(table, &self.context, &self.encoder)?;
+        let (columns, notes) = Columns::fit(table, &self.context, self.dependencies, &self.encoder)?;
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
         let rows = columns.rows(table, &layout)?;

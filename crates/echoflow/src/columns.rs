@@ -2,10 +2,13 @@
 
 use ef_density::mixed::{Layout, MixedRows};
 use ef_density::{ColumnLaw, Key, Place, uniform};
-use ef_tabular::{DecodedColumn, EncodedColumn, EncoderOptions, Kind, Table, TableEncoder, Value};
+use ef_tabular::{
+    DecodedColumn, Dependencies, EncodedColumn, EncoderOptions, Kind, Schema, Table, TableEncoder, Value,
+};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::derived::Derived;
 use crate::error::Error;
 
 /// A category's cells are context features one by one up to this many, the most frequent first.
@@ -23,6 +26,9 @@ pub(crate) struct Columns {
     pub(crate) modelled: TableEncoder,
     /// The context columns, if any.
     pub(crate) context: Option<TableEncoder>,
+    /// The columns derived from others, if any: a section of their own in a model file.
+    #[serde(skip)]
+    pub(crate) derived: Option<Derived>,
 }
 
 /// An `ef-tabular` law as `ef-density` knows laws.
@@ -85,10 +91,12 @@ impl<'a> ColumnLaw for Law<'a> {
 }
 
 impl Columns {
-    /// Fits the laws of `table`, with `context` as the context columns. Returns notes for the user too.
+    /// Fits the laws of `table`, with `context` as the context columns; columns that are a function of others are derived
+    /// if `derive` says so. Returns notes for the user too.
     pub(crate) fn fit(
         table: &Table,
         context: &[String],
+        derive: bool,
         options: &EncoderOptions,
     ) -> Result<(Self, Vec<String>), Error> {
         for (i, name) in context.iter().enumerate() {
@@ -105,16 +113,38 @@ impl Columns {
         if modelled.is_empty() {
             return Err(Error::NothingToModel);
         }
-        let fit = |columns: &[&str]| -> Result<TableEncoder, Error> {
+        let options_of = |columns: &[&str]| {
             let mut own = options.clone();
             own.transformers
                 .retain(|name, _| columns.contains(&name.as_str()));
-            Ok(TableEncoder::fit(&table.select(columns)?, &own)?)
+            own
+        };
+        let fit = |columns: &[&str]| -> Result<TableEncoder, Error> {
+            Ok(TableEncoder::fit(&table.select(columns)?, &options_of(columns))?)
         };
         let unknown = options.transformers.keys().find(|name| !names.contains(name));
         if let Some(name) = unknown {
             table.column_index(name)?;
         }
+        let mut dependencies = match derive {
+            true => Dependencies::find(table, &given),
+            false => Dependencies::default(),
+        };
+        if modelled.iter().all(|name| dependencies.of(name).is_some()) {
+            // everything follows from the context: one column stays, for a network needs something to learn
+            dependencies = dependencies.without(modelled[0]);
+        }
+        let (derived, modelled): (Vec<&str>, Vec<&str>) = modelled
+            .into_iter()
+            .partition(|name| dependencies.of(name).is_some());
+        let derivations: Vec<String> = dependencies
+            .iter()
+            .map(|dependency| format!("in every row {dependency}; it is derived, not modelled"))
+            .collect();
+        let derived = match derived.is_empty() {
+            true => None,
+            false => Some(Derived::fit(table, dependencies, &options_of(&derived))?),
+        };
         let modelled = fit(&modelled)?;
         let context = if given.is_empty() {
             None
@@ -126,12 +156,14 @@ impl Columns {
             .iter()
             .chain(context.iter().flat_map(TableEncoder::notes))
             .cloned()
+            .chain(derivations)
             .collect();
         Ok((
             Self {
                 names,
                 modelled,
                 context,
+                derived,
             },
             notes,
         ))
@@ -144,12 +176,35 @@ impl Columns {
                 .into_iter()
                 .flatten()
         };
-        let held: Vec<&String> = encoders()
-            .flat_map(|e| e.schema().columns.iter().map(|c| &c.name))
+        let mut held: Vec<&str> = encoders()
+            .flat_map(|e| e.schema().columns.iter().map(|c| c.name.as_str()))
             .collect();
+        let derivable = self
+            .derived
+            .as_ref()
+            .is_none_or(|derived| derived.is_whole(&held));
+        held.extend(self.derived_names());
         encoders().all(|e| e.schema().columns.len() == e.laws().len())
+            && derivable
             && held.len() == self.names.len()
-            && self.names.iter().all(|name| held.contains(&name))
+            && self.names.iter().all(|name| held.contains(&name.as_str()))
+    }
+
+    /// All columns, in the table's order: what a table to score looks like.
+    pub(crate) fn schema(&self) -> Schema {
+        let encoders = [Some(&self.modelled), self.context.as_ref()];
+        let held = encoders.into_iter().flatten().flat_map(|e| &e.schema().columns);
+        let derived = self.derived.iter().flat_map(Derived::columns);
+        let held: Vec<_> = held.chain(derived.map(|(_, schema, _)| schema)).collect();
+        let find = |name: &String| held.iter().find(|c| c.name == *name).map(|c| (*c).clone());
+        Schema {
+            columns: self.names.iter().filter_map(find).collect(),
+        }
+    }
+
+    fn derived_names(&self) -> impl Iterator<Item = &str> {
+        let derived = self.derived.iter().flat_map(Derived::columns);
+        derived.map(|(dependency, _, _)| dependency.derived())
     }
 
     /// Whether a column holds dates, which the first files did not know.
@@ -182,7 +237,20 @@ impl Columns {
     pub(crate) fn rows(&self, table: &Table, layout: &Layout) -> Result<MixedRows, Error> {
         let encoded = self.modelled.encode(table)?;
         let places: Vec<Vec<Place>> = encoded.columns.iter().map(places).collect();
-        Ok(layout.rows(places.iter().map(Vec::as_slice), self.context_features(table)?))
+        let mut rows = layout.rows(places.iter().map(Vec::as_slice), self.context_features(table)?);
+        for (measure, derived) in rows.log_measure.iter_mut().zip(self.derived_log_prob(table)?) {
+            *measure += derived;
+        }
+        Ok(rows)
+    }
+
+    /// What the derived columns add to the log-density of each row of a table with all columns, nats. Empty if no column
+    /// is derived.
+    pub(crate) fn derived_log_prob(&self, table: &Table) -> Result<Vec<f64>, Error> {
+        match &self.derived {
+            Some(derived) => derived.log_prob(&self.schema().conform(table)?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// `(rows, context_dim)`: numbers by their features, categories and atoms by their cells.
@@ -249,13 +317,34 @@ impl Columns {
                 }
             }
         }
-        let drawn = self.modelled.decode(&columns)?;
-        let Some(given) = given else {
-            return Ok(drawn);
+        self.completed(self.modelled.decode(&columns)?, given, key)
+    }
+
+    /// All columns in the table's order: the `drawn` ones, those of the context as they are `given`, and those derived
+    /// from both.
+    pub(crate) fn completed(&self, drawn: Table, given: Option<&Table>, key: Key) -> Result<Table, Error> {
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let context = self.context_names();
+        let table = match &self.derived {
+            None => drawn,
+            Some(derived) => {
+                let base: Vec<&str> = names
+                    .iter()
+                    .copied()
+                    .filter(|name| !self.derived_names().any(|derived| derived == *name))
+                    .collect();
+                let base = match (given, &self.context) {
+                    (Some(given), Some(encoder)) => drawn.join(&encoder.schema().conform(given)?, &base)?,
+                    _ => drawn,
+                };
+                derived.complete(base, key)?.drop(&context)?
+            }
         };
         // As they were given, digit by digit: the model's own number formats could round them.
-        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        Ok(drawn.join(given, &names)?)
+        match given {
+            Some(given) => Ok(table.join(given, &names)?),
+            None => Ok(table.select(&names)?),
+        }
     }
 }
 

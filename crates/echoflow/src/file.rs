@@ -4,8 +4,9 @@
 //! metadata["echoflow"] = {"checksum": .., "format": 1, "sections": {
 //!     "columns":  {"kind": "columns/1" ("columns/2" with dates), ..schema and laws; long lists moved to tensors..},
 //!     "density":  {"kind": "density.maf/1", ..sizes..},
+//!     "derived":  {"kind": "derived/1", ..relations and laws of derived columns; left out if there are none..},
 //!     "training": {"kind": "training/1", ..version, kernels, seed and history..}}}
-//! tensors: the parameters by name (F32), and "columns/.." (F64 or U64)
+//! tensors: the parameters by name (F32), and "columns/..", "derived/.." (F64 or U64)
 //! ```
 //!
 //! No time, path, host or thread count is in it: the same fit gives the same bytes.
@@ -99,6 +100,11 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
         "format": FORMAT,
         "sections": { "columns": columns, "density": density, "training": training },
     });
+    if let Some(derived) = &model.columns.derived {
+        let mut derived = section("derived/1", serde_json::to_value(derived).map_err(said)?);
+        move_out(&mut derived, "derived", &mut tensors);
+        header["sections"]["derived"] = derived;
+    }
     let views: Vec<(&str, TensorView<'_>)> = tensors
         .iter()
         .map(|(name, t)| {
@@ -148,6 +154,7 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
     let Value::Object(mut sections) = header["sections"].take() else {
         return Err(bad("it has no sections".to_owned()));
     };
+    let has_derived = sections.contains_key("derived");
     let mut take = |name: &str| -> Result<(String, Value), Error> {
         let mut value = sections
             .remove(name)
@@ -177,6 +184,10 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         Some(_) => {}
     }
     let training = known(take("training")?, "training/1")?;
+    let mut derived = match has_derived {
+        true => Some(known(take("derived")?, "derived/1")?),
+        false => None,
+    };
     if let Some(name) = sections.keys().next() {
         return Err(newer(format!("section \"{name}\"")));
     }
@@ -190,7 +201,14 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         ));
     }
     move_in(&mut columns, &mut left).map_err(bad)?;
-    let columns: Columns = parse("columns", columns).map_err(bad)?;
+    if let Some(derived) = &mut derived {
+        move_in(derived, &mut left).map_err(bad)?;
+    }
+    let mut columns: Columns = parse("columns", columns).map_err(bad)?;
+    columns.derived = derived
+        .map(|derived| parse("derived", derived))
+        .transpose()
+        .map_err(bad)?;
     if !columns.is_whole() {
         return Err(bad("its columns and their laws do not fit together".to_owned()));
     }

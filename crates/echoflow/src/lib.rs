@@ -16,6 +16,7 @@ mod architecture;
 mod builder;
 mod columns;
 pub mod demo;
+mod derived;
 mod error;
 mod file;
 mod kind;

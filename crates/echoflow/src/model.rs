@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ef_density::mixed::{Layout, MixedRows, MixedScratch, Scores};
 use ef_density::{Key, ScoreKey};
-use ef_tabular::{ColumnLaw, Schema, Table};
+use ef_tabular::{ColumnLaw, ColumnSchema, Dependency, Schema, Table};
 use ef_tensor::params::ParamLayout;
 use ef_train::History;
 use ndarray::{Array2, s};
@@ -12,6 +12,7 @@ use rand::Rng;
 
 use crate::architecture::Architecture;
 use crate::columns::Columns;
+use crate::derived::Derived;
 use crate::error::Error;
 use crate::parallel::over_chunks;
 use crate::stage::{Part, Training};
@@ -161,7 +162,7 @@ impl EchoFlow {
         Ok(all)
     }
 
-    /// The modelled columns.
+    /// The modelled columns; neither those of the context nor derived ones.
     pub fn schema(&self) -> &Schema {
         self.columns.modelled.schema()
     }
@@ -192,18 +193,15 @@ impl EchoFlow {
             .map(ef_tabular::TableEncoder::schema)
     }
 
-    /// All columns, modelled and context, in the table's order: what a table to score looks like.
+    /// All columns, modelled, derived and context, in the table's order: what a table to score looks like.
     pub fn full_schema(&self) -> Schema {
-        let held = self
-            .context_schema()
-            .into_iter()
-            .chain([self.schema()])
-            .flat_map(|s| &s.columns);
-        let held: Vec<_> = held.collect();
-        let find = |name: &String| held.iter().find(|c| c.name == *name).map(|c| (*c).clone());
-        Schema {
-            columns: self.columns.names.iter().filter_map(find).collect(),
-        }
+        self.columns.schema()
+    }
+
+    /// The derived columns, sources before what is derived from them: what each is derived from, its schema, and its own
+    /// law, which scores values that break the relation.
+    pub fn derived_columns(&self) -> impl Iterator<Item = (&Dependency, &ColumnSchema, &ColumnLaw)> {
+        self.columns.derived.iter().flat_map(Derived::columns)
     }
 
     /// Sizes.

@@ -373,10 +373,23 @@ fn rounded(x: f64, digits: u8) -> f64 {
 }
 
 fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> Option<ArrayRef> {
+    let digits = match law {
+        ColumnLaw::Number(law) if kind == Kind::Decimal => law.significant_digits().unwrap_or(17),
+        _ => 17,
+    };
     let values = drawn.cells.iter().enumerate().map(|(row, cell)| {
         let rank = drawn.ranks.get(row).copied().unwrap_or(0.5);
-        law.draw(*cell, rank)
+        match law.draw(*cell, rank) {
+            Value::Number(x) => Value::Number(rounded(x, digits)),
+            other => other,
+        }
     });
+    array_of(kind, values)
+}
+
+/// The Arrow array of these values; what is not of the kind becomes a missing cell. `None` beyond 2 GB of text.
+pub(crate) fn array_of<'a>(kind: Kind, values: impl Iterator<Item = Value<'a>> + Clone) -> Option<ArrayRef> {
+    let finite = |value| Some(number(value)).filter(|x| !x.is_nan());
     let array: ArrayRef = match kind {
         Kind::Category => {
             let texts = values.map(|value| {
@@ -404,25 +417,10 @@ fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> Option<A
             Arc::new(flags.collect::<BooleanArray>())
         }
         Kind::Integer => {
-            let whole = values.map(|value| {
-                Some(number(value))
-                    .filter(|x| !x.is_nan())
-                    .map(|x| x.round() as i64)
-            });
+            let whole = values.map(|value| finite(value).map(|x| x.round() as i64));
             Arc::new(whole.collect::<Int64Array>())
         }
-        Kind::Decimal => {
-            let digits = match law {
-                ColumnLaw::Number(law) => law.significant_digits().unwrap_or(17),
-                ColumnLaw::Category(_) | ColumnLaw::Date(_) => 17,
-            };
-            let decimals = values.map(|value| {
-                Some(number(value))
-                    .filter(|x| !x.is_nan())
-                    .map(|x| rounded(x, digits))
-            });
-            Arc::new(decimals.collect::<Float64Array>())
-        }
+        Kind::Decimal => Arc::new(values.map(finite).collect::<Float64Array>()),
         Kind::Date => {
             let days = values.map(|value| date(value).map(Date::day_number));
             Arc::new(days.collect::<Date32Array>())

@@ -1,10 +1,13 @@
-//! Two tables side by side.
+//! Two tables side by side; one more column.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::encoder::array_of;
 use crate::error::TableError;
-use crate::table::Table;
+use crate::law::Value;
+use crate::schema::ColumnSchema;
+use crate::table::{Table, field_of};
 
 impl Table {
     /// The columns `names`, in that order, each from this table or, if it is not here, from `other`; both have the same
@@ -46,5 +49,18 @@ impl Table {
             }
         }
         Self::assemble(fields, arrays, self.num_rows(), None, texts)
+    }
+
+    /// The table with one more column at the right, its values as `column` says; what is not of its kind becomes a
+    /// missing cell.
+    ///
+    /// # Errors
+    /// The name is taken, there is not one value a row, or more than 2 GB of text.
+    pub fn with_values(&self, column: &ColumnSchema, values: &[Value<'_>]) -> Result<Self, TableError> {
+        let array = array_of(column.kind, values.iter().copied()).ok_or_else(|| TableError::TooMuchText {
+            source_name: self.source_name(),
+            column: column.name.clone(),
+        })?;
+        self.append(field_of(column), array)
     }
 }

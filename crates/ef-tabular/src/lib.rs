@@ -5,6 +5,7 @@ mod csv_read;
 mod csv_scan;
 mod csv_write;
 mod date;
+mod dependency;
 mod encoder;
 mod error;
 mod format;
@@ -18,6 +19,7 @@ mod transform;
 mod whole_file;
 
 pub use date::Date;
+pub use dependency::{Dependencies, Dependency};
 pub use encoder::{DecodedColumn, EncodedColumn, EncodedTable, EncoderOptions, Features, TableEncoder};
 pub use error::{Location, TableError};
 pub use format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};

@@ -227,24 +227,30 @@ impl Table {
     /// # Errors
     /// The name is taken, or there is not one value a row.
     pub fn with_column(&self, name: &str, values: &[f64]) -> Result<Self, TableError> {
-        if self.column_index(name).is_ok() {
-            return Err(TableError::ColumnExists {
-                source_name: self.source_name(),
-                name: name.to_owned(),
-            });
-        }
-        if values.len() != self.num_rows() {
-            let (expected, found) = (self.num_rows(), values.len());
-            return Err(TableError::LengthMismatch {
-                name: name.to_owned(),
-                expected,
-                found,
-            });
-        }
         let column: Float64Array = values
             .iter()
             .map(|value| Some(*value).filter(|value| !value.is_nan()))
             .collect();
+        let field = Field::new(name, column.data_type().clone(), true);
+        self.append(field, Arc::new(column))
+    }
+
+    /// The table with one more column, at the right.
+    pub(crate) fn append(&self, field: Field, column: ArrayRef) -> Result<Self, TableError> {
+        let name = field.name();
+        if self.column_index(name).is_ok() {
+            return Err(TableError::ColumnExists {
+                source_name: self.source_name(),
+                name: name.clone(),
+            });
+        }
+        if column.len() != self.num_rows() {
+            return Err(TableError::LengthMismatch {
+                name: name.clone(),
+                expected: self.num_rows(),
+                found: column.len(),
+            });
+        }
         let mut fields: Vec<Field> = self
             .batch
             .schema_ref()
@@ -252,9 +258,9 @@ impl Table {
             .iter()
             .map(|field| field.as_ref().clone())
             .collect();
-        fields.push(Field::new(name, column.data_type().clone(), true));
+        fields.push(field);
         let mut arrays = self.batch.columns().to_vec();
-        arrays.push(Arc::new(column));
+        arrays.push(column);
         let table = Self::assemble(
             fields,
             arrays,

@@ -13,6 +13,7 @@ use crate::progress::{Bars, stop_flag};
 pub(super) struct Settings {
     pub(super) model: ModelKind,
     pub(super) context: Vec<String>,
+    pub(super) dependencies: bool,
     pub(super) seed: u64,
     pub(super) epochs: Option<usize>,
     pub(super) max_minutes: Option<Duration>,
@@ -63,6 +64,7 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
     let mut builder = EchoFlow::builder()
         .model(settings.model)
         .context(context(table, &settings.context))
+        .dependencies(settings.dependencies)
         .seed(settings.seed)
         .threads(settings.threads);
     if let Some(epochs) = settings.epochs {

@@ -33,15 +33,33 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
         let found = model
             .schema()
             .index(name)
-            .map(|at| (&model.schema().columns[at], &model.laws()[at], false));
+            .map(|at| (&model.schema().columns[at], &model.laws()[at], ""));
         let given = || {
             let at = context_names.iter().position(|n| n == name)?;
-            Some((&model.context_schema()?.columns[at], &context_laws[at], true))
+            Some((
+                &model.context_schema()?.columns[at],
+                &context_laws[at],
+                ", context",
+            ))
         };
-        if let Some((schema, law, context)) = found.or_else(given) {
-            let context = if context { ", context" } else { "" };
+        let derived = || {
+            let mut columns = model.derived_columns();
+            let (_, schema, law) = columns.find(|(_, schema, _)| schema.name == *name)?;
+            Some((schema, law, ", derived"))
+        };
+        if let Some((schema, law, role)) = found.or_else(given).or_else(derived) {
             let (kind, law) = (kind(schema.kind), describe(law));
-            writeln!(out, "  {name:<width$}  {kind:<8}  {law}{context}")?;
+            writeln!(out, "  {name:<width$}  {kind:<8}  {law}{role}")?;
+        }
+    }
+    if model.derived_columns().next().is_some() {
+        writeln!(out)?;
+        writeln!(
+            out,
+            "derived, as they follow from other columns in every training row"
+        )?;
+        for (dependency, _, _) in model.derived_columns() {
+            writeln!(out, "  {dependency}")?;
         }
     }
     writeln!(out)?;

@@ -32,6 +32,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             output,
             model,
             context,
+            no_dependencies,
             seed,
             epochs,
             max_minutes,
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let settings = fit::Settings {
                 model,
                 context,
+                dependencies: !no_dependencies,
                 seed,
                 epochs,
                 max_minutes,

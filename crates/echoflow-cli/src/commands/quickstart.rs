@@ -36,6 +36,7 @@ pub(super) fn run(dir: &Path, seed: u64, epochs: Option<usize>, threads: usize) 
     let settings = Settings {
         model: ModelKind::Maf,
         context: Vec::new(),
+        dependencies: true,
         seed,
         epochs,
         max_minutes: None,

@@ -30,8 +30,8 @@ impl ColumnLaw for TestLaw {
         vec![f64::from(cell), 1.0]
     }
     fn rank_edges(&self) -> Vec<f64> {
-        let steps = if self.steps > 0 { 0..=self.steps } else { 1..=0 };
-        steps.map(|i| i as f64 / self.steps as f64).collect()
+        let edges = if self.steps > 0 { self.steps + 1 } else { 0 };
+        (0..edges).map(|i| i as f64 / self.steps as f64).collect()
     }
     fn cell_rank(&self, cell: u32) -> Option<f64> {
         (cell == 1).then_some(0.5)

@@ -28,6 +28,7 @@ pub use cells::RankCells;
 pub use date::{DATE_FEATURES, DateLaw};
 pub use number::NumberLaw;
 pub(crate) use number::NumberLawBuilder;
+pub(crate) use sample::Grid;
 use serde::{Deserialize, Serialize};
 
 use crate::date::Date;
@@ -146,6 +147,14 @@ impl ColumnLaw {
             + place
                 .cell
                 .map_or(0.0, |cell| self.cell_shares()[cell as usize].ln())
+    }
+
+    /// Whether the law gives a value a density, not a mass.
+    pub fn has_density(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Self::Number(law), Value::Number(x)) => law.has_density(x),
+            _ => false,
+        }
     }
 
     /// Number of network inputs a value gives: 0 for categories, which are used through their cell.

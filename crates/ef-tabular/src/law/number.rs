@@ -253,6 +253,10 @@ impl NumberLaw {
         }
     }
 
+    pub(super) fn has_density(&self, x: f64) -> bool {
+        self.saved.grid.index(x).is_none() && self.point_of(x + 0.0).is_none()
+    }
+
     pub(super) fn place(&self, value: Value<'_>) -> Place {
         match value {
             Value::Number(x) if x.is_finite() => self.place_number(x + 0.0),

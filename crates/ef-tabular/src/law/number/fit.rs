@@ -31,6 +31,11 @@ impl Default for NumberLawBuilder {
 }
 
 impl NumberLawBuilder {
+    /// Whether so many distinct numbers in so many rows are cells one by one, so that only they are ever drawn.
+    pub(crate) fn lists(&self, distinct: usize, rows: usize) -> bool {
+        distinct <= usize::max(2, (rows / self.rows_a_value).min(self.most_listed))
+    }
+
     /// NaN and infinities count as missing.
     pub(crate) fn fit(&self, values: &[f64]) -> Result<NumberLaw, String> {
         let present: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
@@ -41,7 +46,7 @@ impl NumberLawBuilder {
         let rows = all.total();
         let (mean, deviation) = moments(&all);
         let distinct = all.values.len();
-        let listed = distinct <= usize::max(2, (rows as usize / self.rows_a_value).min(self.most_listed));
+        let listed = self.lists(distinct, rows as usize);
         let positions = if listed { Vec::new() } else { all.heavy() };
         let (atoms, rest) = all.split(&positions);
         let (points, rest) = if listed || rest.values.is_empty() {

@@ -1,0 +1,140 @@
+//! Columns that are derived from others instead of modelled: their scores, and their values in drawn rows.
+//!
+//! ```text
+//! p(derived | sources) = (1 - eps) [derived is right] + eps p(derived)     where the relation says something
+//! p(derived | sources) = p(derived)                                        where it does not
+//! ```
+//!
+//! `p(derived)` is the column's own law, `eps = 1 / (n + 2)` with `n` training rows, of which none broke the relation
+//! (Laplace's rule of succession). Either sums to 1 over all values of the derived column, so a row's density keeps its
+//! mass. Of a column without a rounding step the right value is an atom, and the others have a density.
+
+use ef_density::{Key, uniform};
+use ef_tabular::{
+    ColumnLaw, ColumnSchema, DecodedColumn, Dependencies, Dependency, EncoderOptions, Table, TableEncoder,
+    Value,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The derived columns of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Derived {
+    dependencies: Dependencies,
+    /// The columns' own schemas and laws, in the order of derivation.
+    own: TableEncoder,
+    /// Training rows.
+    rows: u64,
+}
+
+impl Derived {
+    /// The laws of what `dependencies` derive.
+    pub(crate) fn fit(
+        table: &Table,
+        dependencies: Dependencies,
+        options: &EncoderOptions,
+    ) -> Result<Self, Error> {
+        let names: Vec<&str> = dependencies.iter().map(Dependency::derived).collect();
+        let own = TableEncoder::fit(&table.select(&names)?, options)?;
+        Ok(Self {
+            dependencies,
+            own,
+            rows: table.num_rows() as u64,
+        })
+    }
+
+    /// Each derived column, in the order of derivation.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&Dependency, &ColumnSchema, &ColumnLaw)> {
+        let own = self.own.schema().columns.iter().zip(self.own.laws());
+        self.dependencies
+            .iter()
+            .zip(own)
+            .map(|(dependency, (schema, law))| (dependency, schema, law))
+    }
+
+    /// Whether every column has its schema and law, and is derived from `base` columns or from columns before it.
+    pub(crate) fn is_whole(&self, base: &[&str]) -> bool {
+        let mut known = base.to_vec();
+        let derivable = self.columns().all(|(dependency, schema, _)| {
+            let ready = dependency.derived() == schema.name
+                && dependency.sources().iter().all(|source| known.contains(source));
+            known.push(dependency.derived());
+            ready
+        });
+        let columns = self.dependencies.len();
+        derivable && self.own.schema().columns.len() == columns && self.own.laws().len() == columns
+    }
+
+    /// What the derived columns add to each row's log-density, nats; `table` has all columns of the model in the kinds of
+    /// its schema.
+    pub(crate) fn log_prob(&self, table: &Table) -> Result<Vec<f64>, Error> {
+        let mut total = vec![0.0; table.num_rows()];
+        let eps = 1.0 / (self.rows as f64 + 2.0);
+        for (dependency, schema, law) in self.columns() {
+            let at = table.column_index(&schema.name)?;
+            let shares = law.cell_shares();
+            let own = |value: Value<'_>| {
+                let place = law.place(value);
+                place.log_measure + place.cell.map_or(0.0, |cell| shares[cell as usize].ln())
+            };
+            for (row, right) in dependency.derive(table)?.into_iter().enumerate() {
+                let value = table.value(row, at);
+                total[row] += match right {
+                    None => own(value),
+                    Some(right) if !dependency.same(right, value) => eps.ln() + own(value),
+                    Some(_) if law.has_density(value) => (-eps).ln_1p(),
+                    Some(_) => (eps * own(value).exp() - eps).ln_1p(),
+                };
+            }
+        }
+        Ok(total)
+    }
+
+    /// The table with its derived columns, at the right; where a relation says nothing, a column is drawn from its own
+    /// law.
+    pub(crate) fn complete(&self, mut table: Table, key: Key) -> Result<Table, Error> {
+        let mut drawn: Option<Table> = None;
+        for (j, (dependency, schema, _)) in self.columns().enumerate() {
+            let values = dependency.derive(&table)?;
+            if drawn.is_none() && values.contains(&None) {
+                drawn = Some(self.draw(table.num_rows(), key)?);
+            }
+            let own = |row: usize| drawn.as_ref().map_or(Value::Missing, |drawn| drawn.value(row, j));
+            let values: Vec<Value<'_>> = values
+                .into_iter()
+                .enumerate()
+                .map(|(row, value)| value.unwrap_or_else(|| own(row)))
+                .collect();
+            table = table.with_values(schema, &values)?;
+        }
+        Ok(table)
+    }
+
+    /// Rows of all derived columns by their own laws, from the rows' streams of `key`.
+    fn draw(&self, rows: usize, key: Key) -> Result<Table, Error> {
+        let column = |(j, law): (usize, &ColumnLaw)| {
+            let mut below = 0.0;
+            let cumulated: Vec<f64> = law
+                .cell_shares()
+                .iter()
+                .map(|share| {
+                    below += share;
+                    below
+                })
+                .collect();
+            let streams = key.purpose("derived").index(j as u64);
+            let mut column = DecodedColumn::default();
+            for row in 0..rows {
+                let mut stream = streams.row(row as u64);
+                let (cell, rank) = (uniform(&mut stream), uniform(&mut stream));
+                let cell = cumulated.partition_point(|share| *share <= cell);
+                column.cells.push(cell.min(cumulated.len() - 1) as u32);
+                column.ranks.push(rank);
+            }
+            column
+        };
+        let columns: Vec<DecodedColumn> = self.own.laws().iter().enumerate().map(column).collect();
+        Ok(self.own.decode(&columns)?)
+    }
+}

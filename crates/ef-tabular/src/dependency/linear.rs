@@ -1,0 +1,251 @@
+//! A number that is a sum of others: `divisor * y = sum_k factor_k * x_k + offset`, all in whole steps of the columns'
+//! rounding grids.
+//!
+//! The arithmetic is on whole numbers, so that the derived number is the exact decimal. Where the right side is no
+//! multiple of the divisor, which never happened at fit, `y` is the nearest step.
+
+use serde::{Deserialize, Serialize};
+
+use crate::law::{Grid, Value};
+
+/// One term: `factor` times the source, in steps of the source's grid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Term {
+    pub(super) source: String,
+    pub(super) factor: i64,
+    pub(super) grid: Grid,
+}
+
+/// A sum of sources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Saved", into = "Saved")]
+pub(super) struct Linear(Saved);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Saved {
+    terms: Vec<Term>,
+    offset: i64,
+    divisor: i64,
+    grid: Grid,
+}
+
+impl TryFrom<Saved> for Linear {
+    type Error = String;
+
+    fn try_from(saved: Saved) -> Result<Self, String> {
+        let grids = saved.terms.iter().map(|term| term.grid).chain([saved.grid]);
+        let whole = saved.divisor > 0
+            && !saved.terms.is_empty()
+            && grids
+                .into_iter()
+                .all(|grid| grid.decimals().is_some_and(|d| d <= 6));
+        if whole {
+            Ok(Self(saved))
+        } else {
+            Err("a sum of columns is damaged; its terms have no rounding step".to_owned())
+        }
+    }
+}
+
+impl From<Linear> for Saved {
+    fn from(linear: Linear) -> Self {
+        linear.0
+    }
+}
+
+impl Linear {
+    /// The relation in lowest terms; `None` if a number is beyond 64 bits. All grids must be there, `divisor` above 0.
+    pub(super) fn new(
+        terms: Vec<(String, i128, Grid)>,
+        offset: i128,
+        divisor: i128,
+        grid: Grid,
+    ) -> Option<Self> {
+        debug_assert!(divisor > 0 && grid.decimals().is_some());
+        let common = terms
+            .iter()
+            .fold(gcd(offset, divisor), |common, term| gcd(common, term.1));
+        let short = |number: i128| i64::try_from(number / common).ok();
+        let terms: Option<Vec<Term>> = terms
+            .into_iter()
+            .map(|(source, factor, grid)| {
+                Some(Term {
+                    source,
+                    factor: short(factor)?,
+                    grid,
+                })
+            })
+            .collect();
+        Some(Self(Saved {
+            terms: terms?,
+            offset: short(offset)?,
+            divisor: short(divisor)?,
+            grid,
+        }))
+    }
+
+    pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
+        self.0.terms.iter().map(|term| term.source.as_str())
+    }
+
+    /// Whether every sum of source steps is a step of the derived column.
+    pub(super) fn is_exact(&self) -> bool {
+        self.0.divisor == 1
+    }
+
+    /// The derived number of sources, one a term; `None` if one is no number, or a number beyond 2^53 steps.
+    pub(super) fn derive<'a>(&self, sources: impl Iterator<Item = Value<'a>>) -> Option<f64> {
+        let Saved {
+            terms,
+            offset,
+            divisor,
+            grid,
+        } = &self.0;
+        let mut sum = i128::from(*offset);
+        for (term, value) in terms.iter().zip(sources) {
+            let Value::Number(x) = value else { return None };
+            sum += i128::from(term.factor) * i128::from(term.grid.index(x)?);
+        }
+        let divisor = i128::from(*divisor);
+        let nearest = (2 * sum + divisor).div_euclid(2 * divisor);
+        let value = grid.value(i64::try_from(nearest).ok()?);
+        grid.index(value).map(|_| value)
+    }
+}
+
+pub(super) fn gcd(a: i128, b: i128) -> i128 {
+    let (mut a, mut b) = (a.abs(), b.abs());
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+impl std::fmt::Display for Linear {
+    /// `casual + registered`, `1.8 * celsius + 32`, `100 - a - b`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Saved {
+            terms,
+            offset,
+            divisor,
+            grid,
+        } = &self.0;
+        let power = |grid: &Grid| 10i128.pow(u32::from(grid.decimals().unwrap_or(0)));
+        let bottom = i128::from(*divisor) * power(grid);
+        let mut parts: Vec<(bool, String)> = terms
+            .iter()
+            .map(|term| {
+                let top = i128::from(term.factor) * power(&term.grid);
+                let text = match ratio(top, bottom).as_str() {
+                    "1" => term.source.clone(),
+                    ratio => format!("{ratio} * {}", term.source),
+                };
+                (top < 0, text)
+            })
+            .collect();
+        let constant = i128::from(*offset);
+        if constant != 0 {
+            let text = ratio(constant, bottom);
+            // 100 - a rather than -a + 100
+            let at = if parts.iter().all(|(minus, _)| *minus) {
+                0
+            } else {
+                parts.len()
+            };
+            parts.insert(at, (constant < 0, text));
+        }
+        for (k, (minus, text)) in parts.iter().enumerate() {
+            f.write_str(match (k, minus) {
+                (0, false) => "",
+                (0, true) => "-",
+                (_, false) => " + ",
+                (_, true) => " - ",
+            })?;
+            f.write_str(text)?;
+        }
+        Ok(())
+    }
+}
+
+/// `|top / bottom|` as a decimal if it has an end, else as a fraction in lowest terms.
+fn ratio(top: i128, bottom: i128) -> String {
+    let common = gcd(top, bottom);
+    let (top, bottom) = (top.abs() / common, bottom / common);
+    let mut rest = bottom;
+    let mut times = |factor: i128| {
+        let mut count = 0;
+        while rest % factor == 0 {
+            rest /= factor;
+            count += 1;
+        }
+        count
+    };
+    let decimals = times(2).max(times(5));
+    if rest == 1 && decimals <= 12 {
+        let scale = 10i128.pow(decimals);
+        let digits = top * (scale / bottom);
+        return match decimals {
+            0 => digits.to_string(),
+            _ => format!(
+                "{}.{:0width$}",
+                digits / scale,
+                digits % scale,
+                width = decimals as usize
+            ),
+        };
+    }
+    format!("{top}/{bottom}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(decimals: u8) -> Grid {
+        let value = 10f64.powi(-i32::from(decimals));
+        Grid::find(&[value])
+    }
+
+    fn one(factor: i128, from: u8, offset: i128, divisor: i128, to: u8) -> Linear {
+        Linear::new(
+            vec![("x".to_owned(), factor, grid(from))],
+            offset,
+            divisor,
+            grid(to),
+        )
+        .unwrap()
+    }
+
+    fn at(linear: &Linear, x: f64) -> Option<f64> {
+        linear.derive(std::iter::once(Value::Number(x)))
+    }
+
+    #[test]
+    fn derived_numbers_are_the_exact_decimals() {
+        let fahrenheit = one(18, 1, 3200, 1, 2);
+        assert_eq!(fahrenheit.to_string(), "1.8 * x + 32");
+        assert_eq!(at(&fahrenheit, 36.6), Some(97.88));
+        assert_eq!(at(&fahrenheit, -40.0), Some(-40.0));
+        let celsius = one(1, 2, -3200, 18, 1);
+        assert_eq!(celsius.to_string(), "5/9 * x - 160/9");
+        assert_eq!(at(&celsius, 97.88), Some(36.6));
+        // off the source's lattice: the nearest step
+        assert_eq!(at(&celsius, 97.89), Some(36.6));
+        assert_eq!(at(&celsius, 97.99), Some(36.7));
+        let rest = one(-1, 2, 10_000, 1, 2);
+        assert_eq!(rest.to_string(), "100 - x");
+        assert_eq!(at(&rest, 0.1 + 0.2), Some(99.7));
+    }
+
+    #[test]
+    fn nothing_is_derived_beyond_what_a_float_holds() {
+        let large = one(1 << 40, 0, 0, 1, 0);
+        assert_eq!(at(&large, 8191.0), Some(8191.0 * 2f64.powi(40)));
+        assert_eq!(at(&large, 8192.0), None);
+        assert_eq!(large.derive(std::iter::once(Value::Text("x"))), None);
+        assert_eq!(
+            Linear::new(vec![("x".to_owned(), 1 << 70, grid(0))], 1, 1, grid(0)),
+            None
+        );
+    }
+}
