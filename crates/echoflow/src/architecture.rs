@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::kind::{ModelKind, Options, check_options, components, default_options};
+use crate::members::Members;
 use crate::stage::Part;
 use crate::table_density::TableDensity;
 
@@ -24,6 +25,9 @@ pub struct Architecture {
     pub cells_blocks: usize,
     /// Share of its units dropped while training.
     pub cells_dropout: f64,
+    /// Chains that are trained apart and averaged; flows have one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub members: usize,
     /// Transforms of the flow.
     pub layers: usize,
     /// Hidden units of each transform's network.
@@ -37,6 +41,15 @@ pub struct Architecture {
     /// What the kind of flow wants to know beyond these, by name. `nsf`: `bins` a column, and the `bound` of its box.
     #[serde(default, skip_serializing_if = "Options::is_empty")]
     pub options: Options,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 /// The default training of a part: chosen by validation on the training files of several tables, never by test files.
@@ -67,11 +80,16 @@ impl Architecture {
             model,
             cells_hidden: 256,
             cells_blocks: 2,
-            cells_dropout: if model == ModelKind::Chain { 0.3 } else { 0.2 },
+            cells_dropout: match model {
+                ModelKind::Auto | ModelKind::Chain => 0.3,
+                _ => 0.2,
+            },
+            members: 1,
             layers: match model {
                 ModelKind::Rnvp => 16,
                 ModelKind::Nsf => 5,
-                ModelKind::Maf | ModelKind::Chain | ModelKind::Registered(_) => 10,
+                ModelKind::NsfCoupling => 8,
+                ModelKind::Auto | ModelKind::Chain | ModelKind::Maf | ModelKind::Registered(_) => 10,
             },
             hidden: 128,
             blocks: 1,
@@ -100,6 +118,13 @@ impl Architecture {
         let checks = [
             size("cells_hidden", self.cells_hidden, 1, WIDEST, wide),
             size("hidden", self.hidden, 1, WIDEST, wide),
+            size("members", self.members, 1, 100, "a number from 1 to 100"),
+            (
+                "members",
+                self.members as f64,
+                self.members == 1 || matches!(self.model, ModelKind::Auto | ModelKind::Chain),
+                "1, unless the model is a chain",
+            ),
             size("summary", self.summary, 1, WIDEST, wide),
             size("layers", self.layers, 1, DEEPEST, deep),
             size("cells_blocks", self.cells_blocks, 0, DEEPEST, "at most 1,000"),
@@ -168,7 +193,10 @@ impl Architecture {
                 dropout: self.cells_dropout,
                 components: components(&self.options)?,
             };
-            return Ok(TableDensity::Chain(ColumnChain::new(layout, &config)?));
+            return Ok(TableDensity::Chain(Members::new(
+                ColumnChain::new(layout, &config)?,
+                self.members,
+            )));
         }
         let discrete = (!layout.variables().is_empty())
             .then(|| {

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use ef_density::Key;
 use ef_tabular::Transformer;
 use ef_tabular::{EncoderOptions, Table};
 use ef_train::TrainConfig;
 
 use crate::architecture::{Architecture, default_training};
+use crate::candidate::{Settings, best, candidates};
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::kind::ModelKind;
 use crate::model::EchoFlow;
-use crate::progress::{Progress, Silent, StageObserver};
-use crate::stage::{Part, Stage, Training};
+use crate::progress::{Progress, Silent};
+use crate::stage::{Part, Training};
 
 /// Settings of a fit; made by [`EchoFlow::builder`].
 #[derive(Debug, Clone)]
@@ -110,10 +110,6 @@ impl Builder {
         self
     }
 
-    fn training(&self, part: Part) -> &TrainConfig {
-        &self.training[part as usize]
-    }
-
     fn each(mut self, change: impl Fn(TrainConfig) -> TrainConfig) -> Self {
         self.training = self.training.map(change);
         self
@@ -154,44 +150,21 @@ impl Builder {
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
         let rows = columns.rows(table, &layout)?;
-        let density = self.architecture.density(&layout)?;
-        let mut params = vec![0.0_f32; density.num_params()];
-        density.init(&mut Key::new(self.seed).purpose("init").row(0), &mut params);
-        let n = rows.log_measure.len() as f64;
-        let measure = -rows.log_measure.iter().sum::<f64>() / n;
-
-        let parts = density.parts();
-        let (mut stages, count) = (Vec::new(), parts.len());
-        let mut rest = params.as_mut_slice();
-        for (i, (part, size, part_density)) in parts.into_iter().enumerate() {
-            let (own, others) = std::mem::take(&mut rest).split_at_mut(size);
-            rest = others;
-            let stage = i + 1;
-            // What is left of the time is shared by the stages that are left.
-            let left = self
-                .max_time
-                .map(|max| max.saturating_sub(started.elapsed()) / (count + 1 - stage) as u32);
-            let mut config = self.training(part).clone().seed(self.seed);
-            config.max_time = left;
-            let last = stage == count && density.losses_leave_out_measure();
-            let shift = if last { measure } else { 0.0 };
-            let mut observer = StageObserver {
-                progress,
-                part,
-                stage,
-                stages: count,
-                shift,
-            };
-            let history = part_density.train(own, &rows, &config, &mut observer)?;
-            stages.push(Stage { part, shift, history });
-        }
+        let settings = Settings {
+            seed: self.seed,
+            training: &self.training,
+            started,
+            max_time: self.max_time,
+        };
+        let wanted = candidates(&self.architecture, &layout, &rows);
+        let (chosen, tried) = best(wanted, &layout, &rows, settings, progress)?;
         Ok(EchoFlow::assemble(
             columns,
-            self.architecture.clone(),
-            Training::here(self.seed, stages),
             layout,
-            density,
-            params,
+            Training::here(self.seed, tried, chosen.stages),
+            chosen.architecture,
+            chosen.density,
+            chosen.params,
         ))
     }
 }

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 use ef_bijectors::{
-    Bijector, BijectorError, FlowConfig, RationalQuadratic, maf, neural_spline_autoregressive, real_nvp,
+    Bijector, BijectorError, FlowConfig, RationalQuadratic, maf, neural_spline_autoregressive,
+    neural_spline_coupling, real_nvp,
 };
 use ef_density::chain::ChainConfig;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -18,15 +19,20 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ModelKind {
-    /// One masked autoregressive network with an exact head a column.
+    /// The chain; for tables of numbers with densities alone, whichever of it and the spline flows has the best
+    /// log-density on rows held out. A fitted model has the kind that was chosen.
+    #[default]
+    Auto,
+    /// One masked autoregressive network with an exact head a column. Option `components`: logistics a column of numbers.
     Chain,
     /// Masked autoregressive flow: a good density, and sampling at the price of one pass.
-    #[default]
     Maf,
     /// RealNVP: affine coupling layers.
     Rnvp,
     /// Neural spline flow, autoregressive: for strongly curved or many-humped numbers. Options `bins` and `bound`.
     Nsf,
+    /// Neural spline flow of coupling layers. Options `bins` and `bound`.
+    NsfCoupling,
     /// A bijector of your own: what [`register`] returns.
     Registered(RegisteredName),
 }
@@ -39,10 +45,12 @@ impl ModelKind {
     /// The name on the command line and in files.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
             Self::Chain => "chain",
             Self::Maf => "maf",
             Self::Rnvp => "rnvp",
             Self::Nsf => "nsf",
+            Self::NsfCoupling => "nsf-coupling",
             Self::Registered(name) => name.0,
         }
     }
@@ -112,7 +120,14 @@ impl FromStr for ModelKind {
 }
 
 impl ModelKind {
-    const BUILT_IN: [Self; 4] = [Self::Chain, Self::Maf, Self::Rnvp, Self::Nsf];
+    const BUILT_IN: [Self; 6] = [
+        Self::Auto,
+        Self::Chain,
+        Self::Maf,
+        Self::Rnvp,
+        Self::Nsf,
+        Self::NsfCoupling,
+    ];
 
     fn of(name: &'static str) -> Self {
         Self::BUILT_IN
@@ -158,8 +173,10 @@ const BOUND: f64 = 5.0;
 /// The options a kind starts with.
 pub(crate) fn default_options(kind: ModelKind) -> Options {
     match kind {
-        ModelKind::Chain => Options::from([("components".to_owned(), COMPONENTS)]),
-        ModelKind::Nsf => Options::from([("bins".to_owned(), BINS), ("bound".to_owned(), BOUND)]),
+        ModelKind::Auto | ModelKind::Chain => Options::from([("components".to_owned(), COMPONENTS)]),
+        ModelKind::Nsf | ModelKind::NsfCoupling => {
+            Options::from([("bins".to_owned(), BINS), ("bound".to_owned(), BOUND)])
+        }
         _ => Options::new(),
     }
 }
@@ -177,7 +194,20 @@ static REGISTRY: LazyLock<RwLock<BTreeMap<&'static str, FlowConstructor>>> = Laz
             spline(options)?,
         )?))
     };
-    RwLock::new(BTreeMap::from([("maf", maf), ("nsf", nsf), ("rnvp", rnvp)]))
+    let nsf_coupling: FlowConstructor = |dim, context, config, options| {
+        Ok(Box::new(neural_spline_coupling::<f32>(
+            dim,
+            context,
+            config,
+            spline(options)?,
+        )?))
+    };
+    RwLock::new(BTreeMap::from([
+        ("maf", maf),
+        ("nsf", nsf),
+        ("nsf-coupling", nsf_coupling),
+        ("rnvp", rnvp),
+    ]))
 });
 
 /// The spline of `nsf`, from the options.
@@ -221,16 +251,16 @@ pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), Bi
     }
     let (known, expected): (&[&str], _) = match kind {
         ModelKind::Maf | ModelKind::Rnvp => (&[], "left out: this model has none"),
-        ModelKind::Chain => (&["components"], "components"),
-        ModelKind::Nsf => (&["bins", "bound"], "bins or bound"),
+        ModelKind::Auto | ModelKind::Chain => (&["components"], "components"),
+        ModelKind::Nsf | ModelKind::NsfCoupling => (&["bins", "bound"], "bins or bound"),
         ModelKind::Registered(_) => return Ok(()),
     };
     if let Some(name) = options.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(refuse(format!("\"{name}\""), expected));
     }
     match kind {
-        ModelKind::Nsf => spline(options).map(|_| ()),
-        ModelKind::Chain => components(options).map(|_| ()),
+        ModelKind::Nsf | ModelKind::NsfCoupling => spline(options).map(|_| ()),
+        ModelKind::Auto | ModelKind::Chain => components(options).map(|_| ()),
         _ => Ok(()),
     }
 }

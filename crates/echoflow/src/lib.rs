@@ -14,12 +14,14 @@
 
 mod architecture;
 mod builder;
+mod candidate;
 mod columns;
 pub mod demo;
 mod derived;
 mod error;
 mod file;
 mod kind;
+mod members;
 mod model;
 mod parallel;
 pub mod plot;

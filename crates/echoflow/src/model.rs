@@ -11,6 +11,7 @@ use ndarray::{Array2, s};
 use rand::Rng;
 
 use crate::architecture::Architecture;
+use crate::candidate::Tried;
 use crate::columns::Columns;
 use crate::derived::Derived;
 use crate::error::Error;
@@ -46,9 +47,9 @@ pub struct EchoFlow {
 impl EchoFlow {
     pub(crate) fn assemble(
         columns: Columns,
-        architecture: Architecture,
-        training: Training,
         layout: Layout,
+        training: Training,
+        architecture: Architecture,
         density: TableDensity,
         params: Vec<f32>,
     ) -> Self {
@@ -230,10 +231,15 @@ impl EchoFlow {
         self.training.stages.iter().map(|s| (s.part, s.shift, &s.history))
     }
 
-    /// The parts that were trained, each with its number of parameters.
+    /// What was trained by itself, part by part (and member by member), with its number of parameters.
     pub fn num_params(&self) -> Vec<(Part, usize)> {
-        let parts = self.density.parts().into_iter();
-        parts.map(|(part, count, _)| (part, count)).collect()
+        let pieces = self.density.parts().into_iter();
+        pieces.map(|piece| (piece.part, piece.params)).collect()
+    }
+
+    /// The kinds that [`ModelKind::Auto`](crate::ModelKind::Auto) compared before it chose; empty if one alone was fitted.
+    pub fn tried(&self) -> &[Tried] {
+        &self.training.tried
     }
 
     /// Names and shapes of all parameters.

@@ -3,6 +3,8 @@
 use ef_train::History;
 use serde::{Deserialize, Serialize};
 
+use crate::candidate::Tried;
+
 /// A part of a model that was trained by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -48,17 +50,21 @@ pub(crate) struct Training {
     /// The instruction set its kernels ran on: the last bits of a fit depend on it.
     pub(crate) kernels: String,
     pub(crate) seed: u64,
+    /// The kinds `auto` tried, if there were several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tried: Vec<Tried>,
     pub(crate) stages: Vec<Stage>,
 }
 
 impl Training {
     /// The story of a fit that this program has just run on this machine.
-    pub(crate) fn here(seed: u64, stages: Vec<Stage>) -> Self {
+    pub(crate) fn here(seed: u64, tried: Vec<Tried>, stages: Vec<Stage>) -> Self {
         let kernels = ef_tensor::simd::level().name().to_owned();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernels,
             seed,
+            tried,
             stages,
         }
     }

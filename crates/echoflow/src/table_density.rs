@@ -1,8 +1,8 @@
 //! The density of a model, whatever its kind.
 
+use std::fmt::Debug;
 use std::ops::Range;
 
-use ef_density::chain::ColumnChain;
 use ef_density::mixed::{MixedDensity, MixedRows, MixedScratch, Scores};
 use ef_density::{Density, Key, ScoreKey};
 use ef_tensor::ParamVisitor;
@@ -10,43 +10,63 @@ use ef_train::{History, TrainConfig, TrainError};
 use rand::RngCore;
 
 use crate::error::Error;
+use crate::members::Members;
 use crate::progress::StageObserver;
 use crate::stage::Part;
 
 /// A density over the rows of a table.
 #[derive(Debug)]
 pub(crate) enum TableDensity {
-    /// One network with a head a column.
-    Chain(ColumnChain),
+    /// One network with a head a column, or several of them averaged.
+    Chain(Members),
     /// Cells, then a flow over ranks.
     Mixed(MixedDensity<f32>),
 }
 
-/// Calls a method of [`Density<f32>`] on either.
-macro_rules! either {
-    ($self:ident, $density:ident => $call:expr) => {
-        match $self {
-            Self::Chain($density) => $call,
-            Self::Mixed($density) => $call,
+/// What is trained by itself. The parameters of a model's pieces lie one after the other.
+#[derive(Debug)]
+pub(crate) struct Piece<'a> {
+    pub(crate) part: Part,
+    /// Which of several members of one part.
+    pub(crate) member: usize,
+    pub(crate) params: usize,
+    pub(crate) density: &'a dyn PartDensity,
+}
+
+impl Piece<'_> {
+    /// The seed of its training: the model's for the first member.
+    pub(crate) fn seed(&self, seed: u64) -> u64 {
+        match self.member {
+            0 => seed,
+            m => Key::new(seed).purpose("member").row(m as u64).next_u64(),
         }
-    };
+    }
 }
 
 impl TableDensity {
     pub(crate) fn num_params(&self) -> usize {
-        either!(self, d => Density::<f32>::num_params(d))
+        self.parts().iter().map(|piece| piece.params).sum()
     }
 
     pub(crate) fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
-        either!(self, d => Density::<f32>::visit_params(d, visitor));
+        match self {
+            Self::Chain(members) => members.visit_params(visitor),
+            Self::Mixed(density) => Density::<f32>::visit_params(density, visitor),
+        }
     }
 
-    pub(crate) fn init(&self, rng: &mut dyn RngCore, params: &mut [f32]) {
-        either!(self, d => Density::<f32>::init(d, rng, params));
+    pub(crate) fn init(&self, key: Key, params: &mut [f32]) {
+        match self {
+            Self::Chain(members) => members.init(key, params),
+            Self::Mixed(density) => Density::<f32>::init(density, &mut key.row(0), params),
+        }
     }
 
     pub(crate) fn project(&self, params: &mut [f32]) {
-        either!(self, d => Density::<f32>::project(d, params));
+        match self {
+            Self::Chain(members) => members.project(params),
+            Self::Mixed(density) => Density::<f32>::project(density, params),
+        }
     }
 
     /// Scores the rows `index` and appends to `scores`.
@@ -60,12 +80,13 @@ impl TableDensity {
         scores: &mut Scores,
     ) {
         match self {
-            Self::Mixed(d) => d.score(params, rows, index, key, scratch, scores),
-            Self::Chain(d) => {
-                let at = scores.log_prob.len();
-                scores.log_prob.resize(at + index.len(), 0.0);
-                scores.standard_error.resize(at + index.len(), 0.0);
-                d.log_prob(params, rows, index, key, scratch, &mut scores.log_prob[at..]);
+            Self::Mixed(density) => density.score(params, rows, index, key, scratch, scores),
+            Self::Chain(members) => {
+                let log_probs = members.log_probs(params, rows, index, key, scratch);
+                scores
+                    .standard_error
+                    .resize(scores.standard_error.len() + index.len(), 0.0);
+                scores.log_prob.extend(log_probs);
             }
         }
     }
@@ -78,20 +99,29 @@ impl TableDensity {
         key: Key,
         scratch: &mut MixedScratch<f32>,
     ) -> MixedRows {
-        either!(self, d => d.sample(params, given, rows, key, scratch))
+        match self {
+            Self::Chain(members) => members.sample(params, given, rows, key, scratch),
+            Self::Mixed(density) => density.sample(params, given, rows, key, scratch),
+        }
     }
 
-    /// What is trained by itself: each part's name, number of parameters (they lie one after the other) and density.
-    pub(crate) fn parts(&self) -> Vec<(Part, usize, &dyn PartDensity)> {
+    /// What is trained by itself.
+    pub(crate) fn parts(&self) -> Vec<Piece<'_>> {
         match self {
-            Self::Chain(d) => vec![(Part::Columns, Density::<f32>::num_params(d), d)],
-            Self::Mixed(d) => {
-                let cells = d
-                    .discrete()
-                    .map(|p| (Part::Cells, Density::<f32>::num_params(p), p as &dyn PartDensity));
-                let numbers = d
-                    .continuous()
-                    .map(|p| (Part::Numbers, p.num_params(), p as &dyn PartDensity));
+            Self::Chain(members) => members.pieces().collect(),
+            Self::Mixed(density) => {
+                let cells = density.discrete().map(|part| Piece {
+                    part: Part::Cells,
+                    member: 0,
+                    params: Density::<f32>::num_params(part),
+                    density: part,
+                });
+                let numbers = density.continuous().map(|part| Piece {
+                    part: Part::Numbers,
+                    member: 0,
+                    params: part.num_params(),
+                    density: part,
+                });
                 cells.into_iter().chain(numbers).collect()
             }
         }
@@ -101,10 +131,16 @@ impl TableDensity {
     pub(crate) fn losses_leave_out_measure(&self) -> bool {
         matches!(self, Self::Mixed(_))
     }
+
+    /// Whether ranks are drawn as they are scored, in the tails too. A flow's ranks pile up there a little more than the
+    /// data's do, and one absurd value spoils a column: they are confined to the range seen at fit.
+    pub(crate) fn draws_tails(&self) -> bool {
+        matches!(self, Self::Chain(_))
+    }
 }
 
 /// A part of the density that trains by itself.
-pub(crate) trait PartDensity {
+pub(crate) trait PartDensity: Debug {
     fn train(
         &self,
         params: &mut [f32],

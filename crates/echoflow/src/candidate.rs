@@ -1,0 +1,189 @@
+//! Training one model, and choosing among several.
+
+use std::time::{Duration, Instant};
+
+use ef_density::mixed::{Layout, MixedRows, MixedScratch, Scores};
+use ef_density::{Key, ScoreKey};
+use ef_train::{StopReason, TrainConfig, validation_split};
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::Architecture;
+use crate::error::Error;
+use crate::kind::ModelKind;
+use crate::parallel::over_chunks;
+use crate::progress::{Progress, StageObserver};
+use crate::stage::{Part, Stage};
+use crate::table_density::TableDensity;
+
+/// What `auto` tries on tables of numbers with densities, beside the chain.
+const FLOWS: [ModelKind; 2] = [ModelKind::Nsf, ModelKind::NsfCoupling];
+
+/// What training needs to know beside sizes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings<'a> {
+    pub(crate) seed: u64,
+    pub(crate) training: &'a [TrainConfig; Part::ALL.len()],
+    pub(crate) started: Instant,
+    pub(crate) max_time: Option<Duration>,
+}
+
+/// A trained model of the rows.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) architecture: Architecture,
+    pub(crate) density: TableDensity,
+    pub(crate) params: Vec<f32>,
+    pub(crate) stages: Vec<Stage>,
+}
+
+/// One kind of model that was tried, and its loss on the rows held out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tried {
+    /// The kind.
+    pub kind: ModelKind,
+    /// Mean negative log-density of the validation rows, nats, in the table's own units.
+    pub validation_nll: f64,
+}
+
+/// Which kinds suit rows of a layout, the first at the sizes given.
+///
+/// The chain has exact probabilities for every column. Flows are compared with it only where all columns have
+/// densities and no cells, so that one measure serves both and both are exact.
+pub(crate) fn candidates(wanted: &Architecture, layout: &Layout, rows: &MixedRows) -> Vec<Architecture> {
+    if wanted.model != ModelKind::Auto {
+        return vec![wanted.clone()];
+    }
+    let mut chain = wanted.clone();
+    chain.model = ModelKind::Chain;
+    let continuous = layout.variables().is_empty() && layout.continuous() > 1;
+    let exact = continuous && (0..rows.log_measure.len()).all(|row| !rows.has_intervals(row));
+    let flows: &[ModelKind] = if exact { &FLOWS } else { &[] };
+    std::iter::once(chain)
+        .chain(flows.iter().map(|&kind| Architecture::new(kind)))
+        .collect()
+}
+
+/// Trains all `architectures` and keeps the one with the best log-density on the validation rows. The kinds tried are
+/// listed if there are several.
+pub(crate) fn best(
+    architectures: Vec<Architecture>,
+    layout: &Layout,
+    rows: &MixedRows,
+    settings: Settings<'_>,
+    progress: &mut dyn Progress,
+) -> Result<(Candidate, Vec<Tried>), Error> {
+    let count = architectures.len();
+    let mut best: Option<(Candidate, f64)> = None;
+    let mut tried = Vec::new();
+    for (i, architecture) in architectures.into_iter().enumerate() {
+        let kind = architecture.model;
+        if count > 1 {
+            progress.on_note(&format!("model {} of {count} to choose from: {kind}", i + 1));
+        }
+        let until = settings.max_time.map(|max| {
+            let over = settings.started.elapsed();
+            over + max.saturating_sub(over) / (count - i) as u32
+        });
+        let settings = Settings {
+            max_time: until,
+            ..settings
+        };
+        let candidate = Candidate::train(architecture, layout, rows, settings, progress)?;
+        let cancelled = candidate.is_cancelled();
+        if count == 1 {
+            return Ok((candidate, tried));
+        }
+        let nll = candidate.validation_nll(rows, settings);
+        tried.push(Tried {
+            kind,
+            validation_nll: nll,
+        });
+        if best.as_ref().is_none_or(|(_, least)| nll < *least) {
+            best = Some((candidate, nll));
+        }
+        if cancelled {
+            break;
+        }
+    }
+    let (candidate, _) = best.expect("there is always a chain to try");
+    Ok((candidate, tried))
+}
+
+impl Candidate {
+    fn train(
+        architecture: Architecture,
+        layout: &Layout,
+        rows: &MixedRows,
+        settings: Settings<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, Error> {
+        let density = architecture.density(layout)?;
+        let mut params = vec![0.0_f32; density.num_params()];
+        density.init(Key::new(settings.seed).purpose("init"), &mut params);
+        let n = rows.log_measure.len() as f64;
+        let measure = -rows.log_measure.iter().sum::<f64>() / n;
+
+        let parts = density.parts();
+        let (mut stages, count) = (Vec::new(), parts.len());
+        let mut rest = params.as_mut_slice();
+        for (i, piece) in parts.into_iter().enumerate() {
+            let (own, others) = std::mem::take(&mut rest).split_at_mut(piece.params);
+            rest = others;
+            let (part, stage) = (piece.part, i + 1);
+            // What is left of the time is shared by the stages that are left.
+            let left = settings
+                .max_time
+                .map(|max| max.saturating_sub(settings.started.elapsed()) / (count + 1 - stage) as u32);
+            let mut config = settings.training[part as usize].clone();
+            config.seed = piece.seed(settings.seed);
+            config.max_time = left;
+            let last = stage == count && density.losses_leave_out_measure();
+            let shift = if last { measure } else { 0.0 };
+            let mut observer = StageObserver {
+                progress,
+                part,
+                stage,
+                stages: count,
+                shift,
+            };
+            let history = piece.density.train(own, rows, &config, &mut observer)?;
+            stages.push(Stage { part, shift, history });
+        }
+        if let TableDensity::Chain(members) = &density {
+            let learned = stages.iter().map(|stage| stage.history.best_epoch != Some(0));
+            members.replace_untrained(&learned.collect::<Vec<_>>(), &mut params);
+        }
+        Ok(Self {
+            architecture,
+            density,
+            params,
+            stages,
+        })
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let mut stages = self.stages.iter();
+        stages.any(|stage| stage.history.stopped_by == StopReason::Cancelled)
+    }
+
+    /// Mean negative log-density of the rows held out; infinite if any is impossible.
+    fn validation_nll(&self, rows: &MixedRows, settings: Settings<'_>) -> f64 {
+        let config = &settings.training[Part::Columns as usize];
+        let held_out = validation_split(
+            rows.log_measure.len(),
+            Key::new(settings.seed),
+            &config.validation,
+        )
+        .validation;
+        let parts = over_chunks(held_out.len(), |range, scratch: &mut MixedScratch<f32>| {
+            let mut scores = Scores::default();
+            let key = ScoreKey::new(settings.seed);
+            self.density
+                .score(&self.params, rows, &held_out[range], key, scratch, &mut scores);
+            scores.log_prob.iter().sum::<f64>()
+        });
+        let nll = -parts.into_iter().sum::<f64>() / held_out.len() as f64;
+        if nll.is_nan() { f64::INFINITY } else { nll }
+    }
+}

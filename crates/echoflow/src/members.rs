@@ -1,0 +1,128 @@
+//! Several chains, trained apart and averaged.
+
+use std::ops::Range;
+
+use ef_density::chain::ColumnChain;
+use ef_density::mixed::{MixedRows, MixedScratch};
+use ef_density::{Density, Key, ScoreKey, uniform};
+use ef_tensor::{ParamVisitor, Scope};
+
+use crate::stage::Part;
+use crate::table_density::Piece;
+
+/// The mixture with equal weights of `count` chains of one size: `p(row) = sum_m p_m(row) / count`. A row is drawn from a
+/// member that its own stream picks.
+#[derive(Debug)]
+pub(crate) struct Members {
+    chain: ColumnChain,
+    count: usize,
+}
+
+impl Members {
+    pub(crate) fn new(chain: ColumnChain, count: usize) -> Self {
+        Self { chain, count }
+    }
+
+    fn each(&self) -> usize {
+        Density::<f32>::num_params(&self.chain)
+    }
+
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        (0..self.count).map(|member| Piece {
+            part: Part::Columns,
+            member,
+            params: self.each(),
+            density: &self.chain,
+        })
+    }
+
+    pub(crate) fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        if self.count == 1 {
+            return Density::<f32>::visit_params(&self.chain, visitor);
+        }
+        for member in 0..self.count {
+            let name = format!("member{member}");
+            Density::<f32>::visit_params(&self.chain, &mut Scope::new(name, visitor));
+        }
+    }
+
+    pub(crate) fn init(&self, key: Key, params: &mut [f32]) {
+        for (member, own) in (0..).zip(params.chunks_exact_mut(self.each())) {
+            self.chain.init(&mut key.row(member), own);
+        }
+    }
+
+    pub(crate) fn project(&self, params: &mut [f32]) {
+        let members = params.chunks_exact_mut(self.each());
+        members.for_each(|own| Density::<f32>::project(&self.chain, own));
+    }
+
+    /// Gives members that learned nothing, because the fit was stopped, the weights of the first that did.
+    pub(crate) fn replace_untrained(&self, learned: &[bool], params: &mut [f32]) {
+        let Some(first) = learned.iter().position(|&l| l) else {
+            return;
+        };
+        let each = self.each();
+        for (member, _) in learned.iter().enumerate().filter(|(_, learned)| !**learned) {
+            params.copy_within(first * each..(first + 1) * each, member * each);
+        }
+    }
+
+    /// Log-densities of the rows `index`, nats; exact.
+    pub(crate) fn log_probs(
+        &self,
+        params: &[f32],
+        rows: &MixedRows,
+        index: &[usize],
+        key: ScoreKey,
+        scratch: &mut MixedScratch<f32>,
+    ) -> Vec<f64> {
+        let mut mixture = vec![f64::NEG_INFINITY; index.len()];
+        let mut own = vec![0.0; index.len()];
+        for params in params.chunks_exact(self.each()) {
+            self.chain.log_prob(params, rows, index, key, scratch, &mut own);
+            for (sum, &own) in mixture.iter_mut().zip(&own) {
+                *sum = log_add(*sum, own);
+            }
+        }
+        let count = (self.count as f64).ln();
+        mixture.iter_mut().for_each(|sum| *sum -= count);
+        mixture
+    }
+
+    pub(crate) fn sample(
+        &self,
+        params: &[f32],
+        given: &MixedRows,
+        rows: Range<u64>,
+        key: Key,
+        scratch: &mut MixedScratch<f32>,
+    ) -> MixedRows {
+        let picks = key.purpose("member");
+        let mut members = params.chunks_exact(self.each()).zip(0..);
+        let (first, _) = members.next().expect("at least one member");
+        let mut drawn = self.chain.sample(first, given, rows.clone(), key, scratch);
+        for (params, member) in members {
+            let other = self.chain.sample(params, given, rows.clone(), key, scratch);
+            for (i, row) in rows.clone().enumerate() {
+                let pick = (uniform(&mut picks.row(row)) * self.count as f64) as usize;
+                if pick == member {
+                    drawn.codes.row_mut(i).assign(&other.codes.row(i));
+                    drawn.low.row_mut(i).assign(&other.low.row(i));
+                    drawn.high.row_mut(i).assign(&other.high.row(i));
+                }
+            }
+        }
+        drawn
+    }
+}
+
+/// `ln(e^a + e^b)`.
+fn log_add(a: f64, b: f64) -> f64 {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    if low == f64::NEG_INFINITY {
+        high
+    } else {
+        high + (low - high).exp().ln_1p()
+    }
+}
