@@ -374,7 +374,7 @@ fn names_and_texts_of_any_kind_come_back() {
 fn dates_go_the_whole_way() {
     let folder = Folder::new();
     let row = |i: usize| {
-        let paid = if i % 9 == 0 {
+        let paid = if i.is_multiple_of(9) {
             "?".into()
         } else {
             format!("19{:02}-06-{:02}", i % 97, 1 + i % 30)

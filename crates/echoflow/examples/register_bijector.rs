@@ -112,7 +112,7 @@ fn main() -> Result<(), Error> {
     println!(
         "a {} model of {} parameters, saved and loaded",
         loaded.architecture().model,
-        loaded.num_params().1
+        loaded.parameters().len()
     );
     let held_out = Demo::Sine.generate_range(4000..6000, 1);
     let truth = Demo::Sine.log_density(&held_out);

@@ -1,22 +1,24 @@
 //! The sizes of a model, and their one table of defaults.
 
 use ef_bijectors::{Activation, BijectorError, FlowConfig, MlpConfig, ScaleClamp};
+use ef_density::chain::{ChainConfig, ColumnChain};
 use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedDensity, RankFlow};
 use ef_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::kind::{ModelKind, Options, check_options, default_options};
+use crate::kind::{ModelKind, Options, check_options, components, default_options};
 use crate::stage::Part;
+use crate::table_density::TableDensity;
 
 /// The sizes of a model. [`Architecture::new`] has the defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Architecture {
-    /// The flow over numbers.
+    /// The kind of model.
     pub model: ModelKind,
-    /// Hidden units of the network over cells.
+    /// Hidden units of the network over cells; under `chain`, of the one over all columns.
     pub cells_hidden: usize,
     /// Its residual blocks.
     pub cells_blocks: usize,
@@ -42,6 +44,7 @@ pub struct Architecture {
 pub(crate) fn default_training(part: Part) -> TrainConfig {
     let config = TrainConfig::default().batch(256);
     match part {
+        Part::Columns => config.epochs(40).lr(2e-3).weight_decay(1e-4),
         Part::Cells => config.epochs(40).lr(2e-3).weight_decay(0.1),
         Part::Numbers => config.epochs(60).lr(4e-3).weight_decay(0.3),
     }
@@ -58,7 +61,7 @@ impl Architecture {
             layers: match model {
                 ModelKind::Rnvp => 16,
                 ModelKind::Nsf => 5,
-                ModelKind::Maf | ModelKind::Registered(_) => 10,
+                ModelKind::Maf | ModelKind::Chain | ModelKind::Registered(_) => 10,
             },
             hidden: 128,
             blocks: 1,
@@ -148,7 +151,15 @@ impl Architecture {
     }
 
     /// The density of this size over rows of `layout`.
-    pub(crate) fn density(&self, layout: &Layout) -> Result<MixedDensity<f32>, BijectorError> {
+    pub(crate) fn density(&self, layout: &Layout) -> Result<TableDensity, BijectorError> {
+        if self.model == ModelKind::Chain {
+            let config = ChainConfig {
+                net: self.net(self.cells_hidden, self.cells_blocks),
+                dropout: self.cells_dropout,
+                components: components(&self.options)?,
+            };
+            return Ok(TableDensity::Chain(ColumnChain::new(layout, &config)?));
+        }
         let discrete = (!layout.variables().is_empty())
             .then(|| {
                 let net = self.net(self.cells_hidden, self.cells_blocks);
@@ -166,6 +177,6 @@ impl Architecture {
         let continuous = (layout.continuous() > 0)
             .then(|| RankFlow::new(layout, self.summary, make))
             .transpose()?;
-        Ok(MixedDensity::new(discrete, continuous))
+        Ok(TableDensity::Mixed(MixedDensity::new(discrete, continuous)))
     }
 }

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ef_density::Density;
 use ef_density::Key;
-use ef_density::mixed::MixedRows;
 use ef_tabular::Transformer;
 use ef_tabular::{EncoderOptions, Table};
-use ef_train::{TrainConfig, TrainError};
+use ef_train::TrainConfig;
 
 use crate::architecture::{Architecture, default_training};
 use crate::columns::Columns;
@@ -23,8 +21,7 @@ pub struct Builder {
     architecture: Architecture,
     context: Vec<String>,
     seed: u64,
-    cells: TrainConfig,
-    numbers: TrainConfig,
+    training: [TrainConfig; Part::ALL.len()],
     max_time: Option<Duration>,
     encoder: EncoderOptions,
 }
@@ -42,8 +39,7 @@ impl Default for Builder {
             architecture: Architecture::new(ModelKind::default()),
             context: Vec::new(),
             seed: 0,
-            cells: default_training(Part::Cells),
-            numbers: default_training(Part::Numbers),
+            training: Part::ALL.map(default_training),
             max_time: None,
             encoder: EncoderOptions::default(),
         }
@@ -80,27 +76,21 @@ impl Builder {
 
     /// Most epochs of each stage; validation usually stops earlier.
     #[must_use]
-    pub fn epochs(mut self, epochs: usize) -> Self {
-        self.cells = self.cells.epochs(epochs);
-        self.numbers = self.numbers.epochs(epochs);
-        self
+    pub fn epochs(self, epochs: usize) -> Self {
+        self.each(|config| config.epochs(epochs))
     }
 
     /// Threads, 0 (default) for all the machine has. Any number gives the same model, byte for byte.
     #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.cells = self.cells.threads(threads);
-        self.numbers = self.numbers.threads(threads);
-        self
+    pub fn threads(self, threads: usize) -> Self {
+        self.each(|config| config.threads(threads))
     }
 
     /// Parts every mini-batch is cut into (default 2), at most one thread each: 4 or 8 use more cores and, in all, some more
     /// CPU time. Other parts give other models, equally good.
     #[must_use]
-    pub fn shards(mut self, shards: usize) -> Self {
-        self.cells = self.cells.shards(shards);
-        self.numbers = self.numbers.shards(shards);
-        self
+    pub fn shards(self, shards: usize) -> Self {
+        self.each(|config| config.shards(shards))
     }
 
     /// The most time the whole fit may take. A fit it cuts short keeps the best weights so far and cannot be
@@ -114,10 +104,16 @@ impl Builder {
     /// All settings of a part's training loop. Seed and time limit are overruled by the builder's.
     #[must_use]
     pub fn train(mut self, part: Part, config: TrainConfig) -> Self {
-        match part {
-            Part::Cells => self.cells = config,
-            Part::Numbers => self.numbers = config,
-        }
+        self.training[part as usize] = config;
+        self
+    }
+
+    fn training(&self, part: Part) -> &TrainConfig {
+        &self.training[part as usize]
+    }
+
+    fn each(mut self, change: impl Fn(TrainConfig) -> TrainConfig) -> Self {
+        self.training = self.training.map(change);
         self
     }
 
@@ -143,8 +139,7 @@ impl Builder {
     pub fn fit_with(&self, table: &Table, progress: &mut dyn Progress) -> Result<EchoFlow, Error> {
         let started = Instant::now();
         self.architecture.validate()?;
-        self.cells.validate()?;
-        self.numbers.validate()?;
+        self.training.iter().try_for_each(TrainConfig::validate)?;
         let (columns, notes) = Columns::fit(table, &self.context, &self.encoder)?;
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
@@ -155,23 +150,21 @@ impl Builder {
         let n = rows.log_measure.len() as f64;
         let measure = -rows.log_measure.iter().sum::<f64>() / n;
 
-        let mut stages = Vec::new();
-        let count = usize::from(density.discrete().is_some()) + usize::from(density.continuous().is_some());
-        let at = density.split(&params).0.len();
-        let (p_cells, p_numbers) = params.split_at_mut(at);
-        let mut run = |part: Part, density: &dyn PartDensity, params: &mut [f32]| -> Result<(), Error> {
-            let stage = stages.len() + 1;
+        let parts = density.parts();
+        let (mut stages, count) = (Vec::new(), parts.len());
+        let mut rest = params.as_mut_slice();
+        for (i, (part, size, part_density)) in parts.into_iter().enumerate() {
+            let (own, others) = std::mem::take(&mut rest).split_at_mut(size);
+            rest = others;
+            let stage = i + 1;
             // What is left of the time is shared by the stages that are left.
             let left = self
                 .max_time
                 .map(|max| max.saturating_sub(started.elapsed()) / (count + 1 - stage) as u32);
-            let mut config = match part {
-                Part::Cells => self.cells.clone(),
-                Part::Numbers => self.numbers.clone(),
-            }
-            .seed(self.seed);
+            let mut config = self.training(part).clone().seed(self.seed);
             config.max_time = left;
-            let shift = if stage == count { measure } else { 0.0 };
+            let last = stage == count && density.losses_leave_out_measure();
+            let shift = if last { measure } else { 0.0 };
             let mut observer = StageObserver {
                 progress,
                 part,
@@ -179,15 +172,8 @@ impl Builder {
                 stages: count,
                 shift,
             };
-            let history = density.train(params, &rows, &config, &mut observer)?;
+            let history = part_density.train(own, &rows, &config, &mut observer)?;
             stages.push(Stage { part, shift, history });
-            Ok(())
-        };
-        if let Some(discrete) = density.discrete() {
-            run(Part::Cells, discrete, p_cells)?;
-        }
-        if let Some(flow) = density.continuous() {
-            run(Part::Numbers, flow, p_numbers)?;
         }
         Ok(EchoFlow::assemble(
             columns,
@@ -197,34 +183,5 @@ impl Builder {
             density,
             params,
         ))
-    }
-}
-
-/// A part of the density that trains by itself.
-trait PartDensity {
-    fn train(
-        &self,
-        params: &mut [f32],
-        rows: &MixedRows,
-        config: &TrainConfig,
-        observer: &mut StageObserver<'_>,
-    ) -> Result<ef_train::History, Error>;
-}
-
-impl<D: Density<f32, Rows = MixedRows>> PartDensity for D {
-    fn train(
-        &self,
-        params: &mut [f32],
-        rows: &MixedRows,
-        config: &TrainConfig,
-        observer: &mut StageObserver<'_>,
-    ) -> Result<ef_train::History, Error> {
-        ef_train::fit(self, params, rows, config, observer).map_err(|error| match error {
-            TrainError::NonFinite { epoch, .. } => Error::Diverged {
-                part: observer.part.name(),
-                epoch,
-            },
-            error => error.into(),
-        })
     }
 }

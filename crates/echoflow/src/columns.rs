@@ -2,7 +2,7 @@
 
 use ef_density::mixed::{Layout, MixedRows};
 use ef_density::{ColumnLaw, Key, Place, uniform};
-use ef_tabular::{DecodedColumn, EncodedColumn, EncoderOptions, Kind, Table, TableEncoder, Value};
+use ef_tabular::{DecodedColumn, EncodedColumn, EncoderOptions, Kind, NumberLaw, Table, TableEncoder, Value};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,9 @@ use crate::error::Error;
 
 /// A category's cells are context features one by one up to this many, the most frequent first.
 const MOST_CONTEXT_CELLS: usize = 256;
+
+/// Intervals of ranks that a network reads as one, at most, in a column on a rounding grid.
+const MOST_INPUT_CELLS: usize = 1024;
 
 /// The columns of a model: those it models and those it is conditioned on, each with its laws, and their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,17 @@ pub(crate) struct Columns {
 /// An `ef-tabular` law as `ef-density` knows laws.
 #[derive(Debug)]
 struct Law<'a>(&'a ef_tabular::ColumnLaw);
+
+impl Law<'_> {
+    /// The law of numbers, or of the day numbers of dates.
+    fn numbers(&self) -> Option<&NumberLaw> {
+        match self.0 {
+            ef_tabular::ColumnLaw::Number(law) => Some(law),
+            ef_tabular::ColumnLaw::Date(law) => Some(law.days()),
+            _ => None,
+        }
+    }
+}
 
 impl<'a> ColumnLaw for Law<'a> {
     type Value = Value<'a>;
@@ -43,6 +57,18 @@ impl<'a> ColumnLaw for Law<'a> {
 
     fn cell_features(&self, cell: u32) -> Vec<f64> {
         self.0.cell_features(cell).into_iter().map(f64::from).collect()
+    }
+
+    fn rank_edges(&self) -> Vec<f64> {
+        let cells = match self.numbers() {
+            Some(law) if law.decimals().is_some() => self.0.rank_cells(MOST_INPUT_CELLS),
+            _ => None,
+        };
+        cells.map_or_else(Vec::new, |cells| cells.ranks)
+    }
+
+    fn cell_rank(&self, cell: u32) -> Option<f64> {
+        self.numbers()?.cell_rank(cell)
     }
 
     fn place(&self, value: &Value<'a>) -> Place {

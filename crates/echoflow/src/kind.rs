@@ -8,14 +8,18 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 use ef_bijectors::{
     Bijector, BijectorError, FlowConfig, RationalQuadratic, maf, neural_spline_autoregressive, real_nvp,
 };
+use ef_density::chain::ChainConfig;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Error;
 
-/// Which flow models the numbers. Categories, atoms and missing cells are modelled exactly under each.
+/// How the columns are modelled. Categories, atoms and missing cells have exact probabilities under each; under `Chain`
+/// numbers have too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ModelKind {
+    /// One masked autoregressive network with an exact head a column.
+    Chain,
     /// Masked autoregressive flow: a good density, and sampling at the price of one pass.
     #[default]
     Maf,
@@ -35,6 +39,7 @@ impl ModelKind {
     /// The name on the command line and in files.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Chain => "chain",
             Self::Maf => "maf",
             Self::Rnvp => "rnvp",
             Self::Nsf => "nsf",
@@ -88,20 +93,29 @@ impl FromStr for ModelKind {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
+        let kind = Self::BUILT_IN.into_iter().find(|kind| kind.name() == name);
         let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
-        match registry.get_key_value(name) {
-            Some((&name, _)) => Ok(Self::of(name)),
-            None => Err(Error::UnknownModel {
+        let registered = || registry.get_key_value(name).map(|(&name, _)| Self::of(name));
+        kind.or_else(registered).ok_or_else(|| {
+            let mut known: Vec<&str> = Self::BUILT_IN.map(Self::name).into();
+            known.extend(
+                registry
+                    .keys()
+                    .filter(|name| matches!(Self::of(name), Self::Registered(_))),
+            );
+            Error::UnknownModel {
                 name: name.to_owned(),
-                known: registry.keys().copied().collect::<Vec<_>>().join(", "),
-            }),
-        }
+                known: known.join(", "),
+            }
+        })
     }
 }
 
 impl ModelKind {
+    const BUILT_IN: [Self; 4] = [Self::Chain, Self::Maf, Self::Rnvp, Self::Nsf];
+
     fn of(name: &'static str) -> Self {
-        [Self::Maf, Self::Rnvp, Self::Nsf]
+        Self::BUILT_IN
             .into_iter()
             .find(|kind| kind.name() == name)
             .unwrap_or(Self::Registered(RegisteredName(name)))
@@ -134,6 +148,8 @@ pub type FlowConstructor = fn(
     &Options,
 ) -> Result<Box<dyn Bijector<f32>>, BijectorError>;
 
+/// Logistics a column of numbers of a chain.
+const COMPONENTS: f64 = 16.0;
 /// Bins a column of a neural spline flow.
 const BINS: f64 = 8.0;
 /// The box of its splines, in normal scores: one row in 1.7 million lies outside.
@@ -142,6 +158,7 @@ const BOUND: f64 = 5.0;
 /// The options a kind starts with.
 pub(crate) fn default_options(kind: ModelKind) -> Options {
     match kind {
+        ModelKind::Chain => Options::from([("components".to_owned(), COMPONENTS)]),
         ModelKind::Nsf => Options::from([("bins".to_owned(), BINS), ("bound".to_owned(), BOUND)]),
         _ => Options::new(),
     }
@@ -178,6 +195,19 @@ fn spline(options: &Options) -> Result<RationalQuadratic, BijectorError> {
     RationalQuadratic::new(bins as usize, bound)
 }
 
+/// The components of `chain`, from the options.
+pub(crate) fn components(options: &Options) -> Result<usize, BijectorError> {
+    let count = options.get("components").copied().unwrap_or(COMPONENTS);
+    if count.fract() == 0.0 && (1.0..=ChainConfig::MOST_COMPONENTS as f64).contains(&count) {
+        return Ok(count as usize);
+    }
+    Err(BijectorError::Setting {
+        what: "the option \"components\"",
+        value: count.to_string(),
+        expected: "a whole number from 1 to 64",
+    })
+}
+
 /// Refuses options that a built-in kind does not have, or cannot use. A registered kind's own constructor judges its
 /// options.
 pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), BijectorError> {
@@ -191,16 +221,18 @@ pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), Bi
     }
     let (known, expected): (&[&str], _) = match kind {
         ModelKind::Maf | ModelKind::Rnvp => (&[], "left out: this model has none"),
+        ModelKind::Chain => (&["components"], "components"),
         ModelKind::Nsf => (&["bins", "bound"], "bins or bound"),
         ModelKind::Registered(_) => return Ok(()),
     };
     if let Some(name) = options.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(refuse(format!("\"{name}\""), expected));
     }
-    if kind == ModelKind::Nsf {
-        spline(options)?;
+    match kind {
+        ModelKind::Nsf => spline(options).map(|_| ()),
+        ModelKind::Chain => components(options).map(|_| ()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Makes a bijector of your own a kind of model: fitted, saved, loaded, sampled, scored and inspected like the built-in

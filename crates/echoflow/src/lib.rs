@@ -24,6 +24,7 @@ mod parallel;
 pub mod plot;
 mod progress;
 mod stage;
+mod table_density;
 
 pub use architecture::Architecture;
 pub use builder::Builder;

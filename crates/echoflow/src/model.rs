@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use ef_density::mixed::{Layout, MixedDensity, MixedRows, MixedScratch, Scores};
-use ef_density::{Density, Key, ScoreKey};
+use ef_density::mixed::{Layout, MixedRows, MixedScratch, Scores};
+use ef_density::{Key, ScoreKey};
 use ef_tabular::{ColumnLaw, Schema, Table};
 use ef_tensor::params::ParamLayout;
 use ef_train::History;
@@ -15,6 +15,7 @@ use crate::columns::Columns;
 use crate::error::Error;
 use crate::parallel::over_chunks;
 use crate::stage::{Part, Training};
+use crate::table_density::TableDensity;
 
 /// A model of a table: the joint distribution of its columns (given the context columns, if it has any).
 ///
@@ -37,7 +38,7 @@ pub struct EchoFlow {
     pub(crate) architecture: Architecture,
     pub(crate) training: Training,
     layout: Layout,
-    density: MixedDensity<f32>,
+    density: TableDensity,
     pub(crate) params: Vec<f32>,
 }
 
@@ -47,7 +48,7 @@ impl EchoFlow {
         architecture: Architecture,
         training: Training,
         layout: Layout,
-        density: MixedDensity<f32>,
+        density: TableDensity,
         params: Vec<f32>,
     ) -> Self {
         Self {
@@ -231,10 +232,10 @@ impl EchoFlow {
         self.training.stages.iter().map(|s| (s.part, s.shift, &s.history))
     }
 
-    /// Number of parameters of the network over cells and of the flow over numbers.
-    pub fn num_params(&self) -> (usize, usize) {
-        let (cells, numbers) = self.density.split(&self.params);
-        (cells.len(), numbers.len())
+    /// The parts that were trained, each with its number of parameters.
+    pub fn num_params(&self) -> Vec<(Part, usize)> {
+        let parts = self.density.parts().into_iter();
+        parts.map(|(part, count, _)| (part, count)).collect()
     }
 
     /// Names and shapes of all parameters.

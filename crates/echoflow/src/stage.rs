@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Part {
+    /// The exact network over all columns.
+    Columns,
     /// The exact network over cells: categories, atoms, missing cells.
     Cells,
     /// The flow over numbers, given the cells.
@@ -15,9 +17,13 @@ pub enum Part {
 }
 
 impl Part {
+    /// All parts; a model has one or two of them.
+    pub const ALL: [Self; 3] = [Self::Columns, Self::Cells, Self::Numbers];
+
     /// What a person reads.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Columns => "columns",
             Self::Cells => "cells",
             Self::Numbers => "numbers",
         }

@@ -44,6 +44,19 @@ pub trait ColumnLaw: Debug + Send + Sync {
     /// have the same number, possibly none.
     fn cell_features(&self, cell: u32) -> Vec<f64>;
 
+    /// Ends of intervals of ranks that stand for one value each, or for few, ascending from 0 to 1: networks read the
+    /// ranks of an interval alike. Empty (the default) where every rank is a value of its own.
+    fn rank_edges(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Where an atom's value lies among the ranks of the continuous cell; `None` (the default) if it has no place there,
+    /// such as a missing cell.
+    fn cell_rank(&self, cell: u32) -> Option<f64> {
+        let _ = cell;
+        None
+    }
+
     /// Where a value stands.
     fn place(&self, value: &Self::Value) -> Place;
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod base;
+pub mod chain;
 mod density;
 mod flow;
 mod key;
@@ -9,6 +10,7 @@ mod log_sum;
 pub mod mixed;
 mod order_ensemble;
 mod philox;
+mod softmax;
 
 pub use ef_tensor::normal;
 

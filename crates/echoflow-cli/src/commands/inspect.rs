@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use echoflow::EchoFlow;
 use echoflow::tabular::{ColumnLaw, Kind, NumberLaw};
+use echoflow::{EchoFlow, Part};
 
 use super::fit::how_it_ended;
 use crate::output::{count, to_stdout};
@@ -19,7 +19,6 @@ pub(super) fn run(path: &Path) -> Result<ExitCode> {
 
 fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
     let architecture = model.architecture();
-    let (cells, numbers) = model.num_params();
     writeln!(out, "echoflow {} model, seed {}", model.version(), model.seed())?;
     writeln!(out)?;
     writeln!(out, "columns")?;
@@ -50,31 +49,32 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
         out,
         "model {}, {} parameters",
         architecture.model,
-        cells + numbers
+        model.parameters().len()
     )?;
-    if cells > 0 {
-        writeln!(
-            out,
-            "  cells    {cells} parameters: masked softmax network, {} of {} units, dropout {}",
+    let options: String = architecture
+        .options
+        .iter()
+        .map(|(name, value)| format!(", {name} {value}"))
+        .collect();
+    for (part, params) in model.num_params() {
+        let network = format!(
+            "{} of {} units, dropout {}",
             count(architecture.cells_blocks, "residual block"),
             architecture.cells_hidden,
             architecture.cells_dropout
-        )?;
-    }
-    if numbers > 0 {
-        writeln!(
-            out,
-            "  numbers  {numbers} parameters: {} {} layers, {} of {} units each{}",
-            architecture.layers,
-            architecture.model,
-            count(architecture.blocks, "residual block"),
-            architecture.hidden,
-            architecture
-                .options
-                .iter()
-                .map(|(name, value)| format!(", {name} {value}"))
-                .collect::<String>()
-        )?;
+        );
+        let what = match part {
+            Part::Columns => format!("masked network with a head a column, {network}{options}"),
+            Part::Cells => format!("masked softmax network, {network}"),
+            _ => format!(
+                "{} {} layers, {} of {} units each{options}",
+                architecture.layers,
+                architecture.model,
+                count(architecture.blocks, "residual block"),
+                architecture.hidden,
+            ),
+        };
+        writeln!(out, "  {:<7}  {params} parameters: {what}", part.name())?;
     }
     writeln!(
         out,

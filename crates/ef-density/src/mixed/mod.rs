@@ -5,10 +5,10 @@
 //! ([`RankFlow`]), with the cells as context. No noisy one-hots, no dequantized categories.
 
 mod discrete;
-mod dropout;
+pub(crate) mod dropout;
 mod rank_flow;
 mod row_density;
-mod rows;
+pub(crate) mod rows;
 
 pub use discrete::{DiscreteConfig, DiscreteMade};
 pub use rank_flow::RankFlow;

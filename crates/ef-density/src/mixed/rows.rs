@@ -3,6 +3,7 @@
 use ef_tensor::{Real, SparseLinear, Tape, Workspace};
 use ndarray::Array2;
 
+use crate::chain::RankInputs;
 use crate::density::RowSet;
 use crate::law::{ColumnLaw, Place};
 
@@ -28,14 +29,15 @@ pub struct Layout {
     variables: Vec<Variable>,
     /// Per column: its variable, and its column among the ranks.
     columns: Vec<(Option<usize>, Option<usize>)>,
-    continuous: usize,
+    /// What networks read of each continuous column.
+    ranks: Vec<RankInputs>,
     context_dim: usize,
 }
 
 impl Layout {
     /// The layout of columns with these laws, and `context_dim` context features.
     pub fn new<L: ColumnLaw>(laws: &[L], context_dim: usize) -> Self {
-        let (mut variables, mut columns, mut continuous) = (Vec::new(), Vec::new(), 0);
+        let (mut variables, mut columns, mut ranks) = (Vec::new(), Vec::new(), Vec::new());
         for law in laws {
             let variable = (law.cells() > 1).then(|| {
                 let features = (0..law.cells()).map(|c| law.cell_features(c as u32)).collect();
@@ -46,15 +48,16 @@ impl Layout {
                 variables.len() - 1
             });
             let rank = law.is_continuous().then(|| {
-                continuous += 1;
-                continuous - 1
+                let cells = (0..law.cells()).map(|c| law.cell_rank(c as u32)).collect();
+                ranks.push(RankInputs::new(law.rank_edges(), cells));
+                ranks.len() - 1
             });
             columns.push((variable, rank));
         }
         Self {
             variables,
             columns,
-            continuous,
+            ranks,
             context_dim,
         }
     }
@@ -66,7 +69,17 @@ impl Layout {
 
     /// Number of columns with ranks.
     pub fn continuous(&self) -> usize {
-        self.continuous
+        self.ranks.len()
+    }
+
+    /// Per column: its variable, and its column among the ranks.
+    pub(crate) fn columns(&self) -> &[(Option<usize>, Option<usize>)] {
+        &self.columns
+    }
+
+    /// What networks read of each continuous column.
+    pub(crate) fn ranks(&self) -> &[RankInputs] {
+        &self.ranks
     }
 
     /// Number of context features.
@@ -82,8 +95,8 @@ impl Layout {
         let n = context.nrows();
         let mut rows = MixedRows {
             codes: Array2::zeros((n, self.variables.len())),
-            low: Array2::zeros((n, self.continuous)),
-            high: Array2::zeros((n, self.continuous)),
+            low: Array2::zeros((n, self.ranks.len())),
+            high: Array2::zeros((n, self.ranks.len())),
             log_measure: vec![0.0; n],
             context,
         };

@@ -7,11 +7,12 @@ use ndarray::Array2;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// A column with `atoms` atoms after an optional uniform continuous cell on (0, 1).
+/// A column with `atoms` atoms after an optional uniform continuous cell on (0, 1), with a grid of so many `steps` or none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TestLaw {
     pub(crate) continuous: bool,
     pub(crate) atoms: usize,
+    pub(crate) steps: usize,
 }
 
 impl ColumnLaw for TestLaw {
@@ -28,17 +29,26 @@ impl ColumnLaw for TestLaw {
     fn cell_features(&self, cell: u32) -> Vec<f64> {
         vec![f64::from(cell), 1.0]
     }
+    fn rank_edges(&self) -> Vec<f64> {
+        let steps = if self.steps > 0 { 0..=self.steps } else { 1..=0 };
+        steps.map(|i| i as f64 / self.steps as f64).collect()
+    }
+    fn cell_rank(&self, cell: u32) -> Option<f64> {
+        (cell == 1).then_some(0.5)
+    }
     fn place(&self, &(cell, x): &(u32, f64)) -> Place {
-        let (low, high) = if self.continuous && cell == 0 {
-            (x, x)
-        } else {
-            (0.0, 1.0)
+        let steps = self.steps as f64;
+        let (low, high) = match (self.continuous && cell == 0, self.steps) {
+            (true, 0) => (x, x),
+            (true, _) => ((x * steps).floor() / steps, ((x * steps).floor() + 1.0) / steps),
+            (false, _) => (0.0, 1.0),
         };
         Place {
             cell: Some(cell),
             low,
             high,
-            log_measure: 0.0,
+            // With uniform ranks, a grid point has the mass of its interval.
+            log_measure: if low < high { (high - low).ln() } else { 0.0 },
         }
     }
     fn draw_in_cell(&self, cell: u32, rank: f64) -> (u32, f64) {
@@ -50,7 +60,20 @@ impl ColumnLaw for TestLaw {
 }
 
 pub(crate) fn law(continuous: bool, atoms: usize) -> TestLaw {
-    TestLaw { continuous, atoms }
+    TestLaw {
+        continuous,
+        atoms,
+        steps: 0,
+    }
+}
+
+/// A column of numbers on a grid.
+#[allow(dead_code, reason = "not every test has one")]
+pub(crate) fn gridded(steps: usize, atoms: usize) -> TestLaw {
+    TestLaw {
+        steps,
+        ..law(true, atoms)
+    }
 }
 
 /// The tables every law is tried on: categories only, numbers only, both, one column of each.

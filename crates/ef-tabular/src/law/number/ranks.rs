@@ -96,6 +96,16 @@ impl NumberLaw {
         }
     }
 
+    /// Where an atom lies among the ranks of the continuous cell; `None` for other cells, and where there is no such cell.
+    pub fn cell_rank(&self, cell: u32) -> Option<f64> {
+        let point = (cell as usize).checked_sub(1).filter(|_| self.is_continuous())?;
+        let x = *self.saved.points.get(point)?;
+        Some(match self.saved.grid.index(x) {
+            Some(index) => self.upper(index),
+            None => self.saved.smooth.cdf(self.saved.smooth.w(self.clip(x))),
+        })
+    }
+
     /// The grid point that holds rank u: the first whose upper end reaches it.
     pub(super) fn point_at(&self, u: f64) -> i64 {
         const FAR: i64 = 1 << 53;

@@ -1,0 +1,297 @@
+//! The head of a column with ranks: logistics over their logits, a background, and the other cells.
+//!
+//! Outputs of a column with `K` logistics and `c` cells, `3 K + c` in all:
+//!
+//! ```text
+//! [ K weights | background weight | c - 1 weights of the other cells | K means m | K raw log-scales ]
+//! ```
+//!
+//! The weights are logits of one softmax. For a place of ranks `(low, high)`, with `a`, `b` their logits and `d = b - a`,
+//! component `k` has the ratio of its mass to `high - low`:
+//!
+//! ```text
+//! log r_k = log[(1 - e^-x) / x] - log s + log s(B) + log s(-A) + log[d / (high - low)]
+//!           x = d / s,  A = (a - m) / s,  B = (b - m) / s
+//! ```
+//!
+//! which is the discretized logistic of Salimans et al. (2017, 1701.05517, eq. 2) without its cancellation, and tends
+//! to a ratio of densities where the place has no extent: one formula serves both. Over logits uniform ranks are the
+//! logistic of mean 0 and scale 1, and the ratio is bounded wherever `s <= 1`; over normal scores it never is.
+
+use ef_tensor::Real;
+
+/// Logits that stand for ranks 0 and 1.
+const INFINITE: f64 = 1000.0;
+/// Places without extent are held to these logits; the next rank is 0 or 1.
+const LIMIT: f64 = 36.0;
+/// Log-scales lie within `CENTRE - REACH` and `CENTRE + REACH`.
+const CENTRE: f64 = -2.5;
+const REACH: f64 = 3.0;
+/// Components computed side by side.
+const LANES: usize = 16;
+/// Most components of a mixture.
+pub(crate) const MOST_COMPONENTS: usize = 64;
+
+/// Where an interval of ranks lies among logits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ScoredPlace<T> {
+    low: T,
+    high: T,
+    /// `high - low`, rounded once.
+    width: T,
+    /// `log[(b - a) / (high - low)]`, or `-log[rank (1 - rank)]` of a place without extent.
+    log_jacobian: T,
+}
+
+impl<T: Real> ScoredPlace<T> {
+    pub(crate) fn new(low: f64, high: f64) -> Self {
+        let (a, b) = (
+            logit(low).clamp(-INFINITE, INFINITE),
+            logit(high).clamp(-INFINITE, INFINITE),
+        );
+        let width = b - a;
+        if width > 1e-12 * (1.0 + a.abs()) {
+            return Self {
+                low: T::of(a),
+                high: T::of(b),
+                width: T::of(width),
+                log_jacobian: T::of(width.ln() - (high - low).ln()),
+            };
+        }
+        let w = a.clamp(-LIMIT, LIMIT);
+        Self {
+            low: T::of(w),
+            high: T::of(w),
+            width: T::zero(),
+            log_jacobian: T::of(w.abs() + 2.0 * (-w.abs()).exp().ln_1p()),
+        }
+    }
+}
+
+fn logit(rank: f64) -> f64 {
+    rank.ln() - (-rank).ln_1p()
+}
+
+/// The raw value of a log-scale; the inverse of what [`Lanes`] does to it.
+pub(crate) fn raw_log_scale(log_scale: f64) -> f64 {
+    CENTRE + REACH * ((log_scale - CENTRE) / REACH).atanh()
+}
+
+/// `log r_k` of a block of components and its derivatives, `log_jacobian` left out.
+struct Lanes<T> {
+    log_ratio: [T; LANES],
+    by_mean: [T; LANES],
+    by_scale: [T; LANES],
+}
+
+impl<T: Real> Lanes<T> {
+    #[inline(always)]
+    fn new<const FMA: bool>(means: &[T; LANES], raw: &[T; LANES], place: &ScoredPlace<T>) -> Self {
+        let (zero, one, half) = (T::zero(), T::one(), T::of(0.5));
+        let (centre, reach) = (T::of(CENTRE), T::of(REACH));
+        let mut out = Self {
+            log_ratio: [zero; LANES],
+            by_mean: [zero; LANES],
+            by_scale: [zero; LANES],
+        };
+        for l in 0..LANES {
+            let t = ((raw[l] - centre) / reach).tanh_lane::<FMA>();
+            let log_scale = centre + reach * t;
+            let inverse = (-log_scale).exp_lane::<FMA>();
+            let (a, b) = (
+                (place.low - means[l]) * inverse,
+                (place.high - means[l]) * inverse,
+            );
+            let x = place.width * inverse;
+            // sigmoid and its logarithm at B and at -A
+            let (ea, eb) = ((-a.abs()).exp_lane::<FMA>(), (-b.abs()).exp_lane::<FMA>());
+            let log_b = b.min(zero) - eb.ln_1p_lane::<FMA>();
+            let log_a = (-a).min(zero) - ea.ln_1p_lane::<FMA>();
+            let (over_a, over_b) = (one / (one + ea), one / (one + eb));
+            let sigmoid_a = if a >= zero { over_a } else { ea * over_a };
+            let sigmoid_not_b = if b >= zero { eb * over_b } else { over_b };
+            // log[(1 - e^-x) / x] and x / (e^x - 1): series near 0, where the quotients lose their digits
+            let e = (-x).exp_lane::<FMA>();
+            let x2 = x * x;
+            let near = -half * x + x2 * series(x2, &LOG_SHAPE);
+            let near_slope = one - half * x + x2 * series(x2, &SLOPE);
+            let safe = x.max(half);
+            let far = (one - e).max(T::of(0.1)).ln_lane::<FMA>() - safe.ln_lane::<FMA>();
+            let far_slope = safe * e / (one - e).max(T::of(0.1));
+            let small = x < half;
+            let shape = if small { near } else { far };
+            let slope = if small { near_slope } else { far_slope };
+            out.log_ratio[l] = shape - log_scale + log_b + log_a;
+            out.by_mean[l] = (sigmoid_a - sigmoid_not_b) * inverse;
+            out.by_scale[l] = (a * sigmoid_a - b * sigmoid_not_b - slope) * (one - t * t);
+        }
+        out
+    }
+}
+
+/// `log[(1 - e^-x) / x] = -x/2 + x^2 (..)`: coefficients of 1, x^2, x^4, ..
+const LOG_SHAPE: [f64; 6] = [
+    1.0 / 24.0,
+    -1.0 / 2880.0,
+    1.0 / 181_440.0,
+    -1.0 / 9_676_800.0,
+    1.0 / 479_001_600.0,
+    -691.0 / 15_692_092_416_000.0,
+];
+/// `x / (e^x - 1) = 1 - x/2 + x^2 (..)`.
+const SLOPE: [f64; 6] = [
+    1.0 / 12.0,
+    -1.0 / 720.0,
+    1.0 / 30_240.0,
+    -1.0 / 1_209_600.0,
+    1.0 / 47_900_160.0,
+    -691.0 / 1_307_674_368_000.0,
+];
+
+#[inline(always)]
+fn series<T: Real>(x2: T, coefficients: &[f64; 6]) -> T {
+    let mut sum = T::zero();
+    for &c in coefficients.iter().rev() {
+        sum = sum * x2 + T::of(c);
+    }
+    sum
+}
+
+/// `log P(cell 0) + log E[ratio]` of a place in the continuous cell; the outputs `y` become the gradient of its negative.
+#[inline(always)]
+pub(crate) fn mixture_nll<const FMA: bool, T: Real>(
+    y: &mut [T],
+    components: usize,
+    place: &ScoredPlace<T>,
+) -> f64 {
+    let lowest = T::neg_infinity();
+    let (weights, rest) = y.split_at_mut(y.len() - 2 * components);
+    let (means, scales) = rest.split_at_mut(components);
+    let mut joint = [lowest; MOST_COMPONENTS];
+    let starts = (0..components).step_by(LANES);
+    for start in starts {
+        let n = LANES.min(components - start);
+        let (mut m, mut s) = ([T::zero(); LANES], [T::of(CENTRE); LANES]);
+        m[..n].copy_from_slice(&means[start..start + n]);
+        s[..n].copy_from_slice(&scales[start..start + n]);
+        let lanes = Lanes::new::<FMA>(&m, &s, place);
+        for l in 0..n {
+            joint[start + l] = weights[start + l] + lanes.log_ratio[l] + place.log_jacobian;
+        }
+        means[start..start + n].copy_from_slice(&lanes.by_mean[..n]);
+        scales[start..start + n].copy_from_slice(&lanes.by_scale[..n]);
+    }
+    let background = weights[components];
+    let top_joint = joint[..components].iter().copied().fold(background, T::max);
+    let top = weights.iter().copied().fold(lowest, T::max);
+    let mut sum_joint = (background - top_joint).exp_lane::<FMA>();
+    let background_joint = sum_joint;
+    for j in joint.iter_mut() {
+        *j = (*j - top_joint).exp_lane::<FMA>();
+    }
+    for j in &joint[..components] {
+        sum_joint += *j;
+    }
+    let mut sum = T::zero();
+    for w in weights.iter_mut() {
+        *w = (*w - top).exp_lane::<FMA>();
+    }
+    for w in weights.iter() {
+        sum += *w;
+    }
+    let log_prob = (top_joint - top).wide() + sum_joint.wide().ln() - sum.wide().ln();
+    let (share, share_joint) = (T::one() / sum, T::one() / sum_joint);
+    weights.iter_mut().for_each(|w| *w *= share);
+    weights[components] -= background_joint * share_joint;
+    for k in 0..components {
+        let responsibility = joint[k] * share_joint;
+        weights[k] -= responsibility;
+        means[k] *= -responsibility;
+        scales[k] *= -responsibility;
+    }
+    log_prob
+}
+
+/// The rank that component `k` gives for the uniform number `u`.
+pub(crate) fn draw_rank(mean: f64, raw_scale: f64, u: f64) -> f64 {
+    let log_scale = CENTRE + REACH * ((raw_scale - CENTRE) / REACH).tanh();
+    let w = mean + log_scale.exp() * logit(u);
+    // Inside (0, 1), as all ranks are that stand for a value.
+    (1.0 / (1.0 + (-w).exp())).clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+    use ef_tensor::simd::{Kernel, dispatch};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Head<'a> {
+        y: &'a mut [f64],
+        components: usize,
+        place: ScoredPlace<f64>,
+    }
+
+    impl Kernel for Head<'_> {
+        type Output = f64;
+        #[inline(always)]
+        fn run<const FMA: bool>(self) -> f64 {
+            mixture_nll::<FMA, f64>(self.y, self.components, &self.place)
+        }
+    }
+
+    fn log_prob(y: &[f64], components: usize, low: f64, high: f64) -> f64 {
+        let place = ScoredPlace::new(low, high);
+        dispatch(Head {
+            y: &mut y.to_vec(),
+            components,
+            place,
+        })
+    }
+
+    fn outputs(components: usize, cells: usize) -> impl Strategy<Value = Vec<f64>> {
+        proptest::collection::vec(-2.0..2.0, 3 * components + cells)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Intervals that tile the ranks have the mass of the continuous cell, however they are cut, narrow ones included.
+        #[test]
+        fn intervals_share_the_mass_of_the_cell(
+            y in outputs(19, 3),
+            cuts in proptest::collection::vec(0.0..1.0_f64, 1..30),
+            near in 1e-9..1e-3_f64,
+        ) {
+            let mut edges = cuts.clone();
+            edges.extend(cuts.iter().map(|c| (c + near).min(1.0)));
+            edges.extend([0.0, near * 1e-3, 1.0 - near * 1e-3, 1.0]);
+            edges.sort_by(f64::total_cmp);
+            edges.dedup();
+            let mass: f64 = edges
+                .windows(2)
+                .map(|e| (e[1] - e[0]) * log_prob(&y, 19, e[0], e[1]).exp())
+                .sum();
+            let weights: Vec<f64> = y[..22].iter().map(|w| w.exp()).collect();
+            let share = weights[..20].iter().sum::<f64>() / weights.iter().sum::<f64>();
+            assert_relative_eq!(mass, share, max_relative = 1e-9);
+        }
+
+        /// A place without extent has the limit of narrow intervals around it.
+        #[test]
+        fn densities_are_limits(y in outputs(5, 1), rank in 0.001..0.999_f64) {
+            let around = log_prob(&y, 5, rank - 1e-7, rank + 1e-7);
+            assert_relative_eq!(log_prob(&y, 5, rank, rank), around, epsilon = 1e-5, max_relative = 1e-5);
+        }
+
+        /// Ranks drawn from a component fall below `r` with the mass it gives to `(0, r)`.
+        #[test]
+        fn drawing_inverts_the_mass(mean in -2.0..2.0_f64, raw in -4.0..1.0_f64, u in 0.001..0.999_f64) {
+            let rank = draw_rank(mean, raw, u);
+            // One component with nearly all the weight: its mass is the head's.
+            let mass = rank * log_prob(&[60.0, 0.0, mean, raw], 1, 0.0, rank).exp();
+            assert_relative_eq!(mass, u, max_relative = 1e-6);
+        }
+    }
+}

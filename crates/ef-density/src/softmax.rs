@@ -1,0 +1,59 @@
+//! Softmax over cells: its log-probability with the gradient, and draws.
+
+use ef_tensor::{Real, vmath};
+use ndarray::{ArrayView1, ArrayViewMut2};
+
+/// `log softmax(logits)[code]`; `logits` become `softmax - onehot`, the gradient of its negative.
+#[inline(always)]
+pub(crate) fn softmax_nll<const FMA: bool, T: Real>(logits: &mut [T], code: u32) -> f64 {
+    let Some(&chosen) = logits.get(code as usize) else {
+        // A value never seen: its mass is in `log_measure`, nothing here depends on the network.
+        logits.fill(T::zero());
+        return 0.0;
+    };
+    let top = logits.iter().copied().fold(T::neg_infinity(), T::max);
+    let mut sum = T::zero();
+    for l in logits.iter_mut() {
+        *l = (*l - top).exp_lane::<FMA>();
+    }
+    for l in logits.iter() {
+        sum += *l;
+    }
+    let log_prob = (chosen - top).wide() - sum.wide().ln();
+    let share = T::one() / sum;
+    logits.iter_mut().for_each(|l| *l *= share);
+    logits[code as usize] -= T::one();
+    log_prob
+}
+
+/// For each row, the cell at which the cumulated softmax of its logits passes its uniform number.
+/// `logits: (cells, rows)`, which become weights; `left` is scratch memory.
+pub(crate) fn draw_codes<T: Real>(
+    mut logits: ArrayViewMut2<'_, T>,
+    uniforms: ArrayView1<'_, f64>,
+    left: &mut Vec<f64>,
+    codes: &mut [u32],
+) {
+    let mut top = logits.row(0).to_owned();
+    for l in logits.rows() {
+        top.zip_mut_with(&l, |top, &l| *top = top.max(l));
+    }
+    left.clear();
+    left.resize(codes.len(), 0.0);
+    for mut l in logits.rows_mut() {
+        l -= &top;
+        let weights = l.as_slice_mut().expect("rows of a standard layout");
+        vmath::exp(weights);
+        left.iter_mut().zip(weights).for_each(|(sum, w)| *sum += w.wide());
+    }
+    left.iter_mut().zip(uniforms).for_each(|(left, u)| *left *= u);
+    codes.fill(0);
+    for (cell, weights) in (0..).zip(logits.rows()) {
+        for ((left, code), w) in left.iter_mut().zip(&mut *codes).zip(weights) {
+            // The last cell with any weight, until the rest is used up: rounding may leave some behind it.
+            let takes = *left >= 0.0 && *w > T::zero();
+            *code = if takes { cell } else { *code };
+            *left -= w.wide();
+        }
+    }
+}
