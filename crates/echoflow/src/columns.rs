@@ -3,7 +3,8 @@
 use ef_density::mixed::{Layout, MixedRows};
 use ef_density::{ColumnLaw, Key, Place, uniform};
 use ef_tabular::{
-    DecodedColumn, Dependencies, EncodedColumn, EncoderOptions, Kind, Schema, Table, TableEncoder, Value,
+    DecodedColumn, Dependencies, EncodedColumn, EncoderOptions, Kind, NumberLaw, Schema, Table, TableEncoder,
+    Value,
 };
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,17 @@ pub(crate) struct Columns {
 #[derive(Debug)]
 struct Law<'a>(&'a ef_tabular::ColumnLaw);
 
+impl Law<'_> {
+    /// The law of numbers, or of the day numbers of dates.
+    fn numbers(&self) -> Option<&NumberLaw> {
+        match self.0 {
+            ef_tabular::ColumnLaw::Number(law) => Some(law),
+            ef_tabular::ColumnLaw::Date(law) => Some(law.days()),
+            _ => None,
+        }
+    }
+}
+
 impl<'a> ColumnLaw for Law<'a> {
     type Value = Value<'a>;
 
@@ -55,20 +67,15 @@ impl<'a> ColumnLaw for Law<'a> {
     }
 
     fn rank_edges(&self) -> Vec<f64> {
-        match self.0 {
-            ef_tabular::ColumnLaw::Number(law) if law.decimals().is_some() => self
-                .0
-                .rank_cells(MOST_INPUT_CELLS)
-                .map_or_else(Vec::new, |cells| cells.ranks),
-            _ => Vec::new(),
-        }
+        let cells = match self.numbers() {
+            Some(law) if law.decimals().is_some() => self.0.rank_cells(MOST_INPUT_CELLS),
+            _ => None,
+        };
+        cells.map_or_else(Vec::new, |cells| cells.ranks)
     }
 
     fn cell_rank(&self, cell: u32) -> Option<f64> {
-        match self.0 {
-            ef_tabular::ColumnLaw::Number(law) => law.cell_rank(cell),
-            _ => None,
-        }
+        self.numbers()?.cell_rank(cell)
     }
 
     fn place(&self, value: &Value<'a>) -> Place {

@@ -25,8 +25,8 @@ fn read(text: &str) -> Table {
     Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
 }
 
-fn fit(table: &Table, context: &[&str]) -> EchoFlow {
-    let mut sizes = Architecture::new(ModelKind::Maf);
+fn fit(table: &Table, kind: ModelKind, context: &[&str]) -> EchoFlow {
+    let mut sizes = Architecture::new(kind);
     (sizes.cells_hidden, sizes.cells_blocks) = (16, 1);
     (sizes.layers, sizes.hidden, sizes.summary) = (2, 8, 4);
     let builder = EchoFlow::builder().architecture(sizes).seed(3).epochs(3);
@@ -54,9 +54,14 @@ fn csv(table: &Table) -> String {
 fn dates_are_scored_drawn_and_saved() {
     let folder = tempfile::tempdir().unwrap();
     // with each day listed, and with days as ranks
-    for (stride, rows) in [(1, 200), (17, 2200)] {
+    for (kind, stride, rows) in [
+        (ModelKind::Maf, 1, 200),
+        (ModelKind::Maf, 17, 2200),
+        (ModelKind::Chain, 1, 200),
+        (ModelKind::Chain, 17, 2200),
+    ] {
         let table = read(&shop(rows, stride));
-        let model = fit(&table, &[]);
+        let model = fit(&table, kind, &[]);
         let (loaded, header) = saved(&model, &folder.path().join("m.echoflow"));
         assert!(header.contains("columns/2"));
         let (ours, theirs) = (model.log_prob(&table).unwrap(), loaded.log_prob(&table).unwrap());
@@ -80,7 +85,14 @@ fn all_days_and_flags_add_up_to_one() {
     let rows: String = (0..90)
         .map(|row| format!("2011-05-{:02},{}\n", 10 + 2 * (row % 5), row % 3 == 0))
         .collect();
-    let model = fit(&read(&format!("day,flag\n{rows}")), &[]);
+    for kind in [ModelKind::Maf, ModelKind::Chain] {
+        let model = fit(&read(&format!("day,flag\n{rows}")), kind, &[]);
+        assert_abs_diff_eq!(mass(&model), 1.0, epsilon = 1e-6);
+    }
+}
+
+/// The mass of all rows of a day and a flag.
+fn mass(model: &EchoFlow) -> f64 {
     let days: Vec<Option<Date>> = (-20_000..60_000).map(Date::from_day_number).collect();
     let mut total = 0.0;
     for flag in [Some(true), Some(false), None] {
@@ -94,14 +106,14 @@ fn all_days_and_flags_add_up_to_one() {
             total += scores.log_prob.iter().map(|log| log.exp()).sum::<f64>();
         }
     }
-    assert_abs_diff_eq!(total, 1.0, epsilon = 1e-6);
+    total
 }
 
 #[test]
 fn dates_can_be_given() {
     // few days, and so many that they are no cells of a context
     for rows in [400, 1200] {
-        let model = fit(&read(&shop(rows, 1)), &["day"]);
+        let model = fit(&read(&shop(rows, 1)), ModelKind::Maf, &["day"]);
         let given = read("day\n2011-02-01\n\n2011-02-05\n2030-01-01\n");
         let drawn = model
             .sample_given(&given, &mut ChaCha8Rng::seed_from_u64(1))
@@ -125,7 +137,7 @@ fn a_model_of_dates_as_categories_goes_on() {
     let mut schema = read(&text).schema();
     schema.columns[0].kind = Kind::Category;
     let table = Table::from_csv_reader_as(text.as_bytes(), "t.csv", &schema).unwrap();
-    let model = fit(&table, &[]);
+    let model = fit(&table, ModelKind::Maf, &[]);
     let folder = tempfile::tempdir().unwrap();
     let (loaded, header) = saved(&model, &folder.path().join("m.echoflow"));
     assert!(header.contains("columns/1") && !header.contains("confined"));
