@@ -295,10 +295,12 @@ impl Columns {
 
     /// The table that drawn rows stand for; `given` holds the context columns of the same rows. Where a cell pools many
     /// values, which of them a row gets is drawn from the row's stream of `key`.
+    /// Unless the model `draws_tails`, numbers stay in the range seen at fit.
     pub(crate) fn table(
         &self,
         rows: &[MixedRows],
         layout: &Layout,
+        draws_tails: bool,
         given: Option<&Table>,
         key: Key,
     ) -> Result<Table, Error> {
@@ -308,6 +310,8 @@ impl Columns {
         for (j, column) in columns.iter_mut().enumerate() {
             column.cells.reserve(total);
             column.ranks.reserve(total);
+            let law = Law(&laws[j]);
+            let confined = law.numbers().filter(|_| !draws_tails);
             let positions = key.purpose("position").index(j as u64);
             let mut row = 0;
             for part in rows {
@@ -318,7 +322,7 @@ impl Columns {
                         ef_tabular::ColumnLaw::Category(law) if law.rare_cell() == Some(cell) => {
                             uniform(&mut positions.row(row))
                         }
-                        _ => rank,
+                        _ => confined.map_or(rank, |law| law.confined(rank)),
                     });
                     row += 1;
                 }

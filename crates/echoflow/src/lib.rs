@@ -31,6 +31,7 @@ mod table_density;
 
 pub use architecture::Architecture;
 pub use builder::Builder;
+pub use candidate::Tried;
 pub use ef_density::mixed::Scores;
 pub use ef_tabular::{Table, TableError};
 pub use ef_train::{History, StopReason, TrainConfig};

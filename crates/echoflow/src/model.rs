@@ -134,7 +134,8 @@ impl EchoFlow {
             )
         };
         let drawn = over_chunks(rows, draw);
-        self.columns.table(&drawn, &self.layout, given, key)
+        self.columns
+            .table(&drawn, &self.layout, self.density.draws_tails(), given, key)
     }
 
     /// The log-density of every row, nats, in the table's own units: a probability for categories, atoms, missing cells

@@ -23,6 +23,8 @@ use crate::transform::Transformer;
 
 /// Probability of a number on the wrong side of a natural bound.
 const OUTSIDE: f64 = 1e-6;
+/// Ranks nearer to 0 or 1 are drawn as this: beyond it lie no digits.
+const LOWEST_RANK: f64 = 1e-15;
 /// The log-probability given to values so far out that the tail's own underflows.
 const FAR_OUT: f64 = -1e15;
 
@@ -45,7 +47,7 @@ pub struct NumberLaw {
     /// Smooth mass that is not cut out.
     kept: f64,
     /// Ranks of the range seen at fit.
-    drawn: (f64, f64),
+    ranks_seen: (f64, f64),
     /// Probability of a missing cell where none was missing at fit.
     missing_unseen: f64,
     /// Probability of a number off the list.
@@ -152,7 +154,7 @@ impl TryFrom<Saved> for NumberLaw {
             first,
             last,
             kept: 1.0,
-            drawn: (0.0, 1.0),
+            ranks_seen: (0.0, 1.0),
             missing_unseen,
             new,
             log_seen,
@@ -162,7 +164,7 @@ impl TryFrom<Saved> for NumberLaw {
             law.cut.push(law.cut[i] + mass);
         }
         law.kept = (1.0 - law.cut[law.cut.len() - 1]).max(1e-12);
-        law.drawn = law.ranks_of_range();
+        law.ranks_seen = law.ranks_of_range();
         Ok(law)
     }
 }
@@ -313,14 +315,14 @@ impl NumberLaw {
     pub(super) fn draw(&self, cell: u32, rank: f64) -> Value<'static> {
         let first = usize::from(self.is_continuous());
         if self.is_continuous() && cell == 0 {
-            let u = self.folded(rank);
+            let u = if rank.is_nan() { 0.5 } else { rank.clamp(0.0, 1.0) };
             let x = if self.on_grid() {
-                // the first point of the range ends just above the range's lowest rank
+                // a point ends at its highest rank, so the lowest rank of all belongs to the first one above it
                 self.saved
                     .grid
-                    .value(self.point_at(u.max(self.drawn.0.next_up())))
+                    .value(self.point_at(u.clamp(LOWEST_RANK, 1.0 - LOWEST_RANK)))
             } else {
-                let x = self.saved.smooth.inverse(u).clamp(self.saved.min, self.saved.max);
+                let x = self.clip(self.saved.smooth.inverse(u.clamp(LOWEST_RANK, 1.0 - LOWEST_RANK)));
                 match self.point_of(x) {
                     None => x,
                     // an atom is another cell's: its neighbour inside the range
@@ -336,16 +338,16 @@ impl NumberLaw {
         point.map_or(Value::Missing, |x| Value::Number(*x))
     }
 
-    /// The ranks that values are drawn at: those of the range seen at fit. Values beyond it are scored, never drawn
-    /// (ranks beyond are reflected): a model's ranks pile up in a tail a little more than the data's do, and one absurd
-    /// value spoils a synthetic column.
-    pub fn drawn_ranks(&self) -> (f64, f64) {
-        self.drawn
+    /// The ranks of the range seen at fit.
+    pub fn ranks_seen(&self) -> (f64, f64) {
+        self.ranks_seen
     }
 
-    /// A rank beyond those drawn, reflected at the end it passed: no atoms pile up at the extremes seen.
-    fn folded(&self, rank: f64) -> f64 {
-        let (low, high) = self.drawn;
+    /// A rank within the range seen at fit: a rank beyond is reflected at the end it passed, so that no atoms pile up at
+    /// the extremes. For models whose ranks pile up in the tails more than the data's do: one absurd value spoils a
+    /// synthetic column.
+    pub fn confined(&self, rank: f64) -> f64 {
+        let (low, high) = self.ranks_seen;
         let folded = if rank < low {
             2.0 * low - rank
         } else if rank > high {
@@ -355,7 +357,8 @@ impl NumberLaw {
         } else {
             rank
         };
-        folded.clamp(low, high)
+        // a grid point ends at its highest rank, so the lowest one is just inside
+        folded.clamp(low.next_up(), high)
     }
 
     fn ranks_of_range(&self) -> (f64, f64) {
