@@ -149,10 +149,14 @@ impl std::fmt::Display for Linear {
             parts.push((constant < 0, text));
         }
         // what is added comes first, the constant before all: 100 - a rather than -a + 100
+        let added = match constant > 0 {
+            true => Some(parts.len() - 1),
+            false => parts.iter().position(|(minus, _)| !minus),
+        };
         if parts[0].0
-            && let Some(first) = parts.iter().rposition(|(minus, _)| !minus)
+            && let Some(added) = added
         {
-            let part = parts.remove(first);
+            let part = parts.remove(added);
             parts.insert(0, part);
         }
         for (k, (minus, text)) in parts.iter().enumerate() {
