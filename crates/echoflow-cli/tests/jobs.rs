@@ -494,3 +494,39 @@ fn help_says_what_every_option_does() {
     assert_eq!((bare.code, bare.out.as_str()), (Some(2), ""));
     assert_eq!(bare.err, whole);
 }
+
+#[test]
+fn columns_that_follow_from_others_are_listed_and_derived() {
+    let folder = Folder::new();
+    let text = table("town,code,a,b,sum", 300, |i| {
+        let town = (4.0 * noise(i)) as usize;
+        let (a, b) = ((20.0 * noise(i + 1000)) as u32, (30.0 * noise(i + 2000)) as u32);
+        format!("t{town},{},{a},{b},{}", 10 * (town % 3), a + b)
+    });
+    folder.write("t.csv", &text);
+    let fit = folder.run("fit t.csv -o m.echoflow --epochs 1").ok();
+    let inspect = folder.run("inspect m.echoflow").ok();
+    for words in ["sum = a + b", "code = lookup of town (4 values)"] {
+        let note = format!("in every row {words}; it is derived, not modelled");
+        assert!(fit.err.contains(&note), "{}", fit.err);
+        assert!(inspect.out.contains(&format!("\n  {words}\n")), "{}", inspect.out);
+    }
+    assert_eq!(inspect.out.matches(", derived\n").count(), 2, "{}", inspect.out);
+    let new = folder.run("sample m.echoflow -n 400").ok().out;
+    for line in new.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let number = |k: usize| cells[k].parse::<u32>().unwrap();
+        assert_eq!(number(2) + number(3), number(4), "{line}");
+        assert_eq!(
+            10 * (cells[0][1..].parse::<u32>().unwrap() % 3),
+            number(1),
+            "{line}"
+        );
+    }
+
+    folder
+        .run("fit t.csv -o all.echoflow --epochs 1 --quiet --no-dependencies")
+        .ok();
+    let inspect = folder.run("inspect all.echoflow").ok();
+    assert!(!inspect.out.contains("derived"), "{}", inspect.out);
+}

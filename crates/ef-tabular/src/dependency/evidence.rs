@@ -6,26 +6,37 @@
 //! relations tried: the chance of one accident among them all is then below `exp(-30)`.
 //!
 //! What is nearly a rule is no accident, and passes for a rule in a table too short to hold its exceptions: `n` rows
-//! without an exception leave room for one in some `n / 3`. Scores allow for it, see `eps` in
+//! without an exception leave room for one in some `n / 3`. Where one value fills most of a column, the other values are
+//! what a rule is about, so 30 rows must have one of them. Scores allow for the rest, see `eps` in
 //! [`Dependencies`](super::Dependencies).
 
 /// Nats of evidence asked for.
 const BOUND: f64 = 30.0;
 /// Rows of a source value, on average, without the commonest one.
 const GROUP: f64 = 5.0;
+/// Rows that do not have a column's commonest value.
+const MINORITY: u64 = 30;
 
 /// The evidence needed when `tried` relations of a kind are tried.
 pub(super) fn bound(tried: usize) -> f64 {
     BOUND + (tried.max(1) as f64).ln()
 }
 
-/// `sum over rows of -ln(share of the row's value)`, from the counts of the values, nats.
-pub(super) fn surprise(counts: impl Iterator<Item = u64> + Clone) -> f64 {
+/// Evidence for a relation that a column agrees with in every row, from the counts of its values, nats.
+pub(super) fn of_column(counts: impl Iterator<Item = u64> + Clone) -> f64 {
+    if !varies(counts.clone()) {
+        return 0.0;
+    }
     let total: u64 = counts.clone().sum();
     counts
         .filter(|count| *count > 0)
         .map(|count| count as f64 * (total as f64 / count as f64).ln())
         .sum()
+}
+
+/// Whether a column, by the counts of its values, varies enough for a rule about it.
+pub(super) fn varies(counts: impl Iterator<Item = u64> + Clone) -> bool {
+    counts.clone().sum::<u64>() - counts.max().unwrap_or(0) >= MINORITY
 }
 
 /// Counts of equal neighbours in a sorted list.
@@ -85,13 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn surprise_is_rows_times_entropy() {
+    fn a_column_gives_rows_times_entropy_if_it_varies() {
         assert_relative_eq!(
-            surprise([2, 2].into_iter()),
-            4.0 * std::f64::consts::LN_2,
+            of_column([40, 40].into_iter()),
+            80.0 * std::f64::consts::LN_2,
             epsilon = 1e-12
         );
-        assert_eq!(surprise([7].into_iter()), 0.0);
+        assert_eq!(of_column([1000, 29].into_iter()), 0.0);
+        assert!(of_column([1000, 14, 16].into_iter()) > 0.0);
         assert_eq!(counts(&[1, 1, 2, 5, 5, 5]), [2, 1, 3]);
     }
 }

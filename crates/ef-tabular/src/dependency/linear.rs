@@ -146,13 +146,18 @@ impl std::fmt::Display for Linear {
         let constant = i128::from(*offset);
         if constant != 0 {
             let text = ratio(constant, bottom);
-            // 100 - a rather than -a + 100
-            let at = if parts.iter().all(|(minus, _)| *minus) {
-                0
-            } else {
-                parts.len()
-            };
-            parts.insert(at, (constant < 0, text));
+            parts.push((constant < 0, text));
+        }
+        // what is added comes first, the constant before all: 100 - a rather than -a + 100
+        let added = match constant > 0 {
+            true => Some(parts.len() - 1),
+            false => parts.iter().position(|(minus, _)| !minus),
+        };
+        if parts[0].0
+            && let Some(added) = added
+        {
+            let part = parts.remove(added);
+            parts.insert(0, part);
         }
         for (k, (minus, text)) in parts.iter().enumerate() {
             f.write_str(match (k, minus) {

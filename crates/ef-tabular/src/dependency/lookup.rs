@@ -157,7 +157,10 @@ impl Key {
     /// The derived code of each key, if the derived column is a function of it in every row, cells missing together.
     pub(super) fn determines(&self, source: &Coded, derived: &Coded) -> Option<Vec<u32>> {
         let levels = derived.levels.len();
-        if levels < 2 || levels > self.entries() || self.entries() > MOST_ENTRIES {
+        if !evidence::varies(derived.counts.iter().copied())
+            || levels > self.entries()
+            || self.entries() > MOST_ENTRIES
+        {
             return None;
         }
         if source.missing != derived.missing {

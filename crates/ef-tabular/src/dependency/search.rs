@@ -102,7 +102,7 @@ fn copies(table: &Table, steps: &[Steps], plan: &mut Plan<'_>) {
         let Some(coded) = Coded::new(table, i, usize::MAX) else {
             continue;
         };
-        if evidence::surprise(coded.counts.iter().copied()) >= bound {
+        if evidence::of_column(coded.counts.iter().copied()) >= bound {
             let rule = Rule::Copy(plan.names[source].to_owned());
             plan.derive(derived, vec![source], coded.grid, coded.missing > 0, rule);
         }

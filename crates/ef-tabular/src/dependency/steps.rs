@@ -207,7 +207,7 @@ fn believed(columns: &[&Steps], free: usize, bound: f64) -> bool {
     columns.iter().all(|column| {
         let mut steps: Vec<i64> = rows.iter().map(|row| column.steps[*row]).collect();
         steps.sort_unstable();
-        evidence::surprise(evidence::counts(&steps).into_iter()) - read_off >= bound
+        evidence::of_column(evidence::counts(&steps).into_iter()) - read_off >= bound
     })
 }
 
