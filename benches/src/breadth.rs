@@ -140,20 +140,23 @@ impl Cell {
 
     fn write(self, z: f64, out: &mut String) {
         let written = match self {
-            Self::Real => write!(out, "{}", z as f32),
+            Self::Real => write!(out, "{z:.12}"),
             Self::Amount => write!(out, "{:.2}", 100.0 * (0.8 * z).exp()),
             Self::TwoDecimals => write!(out, "{:.2}", 2.0 * z),
             Self::Count => write!(out, "{}", (6.0 * (0.5 * z).exp()) as u32),
             Self::Category { levels, around } => {
                 let rank = (ndtr(z) + if around { 0.37 } else { 0.0 }).fract();
                 let level = ((rank.powf(1.5) * levels as f64) as usize).min(levels - 1);
-                write!(out, "level {}", (5 * level + 2) % levels.max(1))
+                write!(out, "level {}", (SHUFFLE * level + 2) % levels)
             }
             Self::YesNo => out.write_str(if z > 0.4 { "yes" } else { "no" }),
         };
         debug_assert!(written.is_ok(), "a string takes what is written");
     }
 }
+
+/// A prime beyond all numbers of levels: names do not tell the order of levels.
+const SHUFFLE: usize = 17;
 
 fn normal(rng: &mut Philox) -> f64 {
     ndtri(uniform(rng))
@@ -273,13 +276,15 @@ impl Rows for Levels {
         let change = change + 0.5 * price_noise + 0.5 * normal(rng);
         // names that tell nothing of the level's rank
         let name = level * 7_919 % 10_007;
-        let written = write!(out, "k{name:05},{price:.2},{change}", change = change as f32);
+        let written = write!(out, "k{name:05},{price:.2},{change:.12}");
         debug_assert!(written.is_ok(), "a string takes what is written");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn rows(law: &dyn Rows, count: u64) -> Vec<Vec<String>> {
@@ -310,6 +315,17 @@ mod tests {
         for row in rows(&law, 50) {
             assert_eq!(row.len(), 100);
             assert!(row.iter().all(|cell| !cell.is_empty()));
+        }
+    }
+
+    #[test]
+    fn categories_have_their_number_of_levels() {
+        let drawn = rows(&Factors::new(100, 8, false, Key::new(2)), 2_000);
+        for j in 0..100 {
+            if let Cell::Category { levels, .. } = Cell::of_column(j) {
+                let found: BTreeSet<&str> = drawn.iter().map(|row| row[j].as_str()).collect();
+                assert_eq!(found.len(), levels, "c{j}");
+            }
         }
     }
 

@@ -26,7 +26,7 @@ const PRIVACY: [Column; 5] = [
     ("copies, test rows", "copies_test", 5),
     ("DCR share", "dcr_share", 3),
     ("membership AUC", "membership_auc", 3),
-    ("train - test NLL", "nll_gap", 3),
+    ("NLL test - train", "nll_gap", 3),
 ];
 const COST: [Column; 8] = [
     ("fit wall s", "fit_wall_s", 1),
@@ -74,8 +74,8 @@ pub(super) fn tables(lines: &[Value]) -> String {
         let _ = writeln!(
             text,
             "\nThe copula is simulated where columns have intervals: standard error at most {}, too high by about {} at most.",
-            number(most(&generated, "copula_error"), 3),
-            number(most(&generated, "copula_bias"), 3)
+            number(most(&generated, "copula_error"), 5),
+            number(most(&generated, "copula_bias"), 5)
         );
     }
     text
