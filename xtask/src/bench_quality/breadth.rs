@@ -26,7 +26,7 @@ pub(super) fn run(
             command.arg(&folder).run()?;
         }
     }
-    for table in tables_of(sh, &folder, &options.tables)? {
+    for table in tables_of(sh, &folder, &options.tables, true)? {
         for seed in 0..options.seeds {
             let what = format!("{} with seed {seed}", table.name);
             println!("{what}");

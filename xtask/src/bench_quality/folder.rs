@@ -24,18 +24,25 @@ impl Table {
 const TRAIN: &str = ".train.csv";
 const TEST: &str = ".test.csv";
 
-/// The tables of a folder and of those below it, by name: the named ones, all if there are no names.
+/// The tables of a folder and of those below it, by name: the named ones, all if there are no names. Without `tested`
+/// the file to test on need not be there.
 ///
 /// # Errors
 /// A name that is not there; a folder without tables, or that cannot be read.
-pub(super) fn tables_of(sh: &Shell, folder: &Path, names: &[String]) -> Result<Vec<Table>> {
+pub(super) fn tables_of(sh: &Shell, folder: &Path, names: &[String], tested: bool) -> Result<Vec<Table>> {
     let mut found = Vec::new();
     search(sh, folder, "", &mut found)?;
+    found.retain(|table| !tested || table.test.is_file());
     found.sort_by(|a, b| a.name.cmp(&b.name));
     ensure!(
         !found.is_empty(),
-        "{} has no pair of files NAME{TRAIN} and NAME{TEST}",
-        folder.display()
+        "{} has no file NAME{TRAIN}{}",
+        folder.display(),
+        if tested {
+            format!(" with NAME{TEST} beside it")
+        } else {
+            String::new()
+        }
     );
     if names.is_empty() {
         return Ok(found);
@@ -62,14 +69,11 @@ fn search(sh: &Shell, folder: &Path, prefix: &str, found: &mut Vec<Table>) -> Re
         if path.is_dir() {
             search(sh, &path, &format!("{prefix}{name}/"), found)?;
         } else if let Some(name) = name.strip_suffix(TRAIN) {
-            let test = folder.join(format!("{name}{TEST}"));
-            if test.is_file() {
-                found.push(Table {
-                    name: format!("{prefix}{name}"),
-                    train: path,
-                    test,
-                });
-            }
+            found.push(Table {
+                name: format!("{prefix}{name}"),
+                test: folder.join(format!("{name}{TEST}")),
+                train: path,
+            });
         }
     }
     Ok(())
@@ -94,16 +98,17 @@ mod tests {
         ] {
             sh.write_file(top.join(file), "x\n1\n").expect("a file");
         }
-        let names = |asked: &[&str]| -> Result<Vec<String>> {
+        let names = |asked: &[&str], tested| -> Result<Vec<String>> {
             let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
-            Ok(tables_of(&sh, top, &asked)?
+            Ok(tables_of(&sh, top, &asked, tested)?
                 .into_iter()
                 .map(|table| table.name)
                 .collect())
         };
-        assert_eq!(names(&[]).expect("tables"), ["b", "sim/a"]);
-        assert_eq!(names(&["sim/a"]).expect("a table"), ["sim/a"]);
-        assert!(names(&["alone"]).is_err());
-        assert!(tables_of(&sh, &top.join("sim"), &["b".to_owned()]).is_err());
+        assert_eq!(names(&[], true).expect("tables"), ["b", "sim/a"]);
+        assert_eq!(names(&["sim/a"], true).expect("a table"), ["sim/a"]);
+        assert!(names(&["alone"], true).is_err());
+        assert_eq!(names(&["alone"], false).expect("a table"), ["alone"]);
+        assert!(tables_of(&sh, &top.join("sim"), &["b".to_owned()], true).is_err());
     }
 }

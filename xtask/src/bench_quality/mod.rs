@@ -103,7 +103,7 @@ pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
         if options.breadth {
             breadth::run(sh, &programs, options, &mut record)?;
         } else if let Some(data) = &options.data {
-            let tables: Vec<Table> = tables_of(sh, data, &options.tables)?;
+            let tables: Vec<Table> = tables_of(sh, data, &options.tables, !options.validate)?;
             run::run(sh, &programs, options, &tables, &mut record)?;
         }
         println!("JSON lines: {}", out.0.display());
