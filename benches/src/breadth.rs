@@ -1,18 +1,18 @@
 //! Tables that stretch a model of tables: many columns, few rows, many rows, many levels, many missing cells.
 //!
-//! All but `levels` come from a latent factor model. Each row has `k` standard normal factors `f`; column `j` has a latent
-//! number of mean 0 and variance 1,
+//! All but `levels` come from a latent factor model. Each row has `k` standard normal factors `f`; column `j` has a
+//! latent number of mean 0 and variance 1,
 //!
 //! ```text
 //! z_j = a w_j . f + b f_s f_t + c e_j,    a^2 + b^2 + c^2 = 1,  |w_j| = 1,  e_j ~ N(0, 1)
 //! ```
 //!
-//! with `b = 0` for two columns in three (dependence that a Gaussian copula knows too) and a product of two factors for the third
-//! (dependence that it does not). The column's cell is a function of `z_j`: a real number, a skewed amount, a number of
-//! two decimals, a count, a category, a yes or no.
+//! with `b = 0` for two columns in three (dependence that a Gaussian copula knows too) and a product of two factors for
+//! the third (dependence that it does not). The column's cell is a function of `z_j`: a real number, a skewed amount, a
+//! number of two decimals, a count, a category, a yes or no.
 //!
-//! Row `r` of a part of a table has a random stream of its own, so rows are independent draws of one law: the first rows of a
-//! test table are as good a sample as any.
+//! Row `r` of a part of a table has a random stream of its own, so rows are independent draws of one law: the first
+//! rows of a test table are as good a sample as any.
 
 use std::fmt::Write as _;
 use std::fs::File;

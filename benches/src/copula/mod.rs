@@ -1,8 +1,7 @@
 //! The Gaussian copula over a table's column laws, in the laws' own measure: what a model must beat.
 //!
-//! Each column has a latent standard normal `Z`, and all of them together are normal with correlation `R`. A value stands
-//! for an interval of its column's latent ([`ColumnRanks`]), or for a point where the column has a
-//! density, so
+//! Each column has a latent standard normal `Z`, and all of them together are normal with correlation `R`. A value
+//! stands for an interval of its column's latent ([`ColumnRanks`]), or for a point where the column has a density, so
 //!
 //! ```text
 //! log p(row) = sum_j m_j + log P(Z in intervals, at points | R)
@@ -13,8 +12,8 @@
 //! Schäfer & Strimmer's rule (2005, doi:10.2202/1544-6115.1175). Of a column that is cut coarsely this is a little less
 //! than the correlation of the latents themselves.
 //!
-//! Without intervals the density is exact. The probability of an interval given others is simulated (module `ghk`): the figure
-//! is then an estimate.
+//! Without intervals the density is exact. The probability of an interval given others is simulated (module `ghk`): the
+//! figure is then an estimate.
 
 mod ghk;
 mod ranks;

@@ -1,9 +1,9 @@
 //! `cargo xtask bench-quality`: fits tables, draws from the models, judges what was drawn.
 //!
 //! The work is done by programs: `echoflow` fits, samples and scores, `measured` of `benches` says what that took,
-//! `benches/quality/score.py` judges, `tables` of `benches` compares log-densities with plain models'. Every run is a JSON
-//! line, appended to a file as soon as it is there; the tables are printed from that file. `docs/quality.md` defines
-//! every figure. Nothing is chosen here: test files are read to report, and `--validate` never opens them.
+//! `benches/quality/score.py` judges, `tables` of `benches` compares log-densities with plain models'. Every run is a
+//! JSON line, appended to a file as soon as it is there; the tables are printed from that file. `docs/quality.md`
+//! defines every figure. Nothing is chosen here: test files are read to report, and `--validate` never opens them.
 
 use std::path::PathBuf;
 
