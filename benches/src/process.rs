@@ -55,6 +55,23 @@ pub fn peak_memory() -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
+/// CPU seconds of the processes that this one has waited for, and the largest of their peaks of resident memory, MiB.
+///
+/// # Errors
+/// On systems that do not tell.
+pub fn of_children() -> Result<(f64, f64)> {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::resource::{UsageWho, getrusage};
+        use nix::sys::time::TimeValLike;
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        Ok((micros as f64 / 1e6, usage.max_rss() as f64 / 1024.0))
+    }
+    #[cfg(not(target_os = "linux"))]
+    anyhow::bail!("this program needs Linux, which tells a process's peak of memory in KiB")
+}
+
 /// A line on the machine: processor, cores this process may use, instruction set of the kernels, compiler, system.
 pub fn machine() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo")

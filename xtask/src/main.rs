@@ -1,4 +1,4 @@
-//! The repository's own chores: `cargo xtask ci`, `bench-peers`, `deps`, `docs`, `e2e`, `laws`.
+//! The repository's own chores: `cargo xtask ci`, `bench-peers`, `bench-quality`, `deps`, `docs`, `e2e`, `laws`.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,13 @@ use clap::{Parser, Subcommand};
 use xshell::Shell;
 
 mod bench_peers;
+mod bench_quality;
 mod ci;
 mod deps;
 mod e2e;
+mod json_lines;
 mod laws;
+mod venv;
 
 /// Chores of the EchoFlow repository.
 #[derive(Parser, Debug)]
@@ -31,6 +34,8 @@ enum Chore {
     },
     /// Measure our flows beside those of Python libraries, one after the other on this machine; print the ratios.
     BenchPeers(bench_peers::Options),
+    /// Fit every table of a folder, draw from the model and judge what it drew; print what came out.
+    BenchQuality(bench_quality::Options),
     /// Hold the crate graph and the sources to the design.
     Deps,
     /// Build the documentation; a warning is an error.
@@ -52,6 +57,7 @@ fn main() -> Result<()> {
     match chore {
         Chore::Ci { skip_tests } => ci::run(&sh, skip_tests),
         Chore::BenchPeers(options) => bench_peers::run(&sh, &options),
+        Chore::BenchQuality(options) => bench_quality::run(&sh, &options),
         Chore::Deps => deps::run(&sh),
         Chore::Docs => ci::docs(&sh),
         Chore::E2e => e2e::run(&sh),

@@ -4,16 +4,15 @@
 //! run is a process and a JSON line, appended to a file as soon as it is there; the tables are printed from that file,
 //! so they can be printed again without measuring. `docs/performance.md` says what the figures mean.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use xshell::{Shell, cmd};
 
 use crate::e2e::target_directory;
+use crate::json_lines::{Lines, joined, read_lines};
 use cases::Case;
 
 mod cases;
@@ -169,42 +168,4 @@ fn arguments(case: &Case, options: &Options, with_steps: bool) -> Vec<String> {
         arguments.extend(["--steps".to_owned(), steps.to_string()]);
     }
     arguments
-}
-
-/// What a program printed, with what is known about its run.
-fn joined(about: Value, printed: &str) -> Result<Value> {
-    let line = printed.trim().lines().last().unwrap_or_default();
-    let printed: Value =
-        serde_json::from_str(line).with_context(|| format!("a program printed no JSON line but '{line}'"))?;
-    let (Value::Object(mut all), Value::Object(printed)) = (about, printed) else {
-        anyhow::bail!("a program printed '{line}', which is no JSON object");
-    };
-    all.extend(printed);
-    Ok(Value::Object(all))
-}
-
-/// The file that lines are added to.
-struct Lines(PathBuf);
-
-impl Lines {
-    fn append(&self, line: Value) -> Result<Value> {
-        let path = self.0.display();
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.0)
-            .with_context(|| format!("{path} cannot be written"))?;
-        writeln!(file, "{line}").with_context(|| format!("{path} cannot be written"))?;
-        Ok(line)
-    }
-}
-
-fn read_lines(sh: &Shell, path: &Path) -> Result<Vec<Value>> {
-    let text = sh.read_file(path)?;
-    let lines = text.lines().map(serde_json::from_str);
-    let lines: Vec<Value> = lines
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("{} is no file of JSON lines", path.display()))?;
-    ensure!(!lines.is_empty(), "{} is empty", path.display());
-    Ok(lines)
 }

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use xshell::{Shell, cmd};
+use anyhow::{Context, Result};
+use xshell::Shell;
+
+use crate::venv::{self, List};
 
 /// The libraries, in the order in which they run.
 pub(super) const PEERS: [&str; 4] = ["zuko", "nflows", "normflows", "flowjax"];
@@ -12,44 +14,21 @@ pub(super) const JUDGE: &str = "zuko";
 
 const FOLDER: &str = "benches/peers";
 
-/// The Python of an environment in `target` that has all peers.
+/// The Python of an environment in `target` that has all peers (several GB).
 ///
 /// # Errors
 /// Without Python 3 or its `venv`, or when pip cannot install a library.
 pub(super) fn python(sh: &Shell, target: &Path) -> Result<PathBuf> {
-    let environment = target.join("peers-venv");
-    let folder = if cfg!(windows) { "Scripts" } else { "bin" };
-    let python = environment.join(folder).join("python");
-    let lists = ["requirements.txt", "requirements-no-deps.txt"].map(|name| Path::new(FOLDER).join(name));
-    let mut wanted = String::new();
-    for list in &lists {
-        wanted += &sh.read_file(list)?;
-    }
-    // Written last: an environment that was left half made, or made from other lists, is made again.
-    let stamp = environment.join("installed.txt");
-    if sh.read_file(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
-    }
-
-    let base = ["python3", "python"].into_iter().find(|name| {
-        let version = cmd!(sh, "{name} --version").quiet().ignore_stderr().read();
-        version.is_ok_and(|version| version.starts_with("Python 3"))
-    });
-    let Some(base) = base else {
-        bail!(
-            "python3 is not there, and the peers are Python libraries: install Python 3.11 or later, or measure ours \
-             alone with `--peer none`"
-        );
+    let list = |name: &str, options| List {
+        file: Path::new(FOLDER).join(name),
+        options,
     };
-    println!("installing the peers into {} (several GB)", environment.display());
-    cmd!(sh, "{base} -m venv --clear {environment}")
-        .run()
-        .context("python3 has no working `venv` module: install it (Debian: the package python3-venv)")?;
-    let [with, without] = &lists;
-    cmd!(sh, "{python} -m pip install --quiet -r {with}").run()?;
-    cmd!(sh, "{python} -m pip install --quiet --no-deps -r {without}").run()?;
-    sh.write_file(&stamp, wanted)?;
-    Ok(python)
+    let lists = [
+        list("requirements.txt", &[]),
+        list("requirements-no-deps.txt", &["--no-deps"]),
+    ];
+    let without = ", or measure ours alone with `--peer none`";
+    venv::python(sh, &target.join("peers-venv"), &lists, "the peers", without)
 }
 
 /// The peers with these names, all if there are none, none if the only name is `none`.
