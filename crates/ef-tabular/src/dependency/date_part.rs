@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::date::Date;
 use crate::law::Value;
 
 /// What of a date a lookup reads.
@@ -13,7 +14,7 @@ pub(super) enum DatePart {
     Month,
     /// Of the month, 1 to 31.
     Day,
-    /// 1, Monday, to 7, Sunday.
+    /// 0, Monday, to 6, Sunday.
     Weekday,
     /// `100 year + month`.
     YearAndMonth,
@@ -33,14 +34,15 @@ impl DatePart {
 
     /// The part of a date; `None` if the value is none.
     pub(super) fn of(self, value: Value<'_>) -> Option<u32> {
-        let (year, month, day) = year_month_day(value)?;
+        let date = date(value)?;
+        let year = date.year() as u32;
         Some(match self {
             Self::Year => year,
-            Self::Month => month,
-            Self::Day => day,
-            Self::Weekday => weekday(year, month, day),
-            Self::YearAndMonth => 100 * year + month,
-            Self::MonthAndDay => 100 * month + day,
+            Self::Month => date.month(),
+            Self::Day => date.day(),
+            Self::Weekday => date.weekday(),
+            Self::YearAndMonth => 100 * year + date.month(),
+            Self::MonthAndDay => 100 * date.month() + date.day(),
         })
     }
 
@@ -56,37 +58,13 @@ impl DatePart {
     }
 }
 
-/// Year, month and day of a value that is the text `YYYY-MM-DD` of a day of the Gregorian calendar.
-pub(super) fn year_month_day(value: Value<'_>) -> Option<(u32, u32, u32)> {
-    let Value::Text(text) = value else { return None };
-    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text.as_bytes() else {
-        return None;
-    };
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0, |number, digit| {
-            digit
-                .is_ascii_digit()
-                .then(|| 10 * number + u32::from(digit - b'0'))
-        })
-    };
-    let (year, month, day) = (number(&[y0, y1, y2, y3])?, number(&[m0, m1])?, number(&[d0, d1])?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 => 28 + u32::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    (year >= 1 && (1..=days).contains(&day)).then_some((year, month, day))
-}
-
-/// 1, Monday, to 7, Sunday. T. Sakamoto's method: years counted from March, and the days by which each month shifts the
-/// week.
-fn weekday(year: u32, month: u32, day: u32) -> u32 {
-    const SHIFT: [u32; 12] = [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4];
-    let year = year - u32::from(month < 3);
-    let sunday_is_0 = (year + year / 4 - year / 100 + year / 400 + SHIFT[month as usize - 1] + day) % 7;
-    (sunday_is_0 + 6) % 7 + 1
+/// A date, or a text that is one, such as a column of categories may hold.
+pub(super) fn date(value: Value<'_>) -> Option<Date> {
+    match value {
+        Value::Date(date) => Some(date),
+        Value::Text(text) => Date::parse(text),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -94,49 +72,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_day_of_eight_centuries_has_the_next_weekday() {
-        let mut last = weekday(1600, 1, 1);
-        assert_eq!(weekday(2000, 1, 1), 6);
-        assert_eq!(weekday(2026, 7, 4), 6);
-        let mut days = 0;
-        for (year, month) in (1600..2400).flat_map(|year| (1..=12).map(move |month| (year, month))) {
-            for day in 1..=31 {
-                let text = format!("{year}-{month:02}-{day:02}");
-                let Some(found) = year_month_day(Value::Text(&text)) else {
-                    continue;
-                };
-                assert_eq!(found, (year, month, day));
-                if days > 0 {
-                    assert_eq!(DatePart::Weekday.of(Value::Text(&text)), Some(last % 7 + 1));
-                }
-                last = weekday(year, month, day);
-                days += 1;
-            }
+    fn parts_of_dates_and_of_texts_that_are_dates() {
+        let expected = [2012, 2, 29, 2, 201_202, 229];
+        for (part, expected) in DatePart::ALL.into_iter().zip(expected) {
+            assert_eq!(part.of(Value::Text("2012-02-29")), Some(expected), "{part:?}");
+            let date = Date::from_year_month_day(2012, 2, 29).unwrap();
+            assert_eq!(part.of(Value::Date(date)), Some(expected), "{part:?}");
         }
-        assert_eq!(days, 2 * 146_097);
-    }
-
-    #[test]
-    fn other_texts_are_no_dates() {
-        for text in [
-            "2011-02-29",
-            "2011-13-01",
-            "2011-00-10",
-            "2011-01-00",
-            "2011-1-1",
-            "20110101",
-            "2011/01/01",
-            "0000-01-01",
-            "2011-01-01 ",
-            "+011-01-01",
-        ] {
-            assert_eq!(DatePart::Year.of(Value::Text(text)), None, "{text}");
+        for value in [Value::Text("2011-02-29"), Value::Number(2011.0), Value::Missing] {
+            assert_eq!(DatePart::Year.of(value), None, "{value:?}");
         }
-        assert_eq!(DatePart::Year.of(Value::Number(2011.0)), None);
-        assert_eq!(DatePart::MonthAndDay.of(Value::Text("2012-02-29")), Some(229));
-        assert_eq!(
-            DatePart::YearAndMonth.of(Value::Text("2012-02-29")),
-            Some(201_202)
-        );
     }
 }

@@ -6,7 +6,8 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use crate::law::{Grid, Value};
+use crate::date::Date;
+use crate::law::{DateLaw, Grid, NumberLawBuilder, Value};
 use crate::schema::Kind;
 use crate::table::Table;
 
@@ -20,6 +21,10 @@ pub(super) enum Level {
     Boolean(bool),
     Number(f64),
     Text(String),
+    Date {
+        /// Days since 1970-01-01.
+        day: i32,
+    },
 }
 
 impl Level {
@@ -28,7 +33,10 @@ impl Level {
             Value::Text(text) => Some(Self::Text(text.to_owned())),
             Value::Number(x) => Some(Self::Number(x)),
             Value::Boolean(flag) => Some(Self::Boolean(flag)),
-            _ => None,
+            Value::Date(date) => Some(Self::Date {
+                day: date.day_number(),
+            }),
+            Value::Missing => None,
         }
     }
 
@@ -37,6 +45,7 @@ impl Level {
             Self::Text(text) => Value::Text(text),
             Self::Number(x) => Value::Number(*x),
             Self::Boolean(flag) => Value::Boolean(*flag),
+            Self::Date { day } => Date::from_day_number(*day).map_or(Value::Missing, Value::Date),
         }
     }
 }
@@ -49,7 +58,7 @@ pub(super) fn snapped(value: Value<'_>, grid: Grid) -> Value<'_> {
     }
 }
 
-/// The positions of levels; numbers by their bits.
+/// The positions of levels of one kind; numbers by their bits, dates by their day.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct LevelIndex<T: Hash + Eq> {
     texts: HashMap<T, u32>,
@@ -69,7 +78,8 @@ fn bits(value: Value<'_>) -> Option<u64> {
     match value {
         Value::Number(x) => Some(x.to_bits()),
         Value::Boolean(flag) => Some(u64::from(flag)),
-        _ => None,
+        Value::Date(date) => Some(date.day_number() as u64),
+        Value::Text(_) | Value::Missing => None,
     }
 }
 
@@ -162,6 +172,10 @@ pub(super) fn number(value: Value<'_>) -> Option<f64> {
 
 /// Whether a column drawn by its law only takes values it was fitted on, so that a lookup finds them.
 pub(super) fn draws_seen_values(kind: Kind, coded: &Coded) -> bool {
-    !kind.is_number()
-        || crate::law::NumberLawBuilder::default().lists(coded.levels.len(), coded.present() as usize)
+    let builder = match kind {
+        Kind::Category | Kind::Boolean => return true,
+        Kind::Integer | Kind::Decimal => NumberLawBuilder::default(),
+        Kind::Date => DateLaw::builder(),
+    };
+    builder.lists(coded.levels.len(), coded.present() as usize)
 }

@@ -122,12 +122,17 @@ impl Key {
         keys
     }
 
+    /// A part that the column's days share: 1.5 days or more have the same one, on average.
     fn part(column: usize, part: DatePart, coded: &Coded) -> Option<Self> {
         let parts: Option<Vec<u32>> = coded.levels.iter().map(|level| part.of(level.value())).collect();
         let parts = parts?;
         let mut distinct = parts.clone();
         distinct.sort_unstable();
         distinct.dedup();
+        // of a few days each has a part of its own, which says no more than the day
+        if 2 * parts.len() < 3 * distinct.len() {
+            return None;
+        }
         let mut rows = vec![0; distinct.len()];
         let key_of: Vec<u32> = parts
             .iter()

@@ -191,7 +191,7 @@ fn lookups(table: &Table, plan: &mut Plan<'_>) {
             let dated = (0..table.num_rows())
                 .map(|row| table.value(row, column))
                 .find(|value| *value != Value::Missing)
-                .is_some_and(|value| date_part::year_month_day(value).is_some());
+                .is_some_and(|value| date_part::date(value).is_some());
             Coded::new(table, column, if dated { MOST_DAYS } else { MOST_ENTRIES })
         })
         .collect();

@@ -34,15 +34,18 @@ impl DateLaw {
     pub fn fit(dates: impl Iterator<Item = Option<Date>>) -> Result<Self, String> {
         let day = |date: Option<Date>| date.map_or(f64::NAN, |date| f64::from(date.day_number()));
         let days: Vec<f64> = dates.map(day).collect();
-        let builder = NumberLawBuilder {
+        Ok(Self {
+            days: Self::builder().fit(&days)?,
+        })
+    }
+
+    pub(crate) fn builder() -> NumberLawBuilder {
+        NumberLawBuilder {
             most_listed: 1024,
             rows_a_value: 2,
             confined: Some([Date::FIRST, Date::LAST].map(|end| f64::from(end.day_number()))),
             ..NumberLawBuilder::default()
-        };
-        Ok(Self {
-            days: builder.fit(&days)?,
-        })
+        }
     }
 
     /// The law of the day numbers.
