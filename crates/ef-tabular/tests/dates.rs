@@ -261,7 +261,7 @@ fn draws_are_dates_of_their_cell_and_of_the_range_seen() {
                 let drawn = law.draw(cell, rank);
                 let place = law.place(drawn);
                 assert_eq!(place.cell, Some(cell), "{name}: {drawn:?}");
-                let Value::Date(drawn) = drawn else {
+                let Value::Date(_) = drawn else {
                     assert_eq!(law.missing_cell(), Some(cell), "{name}: {drawn:?}");
                     break;
                 };

@@ -88,6 +88,7 @@ pub(crate) fn tables() -> Vec<Vec<TestLaw>> {
 }
 
 /// A small network.
+#[allow(dead_code, reason = "not every test has one")]
 const NET: MlpConfig = MlpConfig {
     hidden: 11,
     blocks: 1,
@@ -95,6 +96,7 @@ const NET: MlpConfig = MlpConfig {
     activation: ef_tensor::Activation::Silu,
 };
 
+#[allow(dead_code, reason = "not every test has one")]
 pub(crate) fn density(
     laws: &[TestLaw],
     context: usize,

@@ -2,13 +2,17 @@
 //!
 //! Gaussian kernels, reflected at both ends of the binned range, are convolved by Fourier transform. A distinct value
 //! with `n_x` copies is scored by the estimate that leaves out **all** its copies, so that repeats do not pull the
-//! bandwidth to 0; on a grid the repeats have a law of their own, the empirical one with `(n_x - 1) / (n - 1)`, and one
-//! weight `e` mixes the two: `(1 - e) empirical + e kernel`.
+//! bandwidth to 0; on a grid the repeats have a law of their own, and one weight `e` mixes the two:
+//! `(1 - e) empirical + e kernel`. The empirical law counts `n_x - 4` copies of a value ([`DISCOUNT`]; absolute
+//! discounting, Ney, Essen & Kneser 1994): what fewer than five training rows share is neither kept nor likelier for
+//! having been seen, so that a density does not tell who was in the table. A left-out copy sees `n_x - 5`.
 
 use super::fft::Fft;
 
 /// Bins of a range of w.
 pub(crate) const BINS: usize = 4096;
+/// Copies of a value that do not count as evidence that it is drawn again.
+pub(crate) const DISCOUNT: f64 = 4.0;
 /// The kernel part never gets less weight than this on a grid.
 const MIN_WEIGHT: f64 = 1e-3;
 
@@ -162,6 +166,11 @@ impl Kernel {
         };
         let range = self.width * BINS as f64;
         let mut pairs = Vec::with_capacity(self.groups.len());
+        let counted: f64 = self
+            .groups
+            .iter()
+            .map(|g| g.values * (g.point.copies - DISCOUNT).max(0.0))
+            .sum();
         for group in &self.groups {
             let point = group.point;
             let mirror = 2 * group.bin + 1;
@@ -184,7 +193,7 @@ impl Kernel {
             let smooth = (1.0 - self.background) * left + self.background * extent / range;
             pairs.push((
                 group.values * point.copies,
-                (point.copies - 1.0) / (self.rows - 1.0),
+                (point.copies - 1.0 - DISCOUNT).max(0.0) / (counted - 1.0).max(1.0),
                 smooth.max(1e-300),
             ));
         }

@@ -72,6 +72,9 @@ pub(super) struct Saved {
     /// Grid points seen in the continuous cell, kept only if the empirical part has weight.
     pub(super) seen: Vec<i64>,
     seen_counts: Vec<u64>,
+    /// Copies of each that do not count.
+    #[serde(default)]
+    discount: f64,
     /// The support's ends, where it has any, and whether the end itself belongs to it.
     floor: Option<Bound>,
     ceiling: Option<Bound>,
@@ -113,7 +116,9 @@ impl TryFrom<Saved> for NumberLaw {
         let whole = saved.points.len() == saved.counts.len()
             && saved.seen.len() == saved.seen_counts.len()
             && saved.smooth.is_whole()
-            && (0.0..=1.0).contains(&saved.weight);
+            && (0.0..=1.0).contains(&saved.weight)
+            && saved.discount >= 0.0
+            && saved.discount.is_finite();
         if !whole {
             return Err("the law of a number column is damaged; its lists do not fit together".to_owned());
         }

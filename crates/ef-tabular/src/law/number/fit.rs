@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Bound, NumberLaw, Saved};
+use crate::law::kernel::DISCOUNT;
 use crate::law::sample::Sample;
 use crate::law::smooth::{SmoothFit, SmoothLaw};
 use crate::transform::{Asinh, Identity, Transformer};
@@ -63,12 +64,12 @@ impl NumberLawBuilder {
         let fit = self.smooth(&rest, floor, ceiling)?;
         let on_grid = all.grid.decimals().is_some();
         let empirical = continuous > 0 && on_grid && fit.weight < 0.98;
-        let seen_of = |value: &f64| all.grid.index(*value);
-        let seen: Vec<i64> = if empirical {
-            rest.values.iter().filter_map(seen_of).collect()
-        } else {
-            Vec::new()
-        };
+        let kept = || rest.values.iter().zip(&rest.counts).filter(|_| empirical);
+        let (seen, seen_counts): (Vec<i64>, Vec<u64>) = kept()
+            .filter(|(_, count)| **count as f64 > DISCOUNT)
+            .filter_map(|(value, count)| Some((all.grid.index(*value)?, *count)))
+            .unzip();
+        let empirical = !seen.is_empty();
         let saved = Saved {
             grid: all.grid,
             missing,
@@ -78,7 +79,8 @@ impl NumberLawBuilder {
             smooth: fit.law,
             weight: if empirical { fit.weight } else { 1.0 },
             seen,
-            seen_counts: if empirical { rest.counts } else { Vec::new() },
+            seen_counts,
+            discount: DISCOUNT,
             floor,
             ceiling,
             confined: self.confined.is_some(),

@@ -78,9 +78,14 @@ impl NumberLaw {
         self.mix(self.saved.seen.partition_point(|seen| *seen <= index), smooth)
     }
 
+    /// Rows at the first so many seen grid points, discounted.
+    fn counted(&self, points: usize) -> f64 {
+        self.seen_rows[points] as f64 - self.saved.discount * points as f64
+    }
+
     /// Rank where the smooth part has this rank and so many of the seen grid points lie at or below.
     fn mix(&self, before: usize, smooth: f64) -> f64 {
-        let empirical = self.seen_rows[before] as f64 / self.saved.continuous as f64;
+        let empirical = self.counted(before) / self.counted(self.saved.seen.len());
         (1.0 - self.saved.weight) * empirical + self.saved.weight * smooth
     }
 
@@ -89,7 +94,8 @@ impl NumberLaw {
         let smooth = self.log_smooth_mass(index) - self.kept.ln() + self.saved.weight.ln();
         match self.saved.seen.binary_search(&index) {
             Ok(at) => {
-                let empirical = self.saved.seen_counts[at] as f64 / self.saved.continuous as f64;
+                let own = self.saved.seen_counts[at] as f64 - self.saved.discount;
+                let empirical = own / self.counted(self.saved.seen.len());
                 ((1.0 - self.saved.weight) * empirical + smooth.exp()).ln()
             }
             Err(_) => smooth,
