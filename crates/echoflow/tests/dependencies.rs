@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use approx::assert_relative_eq;
-use echoflow::tabular::{Dependency, Value};
+use echoflow::tabular::{Date, Dependency, Value};
 use echoflow::{Architecture, EchoFlow, ModelKind, Table};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -233,7 +233,8 @@ fn context_columns_are_sources_and_never_derived() {
     assert_eq!(text(1, "month"), Value::Number(3.0));
     let years = [Value::Number(2010.0), Value::Number(2011.0)];
     assert!(years.contains(&text(1, "year")) && years.contains(&text(2, "year")));
-    assert_eq!(text(1, "day"), Value::Text("2099-03-04"));
+    let day = Date::parse("2099-03-04").unwrap();
+    assert_eq!(text(1, "day"), Value::Date(day));
     assert_eq!(text(2, "day"), Value::Missing);
     assert!(
         model

@@ -362,8 +362,9 @@ impl NumberLaw {
         } else {
             rank
         };
-        // a grid point ends at its highest rank, so the lowest one is just inside
-        folded.clamp(low.next_up(), high)
+        // a grid point ends at its highest rank, so the lowest one is just inside; the range of listed values is empty
+        let lowest = low.next_up();
+        folded.clamp(lowest, high.max(lowest))
     }
 
     fn ranks_of_range(&self) -> (f64, f64) {
