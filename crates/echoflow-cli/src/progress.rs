@@ -17,6 +17,9 @@ pub(crate) struct Bars {
     bar: ProgressBar,
     part: &'static str,
     last: String,
+    steps_per_epoch: u64,
+    /// The most epochs there can be, while how many there will be is open.
+    open_ended: Option<usize>,
 }
 
 impl Bars {
@@ -27,6 +30,16 @@ impl Bars {
             bar: ProgressBar::hidden(),
             part: "",
             last: String::new(),
+            steps_per_epoch: 0,
+            open_ended: None,
+        }
+    }
+
+    /// How many epochs there are, where that is known.
+    fn of(&self, epochs: usize) -> String {
+        match self.open_ended {
+            Some(_) => String::new(),
+            None => format!("/{epochs}"),
         }
     }
 
@@ -49,17 +62,16 @@ impl Progress for Bars {
             return;
         }
         self.part = start.part.name();
-        let steps = (start.fit.epochs * start.fit.steps_per_epoch) as u64;
-        let style = ProgressStyle::with_template("{prefix:<8} [{bar:24}] {msg}  at most {eta} left")
-            .map(|s| s.progress_chars("=> "))
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.steps_per_epoch = start.fit.steps_per_epoch as u64;
+        self.open_ended = start.fit.open_ended.then_some(start.fit.epochs);
+        let steps = start.fit.epochs as u64 * self.steps_per_epoch;
         self.bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(8))
-            .with_style(style);
+            .with_style(style(self.open_ended.is_some()));
         self.bar
             .set_prefix(format!("{} {}/{}", self.part, start.stage, start.stages));
         self.last = format!("validation {:.4} nats", start.fit.start_nll);
         self.bar
-            .set_message(format!("epoch 1/{}  {}", start.fit.epochs, self.last));
+            .set_message(format!("epoch 1{}  {}", self.of(start.fit.epochs), self.last));
     }
 
     fn on_step(&mut self, _: &StepReport) {
@@ -71,14 +83,31 @@ impl Progress for Bars {
             "NLL train {:.4}, validation {:.4} nats",
             report.train_nll, report.validation_nll
         );
+        if self.open_ended.is_some_and(|most| report.planned < most) {
+            self.open_ended = None;
+            self.bar.set_style(style(false));
+            self.bar.set_length(report.planned as u64 * self.steps_per_epoch);
+        }
         let epoch = report.epoch;
         self.bar
-            .set_message(format!("epoch {epoch}/{}  {}", report.planned, self.last));
+            .set_message(format!("epoch {epoch}{}  {}", self.of(report.planned), self.last));
     }
 
     fn should_stop(&mut self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
+}
+
+/// A bar with the time left, or, while nobody knows it, the time gone.
+fn style(open_ended: bool) -> ProgressStyle {
+    let template = if open_ended {
+        "{prefix:<8} {spinner} {msg}  {elapsed}"
+    } else {
+        "{prefix:<8} [{bar:24}] {msg}  at most {eta} left"
+    };
+    ProgressStyle::with_template(template)
+        .map(|s| s.progress_chars("=> "))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// A flag that Ctrl-C raises. A second Ctrl-C ends the program at once.

@@ -237,8 +237,9 @@ fn a_damaged_model_is_refused_and_a_newer_one_named() {
     };
     load(&with_header(&model, r#"\"format\":1"#, r#"\"format\":2"#)).refused(&newer("file format 2"));
     load(&with_header(&model, "columns/1", "columns/3")).refused(&newer("section \"columns/3\""));
-    load(&with_header(&model, "density.maf/1", "density.maf/2")).refused(&newer("section \"density.maf/2\""));
-    load(&with_header(&model, "density.maf/1", "density.glow/1")).refused(
+    load(&with_header(&model, "density.chain/1", "density.maf/2"))
+        .refused(&newer("section \"density.maf/2\""));
+    load(&with_header(&model, "density.chain/1", "density.glow/1")).refused(
         "bad.echoflow holds a flow of the kind \"glow\", which this program does not know; update it, or call \
          echoflow::register(\"glow\", ..) before loading",
     );
@@ -421,7 +422,7 @@ fn settings_out_of_range_are_refused_before_any_file_is_read() {
         ),
         (
             "fit t.csv -o m --model glow",
-            "invalid value 'glow' for '--model <MODEL>': \"glow\" is no model; choose one of: maf, nsf, rnvp",
+            "invalid value 'glow' for '--model <MODEL>': \"glow\" is no model; choose one of: auto, chain, maf, rnvp, nsf, nsf-coupling",
         ),
     ] {
         assert_eq!(start(line), format!("error: {sentence}"));
@@ -550,7 +551,7 @@ fn ctrl_c_keeps_the_best_so_far() {
     assert_eq!(code, Some(130), "{said}");
     let last = said.lines().last().unwrap();
     assert!(
-        last.starts_with("stopped while fitting numbers; kept the best so far (numbers ")
+        last.starts_with("stopped while fitting columns; kept the best so far (columns ")
             && last.ends_with(") in m.echoflow; this fit cannot be reproduced"),
         "{said}"
     );

@@ -67,13 +67,9 @@ fn from_demo_to_inspect() {
     let fit = folder.run("fit loans.csv -o m.echoflow --epochs 2 --seed 5").ok();
     assert_eq!(fit.out, "");
     let said: Vec<&str> = fit.err.lines().collect();
+    assert!(said[0].starts_with("model chain: "), "{}", fit.err);
     assert!(
-        said[0].starts_with("cells    2 epochs (all epochs done), best "),
-        "{}",
-        fit.err
-    );
-    assert!(
-        said[1].starts_with("numbers  2 epochs (all epochs done), best "),
+        said[1].starts_with("columns  2 epochs (all epochs done), best "),
         "{}",
         fit.err
     );
@@ -111,12 +107,17 @@ fn from_demo_to_inspect() {
         .collect();
     assert!(log_prob.iter().all(|x| x.is_finite()));
     let mean = log_prob.iter().sum::<f64>() / 250.0;
+    assert_eq!(
+        score.err,
+        format!("mean log_prob {mean:.4} nats over 250 rows (exact)\n")
+    );
+    folder
+        .run("fit loans.csv -o flow.echoflow --model maf --epochs 1 --quiet")
+        .ok();
+    let estimated = folder.run("score flow.echoflow new.csv").ok().err;
     assert!(
-        score.err.starts_with(&format!(
-            "mean log_prob {mean:.4} nats over 250 rows (an estimate for "
-        )),
-        "{}",
-        score.err
+        estimated.contains(" nats over 250 rows (an estimate for "),
+        "{estimated}"
     );
 
     let inspect = folder.run("inspect m.echoflow").ok();

@@ -53,7 +53,7 @@ fn is_one(count: &usize) -> bool {
 }
 
 /// The default training of a part: chosen by validation on the training files of several tables, never by test files.
-/// The flow wants a higher rate and much more weight decay than the network over cells, which dropout regularizes too.
+/// The flow wants a higher rate than the networks over cells and columns, which dropout regularizes too.
 pub(crate) fn default_training(part: Part) -> TrainConfig {
     let config = TrainConfig::default().batch(256);
     match part {
@@ -65,7 +65,7 @@ pub(crate) fn default_training(part: Part) -> TrainConfig {
             config
                 .epochs(200)
                 .lr(2e-3)
-                .weight_decay(0.05)
+                .weight_decay(0.3)
                 .plan(Plan::Hold(hold))
         }
         Part::Cells => config.epochs(40).lr(2e-3).weight_decay(0.1),
@@ -74,6 +74,9 @@ pub(crate) fn default_training(part: Part) -> TrainConfig {
 }
 
 impl Architecture {
+    /// Most chains that are averaged.
+    pub const MOST_MEMBERS: usize = 100;
+
     /// The defaults for a kind of model.
     pub fn new(model: ModelKind) -> Self {
         Self {
@@ -118,7 +121,13 @@ impl Architecture {
         let checks = [
             size("cells_hidden", self.cells_hidden, 1, WIDEST, wide),
             size("hidden", self.hidden, 1, WIDEST, wide),
-            size("members", self.members, 1, 100, "a number from 1 to 100"),
+            size(
+                "members",
+                self.members,
+                1,
+                Self::MOST_MEMBERS,
+                "a number from 1 to 100",
+            ),
             (
                 "members",
                 self.members as f64,

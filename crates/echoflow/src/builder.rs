@@ -49,10 +49,17 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The flow over numbers, at its default sizes.
+    /// The kind of model, at its default sizes; a number of [`members`](Self::members) is chosen after it.
     #[must_use]
     pub fn model(self, kind: ModelKind) -> Self {
         self.architecture(Architecture::new(kind))
+    }
+
+    /// Chains that are trained apart and averaged (default 1): a little better, at as many times the cost.
+    #[must_use]
+    pub fn members(mut self, members: usize) -> Self {
+        self.architecture.members = members;
+        self
     }
 
     /// All sizes of the model.
@@ -156,8 +163,9 @@ impl Builder {
             started,
             max_time: self.max_time,
         };
-        let wanted = candidates(&self.architecture, &layout, &rows);
-        let (chosen, tried) = best(wanted, &layout, &rows, settings, progress)?;
+        let models = candidates(&self.architecture, &layout, &rows);
+        let wanted = self.architecture.model;
+        let (chosen, tried) = best(wanted, models, &layout, &rows, settings, progress)?;
         Ok(EchoFlow::assemble(
             columns,
             layout,

@@ -67,6 +67,7 @@ pub(crate) fn candidates(wanted: &Architecture, layout: &Layout, rows: &MixedRow
 /// Trains all `architectures` and keeps the one with the best log-density on the validation rows. The kinds tried are
 /// listed if there are several.
 pub(crate) fn best(
+    wanted: ModelKind,
     architectures: Vec<Architecture>,
     layout: &Layout,
     rows: &MixedRows,
@@ -74,6 +75,10 @@ pub(crate) fn best(
     progress: &mut dyn Progress,
 ) -> Result<(Candidate, Vec<Tried>), Error> {
     let count = architectures.len();
+    if wanted == ModelKind::Auto && count == 1 {
+        progress
+            .on_note("model chain: the one that is exact for categories, missing cells and rounded numbers");
+    }
     let mut best: Option<(Candidate, f64)> = None;
     let mut tried = Vec::new();
     for (i, architecture) in architectures.into_iter().enumerate() {
@@ -106,7 +111,15 @@ pub(crate) fn best(
             break;
         }
     }
-    let (candidate, _) = best.expect("there is always a chain to try");
+    let (candidate, nll) = best.expect("there is always a chain to try");
+    if tried.len() == 1 {
+        return Ok((candidate, Vec::new()));
+    }
+    progress.on_note(&format!(
+        "chose {}: the best of {} on rows held out, validation NLL {nll:.4} nats",
+        candidate.architecture.model,
+        tried.len()
+    ));
     Ok((candidate, tried))
 }
 

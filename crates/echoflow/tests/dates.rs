@@ -74,7 +74,14 @@ fn dates_are_scored_drawn_and_saved() {
             panic!("no dates")
         };
         for row in 0..300 {
-            assert!(matches!(drawn.value(row, 0), Value::Date(date) if (first..=last).contains(&date)));
+            let Value::Date(date) = drawn.value(row, 0) else {
+                panic!("no date")
+            };
+            // the chain draws tails beyond the range seen
+            assert!(
+                kind == ModelKind::Chain || (first..=last).contains(&date),
+                "{date}"
+            );
         }
         assert_eq!(read(&csv(&drawn)), drawn);
     }

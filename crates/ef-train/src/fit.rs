@@ -8,7 +8,7 @@ use ef_tensor::params::ParamLayout;
 
 use crate::adam::Adam;
 use crate::parallel::{Team, with_threads};
-use crate::plan::{Course, Next, Standing};
+use crate::plan::{Course, Next, Plan, Standing};
 use crate::score::Score;
 use crate::{
     Batches, EpochRecord, EpochReport, FitStart, History, Observer, StepReport, StopReason, TrainConfig,
@@ -174,6 +174,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
         self.history.start_nll = self.best.score.nll();
         observer.on_start(&FitStart {
             epochs: self.config.epochs,
+            open_ended: matches!(self.config.plan, Plan::Hold(_)),
             steps_per_epoch: self.history.steps_per_epoch,
             params: self.params.len(),
             train_rows: self.history.train_rows,

@@ -6,8 +6,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct FitStart {
-    /// Epochs planned.
+    /// Epochs planned; the most there can be, if the fit is open-ended.
     pub epochs: usize,
+    /// Whether validation decides how many there are ([`Plan::Hold`](crate::Plan)).
+    pub open_ended: bool,
     /// Steps an epoch.
     pub steps_per_epoch: usize,
     /// Parameters trained.

@@ -12,6 +12,7 @@ use crate::progress::{Bars, stop_flag};
 
 pub(super) struct Settings {
     pub(super) model: ModelKind,
+    pub(super) members: usize,
     pub(super) context: Vec<String>,
     pub(super) dependencies: bool,
     pub(super) seed: u64,
@@ -63,6 +64,7 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
     let started = Instant::now();
     let mut builder = EchoFlow::builder()
         .model(settings.model)
+        .members(settings.members)
         .context(context(table, &settings.context))
         .dependencies(settings.dependencies)
         .seed(settings.seed)

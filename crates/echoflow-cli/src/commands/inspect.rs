@@ -69,6 +69,18 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
         architecture.model,
         model.parameters().len()
     )?;
+    for tried in model.tried() {
+        let chosen = if tried.kind == architecture.model {
+            ", chosen"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "  tried {}: validation NLL {:.4} nats{chosen}",
+            tried.kind, tried.validation_nll
+        )?;
+    }
     let options: String = architecture
         .options
         .iter()

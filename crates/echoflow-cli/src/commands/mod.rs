@@ -31,6 +31,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             table,
             output,
             model,
+            members,
             context,
             no_dependencies,
             seed,
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         } => {
             let settings = fit::Settings {
                 model,
+                members,
                 context,
                 dependencies: !no_dependencies,
                 seed,

@@ -34,7 +34,8 @@ pub(super) fn run(dir: &Path, seed: u64, epochs: Option<usize>, threads: usize) 
     ));
 
     let settings = Settings {
-        model: ModelKind::Maf,
+        model: ModelKind::Auto,
+        members: 1,
         context: Vec::new(),
         dependencies: true,
         seed,
@@ -44,7 +45,7 @@ pub(super) fn run(dir: &Path, seed: u64, epochs: Option<usize>, threads: usize) 
         shards: None,
         quiet: false,
     };
-    note("2. fitting a masked autoregressive flow");
+    note("2. fitting: the chain and two spline flows, of which validation chooses one");
     let model = fit(&table, &settings)?;
     if model
         .histories()

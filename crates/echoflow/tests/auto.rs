@@ -1,0 +1,98 @@
+//! The default model: what is tried, what is chosen, and several chains averaged.
+
+use approx::assert_relative_eq;
+use echoflow::demo::Demo;
+use echoflow::{EchoFlow, ModelKind, Table};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+fn spiral(rows: usize) -> Table {
+    Demo::Spiral.generate(rows, 3).to_table().unwrap()
+}
+
+fn mean(model: &EchoFlow, table: &Table) -> f64 {
+    let scores = model.log_prob(table).unwrap();
+    assert!(scores.standard_error.iter().all(|&e| e == 0.0));
+    scores.mean().0
+}
+
+#[test]
+fn numbers_with_densities_are_tried_by_flows_too_and_the_best_is_kept() {
+    let table = spiral(600);
+    let model = EchoFlow::builder().epochs(3).fit(&table).unwrap();
+    let kinds: Vec<ModelKind> = model.tried().iter().map(|t| t.kind).collect();
+    assert_eq!(kinds, [ModelKind::Chain, ModelKind::Nsf, ModelKind::NsfCoupling]);
+    let best = model
+        .tried()
+        .iter()
+        .min_by(|a, b| a.validation_nll.total_cmp(&b.validation_nll))
+        .unwrap();
+    assert_eq!(model.architecture().model, best.kind);
+    for tried in model.tried() {
+        let alone = EchoFlow::builder()
+            .model(tried.kind)
+            .epochs(3)
+            .fit(&table)
+            .unwrap();
+        let (_, shift, history) = alone.histories().next().unwrap();
+        assert!(alone.tried().is_empty());
+        // the stage's shift is the mean over all rows, the comparison over those held out
+        assert_relative_eq!(history.best_nll + shift, tried.validation_nll, epsilon = 0.2);
+        if tried.kind == best.kind {
+            assert_relative_eq!(mean(&alone, &table), mean(&model, &table));
+        }
+    }
+}
+
+#[test]
+fn rounded_numbers_and_categories_are_the_chains() {
+    let loans = Demo::Loans.generate(200, 1).to_table().unwrap();
+    let rounded: String = (0..200)
+        .map(|i| format!("{},{}\n", i * 37 % 101, i * 53 % 97))
+        .collect();
+    let rounded = Table::from_csv_reader(format!("a,b\n{rounded}").as_bytes(), "rounded").unwrap();
+    for table in [loans, rounded] {
+        let model = EchoFlow::builder().epochs(1).fit(&table).unwrap();
+        assert_eq!(model.architecture().model, ModelKind::Chain);
+        assert!(model.tried().is_empty());
+    }
+}
+
+#[test]
+fn members_are_averaged_and_drawn_from_by_turns() {
+    let table = spiral(500);
+    let fit = |members| {
+        let builder = EchoFlow::builder().model(ModelKind::Chain).members(members);
+        builder.epochs(2).seed(4).fit(&table).unwrap()
+    };
+    let (one, three) = (fit(1), fit(3));
+    assert_eq!(three.num_params().len(), 3);
+    assert_eq!(three.parameters().len(), 3 * one.parameters().len());
+    assert_eq!(three.histories().count(), 3);
+    // one of the three is the one alone, so the mean is at least a third of its density
+    let (one_scores, three_scores) = (one.log_prob(&table).unwrap(), three.log_prob(&table).unwrap());
+    for (one, three) in one_scores.log_prob.iter().zip(&three_scores.log_prob) {
+        assert!(*three >= one - 3.0_f64.ln() - 1e-9, "{three} {one}");
+    }
+    // importance weights between a mixture and its member average 1
+    let drawn = three.sample(4000, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+    let (p, q) = (
+        one.log_prob(&drawn).unwrap().log_prob,
+        three.log_prob(&drawn).unwrap().log_prob,
+    );
+    let weights: f64 = p.iter().zip(&q).map(|(p, q)| (p - q).exp()).sum();
+    assert_relative_eq!(weights / 4000.0, 1.0, epsilon = 0.05);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.echoflow");
+    three.save(&path).unwrap();
+    let loaded = EchoFlow::load(&path).unwrap();
+    assert_eq!(loaded.log_prob(&table).unwrap(), three_scores);
+    assert!(
+        EchoFlow::builder()
+            .model(ModelKind::Maf)
+            .members(2)
+            .fit(&table)
+            .is_err()
+    );
+}
