@@ -90,6 +90,25 @@ fn cases() -> Vec<Case> {
         .enumerate()
         .map(|(i, x)| rounded(*x, if i % 3 == 0 { 3 } else { 1 }))
         .collect::<Vec<_>>();
+    let to = |x: f64, multiple: f64| (x / multiple).round() * multiple;
+    let mixed = |fine: f64, coarse: &[(usize, f64)], scale: &dyn Fn(f64) -> f64| -> Vec<f64> {
+        let grid = |i: usize| {
+            coarse
+                .iter()
+                .find(|(every, _)| i % every == 0)
+                .map_or(fine, |g| g.1)
+        };
+        base.iter()
+            .enumerate()
+            .map(|(i, x)| to(scale(*x), grid(i)))
+            .collect()
+    };
+    let prices = mixed(1.0, &[(5, 1.0), (1, 100.0)], &|x| 3000.0 * (0.6 * x).exp());
+    let ages = mixed(1.0, &[(3, 10.0), (4, 5.0)], &|x| (45.0 + 15.0 * x).max(0.0))[..700].to_vec();
+    let amounts: Vec<f64> = mixed(1.0, &[(2, 50.0), (3, 1000.0)], &|x| 3000.0 * x)
+        .iter()
+        .map(|x| x / 100.0)
+        .collect();
     vec![
         case("listed", 1.0, &map(&|x| rounded(3.0 * x, 0)), None),
         case(
@@ -124,6 +143,20 @@ fn cases() -> Vec<Case> {
         ),
         case("skewed tenths", 0.1, &spending, None),
         case("heaped thousandths", 0.001, &heaped, None),
+        case("house prices, mostly in hundreds", 1.0, &prices, None),
+        case(
+            "house prices, an atom on the coarser grid",
+            1.0,
+            &with(prices.clone(), &[900.0], 300),
+            None,
+        ),
+        case("ages heaped at 5 and 10", 1.0, &ages, None),
+        case(
+            "amounts heaped on both sides of 0",
+            0.01,
+            &amounts,
+            Some(Arc::new(Negate)),
+        ),
         case("density", 0.0, &base, None),
         case(
             "density with atoms and missing",
@@ -490,12 +523,14 @@ proptest! {
 fn a_damaged_law_is_refused_when_it_is_loaded() {
     let values: Vec<f64> = (0..500).map(|i| f64::from(i) * 1.25).collect();
     let law = serde_json::to_value(ColumnLaw::fit_numbers(&values, None).unwrap()).unwrap();
-    let damages: [fn(&mut serde_json::Value); 5] = [
+    let damages: [fn(&mut serde_json::Value); 7] = [
         |law| law["smooth"]["cdf"] = serde_json::json!([]),
         |law| law["smooth"]["cdf"] = serde_json::json!([0.5, 0.2, 0.9]),
         |law| law["smooth"]["width"] = serde_json::json!(-1.0),
         |law| law["counts"] = serde_json::json!([1, 2, 3]),
         |law| law["weight"] = serde_json::json!(7.0),
+        |law| law["heaps"] = serde_json::json!([{"multiple": 0, "weight": 0.1}]),
+        |law| law["heaps"] = serde_json::json!([{"multiple": 5, "weight": 0.9}]),
     ];
     for damage in damages {
         let mut damaged = law.clone();

@@ -55,8 +55,6 @@ pub(crate) struct Kernel {
 #[derive(Debug, Clone)]
 pub(crate) struct Choice {
     pub(crate) bandwidth: f64,
-    /// Weight of the kernel part; 1 without a grid.
-    pub(crate) weight: f64,
     /// Leave-one-out log-likelihood of all rows, nats, in units of x.
     pub(crate) score: f64,
     /// Share of each bin.
@@ -198,11 +196,8 @@ impl Kernel {
             ));
         }
         let on_grid = self.groups.first().is_some_and(|group| group.point.half > 0.0);
-        let (weight, mut score) = if on_grid {
-            mixture(&pairs)
-        } else {
-            (1.0, log_likelihood(&pairs, 1.0))
-        };
+        let weight = if on_grid { mixture(&pairs) } else { 1.0 };
+        let mut score = log_likelihood(&pairs, weight);
         if !on_grid {
             score += self
                 .groups
@@ -216,7 +211,6 @@ impl Kernel {
             .for_each(|share| *share /= total.max(f64::MIN_POSITIVE));
         Choice {
             bandwidth,
-            weight,
             score,
             shares,
         }
@@ -259,14 +253,14 @@ fn log_likelihood(pairs: &[(f64, f64, f64)], weight: f64) -> f64 {
 }
 
 /// The likeliest weight e of the smooth part: the likelihood is concave, so its slope is bisected.
-fn mixture(pairs: &[(f64, f64, f64)]) -> (f64, f64) {
+fn mixture(pairs: &[(f64, f64, f64)]) -> f64 {
     let slope = |e: f64| -> f64 {
         pairs
             .iter()
             .map(|(rows, p, s)| rows * (s - p) / ((1.0 - e) * p + e * s))
             .sum()
     };
-    let weight = if slope(1.0) >= 0.0 {
+    if slope(1.0) >= 0.0 {
         1.0
     } else if slope(MIN_WEIGHT) <= 0.0 {
         MIN_WEIGHT
@@ -281,6 +275,5 @@ fn mixture(pairs: &[(f64, f64, f64)]) -> (f64, f64) {
             }
         }
         0.5 * (low + high)
-    };
-    (weight, log_likelihood(pairs, weight))
+    }
 }

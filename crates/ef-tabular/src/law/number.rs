@@ -3,17 +3,20 @@
 //! * Few distinct values: each is a cell (**listed**); a number off the list has the smoothed marginal, its share by
 //!   Good-Turing.
 //! * Else cell 0 is **continuous**, and values that stand out of their surroundings (**atoms**) are cells of their own.
-//!   On a rounding grid the continuous cell is `(1 - e) empirical + e smooth`; without a grid it is smooth.
+//!   On a rounding grid the continuous cell is `e smooth + sum_g w_g rounded to g + w_r repeats`; without a grid it is
+//!   smooth.
 //! * Missing, if seen at fit, is the last cell.
 //!
 //! On a grid the points of listed values and atoms are cut out of the smooth part, so that no mass is counted twice.
 
 mod features;
 mod fit;
+mod heaps;
 mod range;
 mod ranks;
 
 pub(crate) use fit::NumberLawBuilder;
+use heaps::{Cut, Heap};
 use serde::{Deserialize, Serialize};
 
 use super::sample::Grid;
@@ -39,11 +42,15 @@ pub struct NumberLaw {
     point_rows: Vec<u64>,
     /// Smooth mass of points before each, and the total (0 without a grid).
     cut: Vec<f64>,
+    /// The same under each coarser grid.
+    heap_cuts: Vec<Cut>,
     /// Seen rows before each seen grid point, and the total.
     seen_rows: Vec<u64>,
     /// First and last grid point of the support, where it ends.
     first: Option<i64>,
     last: Option<i64>,
+    /// Weight of the repeated values.
+    repeats: f64,
     /// Smooth mass that is not cut out.
     kept: f64,
     /// Ranks of the range seen at fit.
@@ -69,7 +76,10 @@ pub(super) struct Saved {
     smooth: SmoothLaw,
     /// Weight e of the smooth part.
     weight: f64,
-    /// Grid points seen in the continuous cell, kept only if the empirical part has weight.
+    /// Coarser grids that values are rounded to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    heaps: Vec<Heap>,
+    /// Grid points seen in the continuous cell, kept only if repeated values have weight.
     pub(super) seen: Vec<i64>,
     seen_counts: Vec<u64>,
     /// Copies of each that do not count.
@@ -96,6 +106,26 @@ struct Bound {
 }
 
 impl Saved {
+    /// What the smooth part and the coarser grids leave of the continuous cell.
+    fn rest(&self) -> f64 {
+        1.0 - self.weight - self.heaps.iter().map(|heap| heap.weight).sum::<f64>()
+    }
+
+    /// Weight of the repeated values.
+    fn repeats(&self) -> f64 {
+        if self.seen.is_empty() {
+            0.0
+        } else {
+            self.rest().max(0.0)
+        }
+    }
+
+    /// Whether the weights of the parts sum to 1.
+    fn parts_fit(&self) -> bool {
+        let rest = self.rest();
+        rest > -1e-9 && (rest < 1e-9 || !self.seen.is_empty())
+    }
+
     /// Probability of a number beyond one of the bounds.
     fn outside(&self) -> f64 {
         if self.confined { 0.0 } else { OUTSIDE }
@@ -117,6 +147,8 @@ impl TryFrom<Saved> for NumberLaw {
             && saved.seen.len() == saved.seen_counts.len()
             && saved.smooth.is_whole()
             && (0.0..=1.0).contains(&saved.weight)
+            && saved.heaps.iter().all(Heap::is_whole)
+            && saved.parts_fit()
             && saved.discount >= 0.0
             && saved.discount.is_finite();
         if !whole {
@@ -148,6 +180,7 @@ impl TryFrom<Saved> for NumberLaw {
         let new = if listed { unseen - missing_unseen } else { 0.0 };
         let outside = saved.outside()
             * (f64::from(u8::from(saved.floor.is_some())) + f64::from(u8::from(saved.ceiling.is_some())));
+        let repeats = saved.repeats();
         let log_seen = (-(missing_unseen + new + outside)).ln_1p();
         let (first, last) = ranks::support(saved.grid, saved.floor, saved.ceiling);
         let mut law = Self {
@@ -155,9 +188,11 @@ impl TryFrom<Saved> for NumberLaw {
             point_index,
             point_rows,
             cut: vec![0.0],
+            heap_cuts: Vec::new(),
             seen_rows,
             first,
             last,
+            repeats,
             kept: 1.0,
             ranks_seen: (0.0, 1.0),
             missing_unseen,
@@ -169,6 +204,7 @@ impl TryFrom<Saved> for NumberLaw {
             law.cut.push(law.cut[i] + mass);
         }
         law.kept = (1.0 - law.cut[law.cut.len() - 1]).max(1e-12);
+        law.heap_cuts = law.saved.heaps.iter().map(|heap| law.heap_cut(heap)).collect();
         law.ranks_seen = law.ranks_of_range();
         Ok(law)
     }
@@ -206,9 +242,22 @@ impl NumberLaw {
         (self.saved.min, self.saved.max)
     }
 
-    /// Weight of the smooth part of the continuous cell; the rest is the training values' own counts.
+    /// Weight of the smooth part of the continuous cell; coarser grids and repeated values have the rest.
     pub fn smooth_weight(&self) -> f64 {
         self.saved.weight
+    }
+
+    /// Weight of the repeated values of the continuous cell.
+    pub fn repeats_weight(&self) -> f64 {
+        self.repeats
+    }
+
+    /// The coarser grids that values of the continuous cell are rounded to, as distances in the column's unit, and their
+    /// weights.
+    pub fn heaping(&self) -> impl Iterator<Item = (f64, f64)> {
+        let step = self.saved.grid.step();
+        let heaps = self.saved.heaps.iter();
+        heaps.map(move |heap| (heap.multiple as f64 * step, heap.weight))
     }
 
     /// The map under which the marginal was smoothed.
