@@ -102,7 +102,7 @@ pub(crate) struct SmoothLaw {
 #[derive(Debug)]
 pub(crate) struct SmoothFit {
     pub(crate) law: SmoothLaw,
-    /// Deviation of the kernels, in w.
+    /// Deviation of the kernels in w, at least about a bin's.
     pub(crate) bandwidth: f64,
     pub(crate) score: f64,
 }
@@ -226,7 +226,7 @@ impl SmoothLaw {
         law.fill(choice.shares, choice.bandwidth, background);
         Some(SmoothFit {
             law,
-            bandwidth: choice.bandwidth,
+            bandwidth: choice.bandwidth.max(0.6 * width),
             score: choice.score,
         })
     }
@@ -270,22 +270,6 @@ impl SmoothLaw {
 
     fn lower_mass(&self) -> f64 {
         self.cdf.first().copied().unwrap_or(0.0)
-    }
-
-    /// `F(w2) - F(w1)` without this many of the `rows` it was fitted to, which all lie at w. Kernels of this deviation
-    /// are taken as Gaussian, and a thousandth is always left: what the background gives a lone value.
-    pub(crate) fn mass_without(
-        &self,
-        ends: (f64, f64),
-        w: f64,
-        copies: f64,
-        rows: f64,
-        bandwidth: f64,
-    ) -> f64 {
-        let all = self.log_mass(ends.0, ends.1).exp();
-        let scale = std::f64::consts::FRAC_1_SQRT_2 / bandwidth.max(0.6 * self.width);
-        let own = 0.5 * (libm::erf((ends.1 - w) * scale) - libm::erf((ends.0 - w) * scale));
-        ((rows * all - copies * own) / (rows - copies).max(1.0)).max(1e-3 * all)
     }
 
     pub(crate) fn transformer(&self) -> &dyn Transformer {

@@ -234,8 +234,13 @@ impl NumberLaw {
             let Some(index) = rest.grid.index(value) else {
                 continue;
             };
-            let smooth = &self.saved.smooth;
-            let without = |ends| smooth.mass_without(ends, smooth.w(value), copies, rows, bandwidth);
+            let w = self.saved.smooth.w(value);
+            let without = |(low, high): (f64, f64)| {
+                let all = self.saved.smooth.log_mass(low, high).exp();
+                let own = kernel_mass((high - w) / bandwidth) - kernel_mass((low - w) / bandwidth);
+                // what the background gives a lone value is left in any case
+                ((rows * all - copies * own) / (rows - copies).max(1.0)).max(1e-3 * all)
+            };
             let left = without(self.ends(index));
             parts.rows.push(copies);
             parts.smooth.push((left / self.kept).max(1e-300));
@@ -249,6 +254,11 @@ impl NumberLaw {
         }
         parts
     }
+}
+
+/// Mass of the standard normal kernel between its centre and z, signed.
+fn kernel_mass(z: f64) -> f64 {
+    0.5 * libm::erf(z * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 /// Mean and standard deviation, finite for any finite values.
