@@ -7,7 +7,13 @@
 //! `s` is the smoothed marginal, `S_g` the same rounded to multiples of `g`, `R` the counts of repeated values. Parts
 //! are taken up one by one, the one that adds most to the leave-one-out likelihood first, as long as it adds more than
 //! chance would; after each the weights of all are refitted by expectation maximization (Dempster, Laird & Rubin 1977).
+//!
+//! `R` counts `n_x - 4` copies of a value ([`DISCOUNT`]; absolute discounting, Ney, Essen & Kneser 1994): what fewer than
+//! five training rows share is neither kept nor likelier for having been seen, so that a density does not tell who was in
+//! the table. A left-out copy sees `n_x - 5`.
 
+/// Copies of a value that do not count as evidence that it is drawn again.
+pub(super) const DISCOUNT: f64 = 4.0;
 /// Most coarser grids a column has.
 const MOST_HEAPS: usize = 4;
 /// Fewest multiples within the range seen.
@@ -39,7 +45,7 @@ pub(super) fn multiples(spread: f64, range: f64) -> Vec<i64> {
     multiples
 }
 
-/// The parts of a mixture at distinct values, each left out in turn.
+/// The parts of a mixture at distinct values, a row of the value left out of each.
 #[derive(Debug)]
 pub(super) struct Parts {
     /// Rows that hold each value.

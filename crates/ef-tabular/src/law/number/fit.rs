@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::heaps::Heap;
 use super::{Bound, NumberLaw, Saved};
-use crate::law::heaping::{Parts, multiples};
-use crate::law::kernel::DISCOUNT;
+use crate::law::heaping::{DISCOUNT, Parts, multiples};
 use crate::law::sample::Sample;
 use crate::law::smooth::{SmoothFit, SmoothLaw};
 use crate::transform::{Asinh, Identity, Transformer};
@@ -211,8 +210,8 @@ impl NumberLaw {
         Self::try_from(saved)
     }
 
-    /// The parts' masses at values of the continuous cell, all copies of the value left out (all but one row of the
-    /// repeats). Of many values a part that is spread evenly over them.
+    /// The parts' masses at values of the continuous cell, one row of the value left out. Of many values a part that is
+    /// spread evenly over them.
     fn parts(&self, rest: &Sample, bandwidth: f64) -> Parts {
         let share = MOST_WEIGHED as f64 / rest.values.len() as f64;
         // multiples of the golden ratio meet every residue class alike
@@ -239,7 +238,7 @@ impl NumberLaw {
                 let all = self.saved.smooth.log_mass(low, high).exp();
                 let own = kernel_mass((high - w) / bandwidth) - kernel_mass((low - w) / bandwidth);
                 // what the background gives a lone value is left in any case
-                ((rows * all - copies * own) / (rows - copies).max(1.0)).max(1e-3 * all)
+                ((rows * all - own) / (rows - 1.0).max(1.0)).max(1e-3 * all)
             };
             let left = without(self.ends(index));
             parts.rows.push(copies);
