@@ -49,6 +49,22 @@ fn the_weights_of_planted_heaping_are_found() {
     }
 }
 
+/// Heavier heaping would make atoms of the multiples.
+#[test]
+fn ages_heap_at_5() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let mut age = |i: usize| {
+        let normal = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+        let multiple = if i % 10 < 3 { 5.0 } else { 1.0 };
+        ((45.0 + 15.0 * normal) / multiple).round().max(0.0) * multiple
+    };
+    let law = fit(&(0..600).map(&mut age).collect::<Vec<f64>>());
+    assert!(law.is_continuous());
+    let heaped: f64 = law.heaping().map(|heap| heap.1).sum();
+    assert_abs_diff_eq!(heaped, 0.3, epsilon = 0.1);
+    assert!(law.heaping().all(|heap| heap.0 % 5.0 == 0.0));
+}
+
 #[test]
 fn heaping_is_worth_what_it_tells() {
     // a price rounded to hundreds is known to be one of a hundredth of all numbers

@@ -104,7 +104,7 @@ fn cases() -> Vec<Case> {
             .collect()
     };
     let prices = mixed(1.0, &[(5, 1.0), (1, 100.0)], &|x| 3000.0 * (0.6 * x).exp());
-    let ages = mixed(1.0, &[(3, 10.0), (4, 5.0)], &|x| (45.0 + 15.0 * x).max(0.0))[..700].to_vec();
+    let ages = mixed(1.0, &[(8, 10.0), (4, 5.0)], &|x| (45.0 + 15.0 * x).max(0.0))[..700].to_vec();
     let amounts: Vec<f64> = mixed(1.0, &[(2, 50.0), (3, 1000.0)], &|x| 3000.0 * x)
         .iter()
         .map(|x| x / 100.0)
@@ -190,6 +190,16 @@ fn numbers_of(law: &ColumnLaw) -> &ef_tabular::NumberLaw {
     match law {
         ColumnLaw::Number(law) => law,
         _ => panic!("not a law of numbers"),
+    }
+}
+
+#[test]
+fn the_heaped_cases_are_heaped() {
+    let heaped = |case: &Case| case.name.contains("heaped") || case.name.contains("prices");
+    let cases: Vec<Case> = cases().into_iter().filter(heaped).collect();
+    assert_eq!(cases.len(), 5);
+    for Case { name, law, .. } in &cases {
+        assert!(numbers_of(law).heaping().next().is_some(), "{name}");
     }
 }
 

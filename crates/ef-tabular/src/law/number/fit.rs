@@ -247,8 +247,10 @@ impl NumberLaw {
                 .repeats
                 .push((copies - 1.0 - DISCOUNT).max(0.0) / (counted - 1.0).max(1.0));
             for (at, masses) in parts.heaps.iter_mut().enumerate() {
-                let ends = self.heap_ends(&self.saved.heaps[at], index);
-                masses.push(ends.map_or(0.0, |ends| without(ends) / self.heap_kept(at)));
+                let (heap, kept) = (&self.saved.heaps[at], self.heap_kept(at));
+                // a grid whose multiples are nearly all points of their own has nothing to say here
+                let ends = self.heap_ends(heap, index).filter(|_| kept > 1e-3);
+                masses.push(ends.map_or(0.0, |ends| without(ends) / kept));
             }
         }
         parts

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::NumberLaw;
 
+/// Largest multiple: beyond it grid points are not exact.
+const MOST_MULTIPLE: i64 = 1 << 53;
+
 /// A coarser grid and its share of the continuous cell.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Heap {
@@ -19,7 +22,7 @@ pub(super) struct Heap {
 
 impl Heap {
     pub(super) fn is_whole(&self) -> bool {
-        self.multiple >= 2 && (0.0..=1.0).contains(&self.weight)
+        (2..=MOST_MULTIPLE).contains(&self.multiple) && (0.0..=1.0).contains(&self.weight)
     }
 
     /// The last multiple at or below a grid point.
