@@ -66,7 +66,7 @@ pub(crate) fn default_training(part: Part) -> TrainConfig {
             config
                 .epochs(200)
                 .lr(2e-3)
-                .weight_decay(0.3)
+                .weight_decay(0.4)
                 .plan(Plan::Hold(hold))
         }
         Part::Cells => config.epochs(40).lr(2e-3).weight_decay(0.1),
@@ -85,7 +85,7 @@ impl Architecture {
             cells_hidden: 256,
             cells_blocks: 2,
             cells_dropout: match model {
-                ModelKind::Auto | ModelKind::Chain => 0.3,
+                ModelKind::Auto | ModelKind::Chain => 0.4,
                 _ => 0.2,
             },
             members: 1,
