@@ -60,6 +60,7 @@ pub(crate) fn default_training(part: Part) -> TrainConfig {
         Part::Columns => {
             let hold = Hold {
                 patience: 2,
+                patience_steps: 160,
                 anneal: 0.25,
             };
             config

@@ -1,8 +1,9 @@
-//! A training step of a mixed density allocates nothing.
+//! A training step of a density over mixed rows allocates nothing.
 
 use std::alloc::System;
 
 use ef_bijectors::{Bijector, BijectorError, FlowConfig, MlpConfig, maf, real_nvp};
+use ef_density::chain::{ChainConfig, ColumnChain};
 use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedScratch, RankFlow};
 use ef_density::{ColumnLaw, Density, Key, Place, StepKey};
 use ndarray::Array2;
@@ -92,6 +93,14 @@ fn a_step_allocates_nothing() {
 
     let cells = DiscreteMade::new(&layout, &DiscreteConfig { net, dropout: 0.2 }).unwrap();
     assert_eq!(allocations(&cells, &rows), 0);
+
+    let config = ChainConfig {
+        net,
+        dropout: 0.2,
+        components: 4,
+    };
+    let chain = ColumnChain::new(&layout, &config).unwrap();
+    assert_eq!(allocations(&chain, &rows), 0);
 
     let config = FlowConfig {
         layers: 3,

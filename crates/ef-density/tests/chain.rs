@@ -7,7 +7,8 @@ use approx::{assert_abs_diff_eq, assert_relative_eq};
 use ef_check::{DensityConfig, assert_density};
 use ef_density::chain::{ChainConfig, ColumnChain};
 use ef_density::mixed::{Layout, MixedRows, MixedScratch};
-use ef_density::{ColumnLaw, Density, Key, Place, ScoreKey};
+use ef_density::{ColumnLaw, Density, Key, Place, ScoreKey, StepKey};
+use ef_tensor::simd::{Level, with_level};
 use ef_tensor::{Activation, MlpConfig, SparseLinear};
 use ndarray::{Array2, s};
 use rand::{Rng, SeedableRng};
@@ -270,5 +271,52 @@ fn the_start_is_independent_columns() {
     let rows = draw_rows(&layout, &laws, 10, 0, &mut ChaCha8Rng::seed_from_u64(2));
     for l in log_probs(&chain, &params, &rows) {
         assert_relative_eq!(l, -(12.0_f64.ln()), max_relative = 1e-9);
+    }
+}
+
+/// The generic code in `f32`, at every level the machine has, against `f64` at the same weights.
+#[test]
+fn narrow_numbers_agree_at_every_level() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let mut rng = ChaCha8Rng::seed_from_u64(70 + i as u64);
+        let (layout, chain) = chain(laws, 2, 0.0);
+        let narrow: Vec<f32> = params(&chain, 1.0, &mut rng).iter().map(|&p| p as f32).collect();
+        let wide: Vec<f64> = narrow.iter().map(|&p| f64::from(p)).collect();
+        let rows = draw_rows(&layout, laws, 40, 2, &mut rng);
+        let index: Vec<usize> = (0..40).collect();
+        let key = StepKey {
+            key: Key::new(1),
+            step: 0,
+            row: 0,
+        };
+        let mut grads = vec![0.0; wide.len()];
+        let nll = chain.nll_backward(
+            &wide,
+            &rows,
+            &index,
+            key,
+            &mut MixedScratch::default(),
+            &mut grads,
+        );
+        let size = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
+        for level in Level::ALL {
+            let (found, own) = with_level(level, || {
+                let mut own = vec![0.0_f32; narrow.len()];
+                let mut scratch = MixedScratch::default();
+                let nll = chain.nll_backward(&narrow, &rows, &index, key, &mut scratch, &mut own);
+                (nll, own)
+            });
+            assert_relative_eq!(found, nll, epsilon = 1e-4 * 40.0, max_relative = 1e-5);
+            let error = own
+                .iter()
+                .zip(&grads)
+                .map(|(o, g)| (f64::from(*o) - g).powi(2))
+                .sum::<f64>()
+                .sqrt();
+            assert!(
+                error <= 1e-4 * (1.0 + size),
+                "table {i}, {level:?}: {error} of {size}"
+            );
+        }
     }
 }

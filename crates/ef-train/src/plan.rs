@@ -21,13 +21,15 @@ pub enum Plan {
 /// cosine down from the best weights (warmup-stable-decay, Hu et al. 2024, 2404.06395). No number of epochs has to be
 /// known beforehand: the annealing is as long as what was learned before it deserves.
 ///
-/// Training is held until `patience` epochs brought nothing better, or until the annealing that would follow ends with
+/// Training is held until `patience` epochs (of at least `patience_steps` steps in all) brought nothing better, or until the annealing that would follow ends with
 /// the last of `epochs` or with `max_time`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
     /// Epochs without a better validation loss after which the rate falls.
     pub patience: usize,
+    /// As many optimizer steps have to bring nothing better: the epochs of a small table are short.
+    pub patience_steps: u64,
     /// Epochs of annealing, as a share of the best epoch; at least [`Hold::FEWEST`].
     pub anneal: f64,
 }
@@ -35,6 +37,12 @@ pub struct Hold {
 impl Hold {
     /// Fewest epochs of annealing.
     pub const FEWEST: usize = 3;
+
+    /// Epochs without a better loss that end the hold.
+    fn patience(self, steps_per_epoch: u64) -> usize {
+        let epochs = self.patience_steps.div_ceil(steps_per_epoch.max(1));
+        self.patience.max(usize::try_from(epochs).unwrap_or(usize::MAX))
+    }
 
     /// Epochs of annealing that follow a best epoch.
     fn annealing(self, best: usize) -> usize {
@@ -146,7 +154,7 @@ impl Course {
             0.0 => usize::MAX,
             time => (at.epoch as f64 * (1.0 - time) / time) as usize,
         };
-        let ends = if at.epoch - at.best >= hold.patience {
+        let ends = if at.epoch - at.best >= hold.patience(at.steps_per_epoch) {
             StopReason::EarlyStopping
         } else if at.epoch + epochs >= self.last {
             StopReason::Completed
@@ -179,7 +187,11 @@ mod tests {
     const STEPS: u64 = 10;
 
     fn config(epochs: usize, patience: usize, anneal: f64) -> TrainConfig {
-        let plan = Plan::Hold(Hold { patience, anneal });
+        let plan = Plan::Hold(Hold {
+            patience,
+            patience_steps: 0,
+            anneal,
+        });
         TrainConfig::default().epochs(epochs).warmup(5).plan(plan)
     }
 
@@ -224,6 +236,21 @@ mod tests {
         assert_eq!(
             (last, annealed, reason),
             (32, Some(22), StopReason::EarlyStopping)
+        );
+    }
+
+    #[test]
+    fn short_epochs_need_more_of_them() {
+        let mut config = config(100, 2, 0.5);
+        config.plan = Plan::Hold(Hold {
+            patience: 2,
+            patience_steps: 45,
+            anneal: 0.5,
+        });
+        let (last, annealed, reason) = run(&config, 20, |_| 0.0);
+        assert_eq!(
+            (last, annealed, reason),
+            (35, Some(25), StopReason::EarlyStopping)
         );
     }
 
