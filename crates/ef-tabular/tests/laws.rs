@@ -90,6 +90,25 @@ fn cases() -> Vec<Case> {
         .enumerate()
         .map(|(i, x)| rounded(*x, if i % 3 == 0 { 3 } else { 1 }))
         .collect::<Vec<_>>();
+    let to = |x: f64, multiple: f64| (x / multiple).round() * multiple;
+    let mixed = |fine: f64, coarse: &[(usize, f64)], scale: &dyn Fn(f64) -> f64| -> Vec<f64> {
+        let grid = |i: usize| {
+            coarse
+                .iter()
+                .find(|(every, _)| i.is_multiple_of(*every))
+                .map_or(fine, |g| g.1)
+        };
+        base.iter()
+            .enumerate()
+            .map(|(i, x)| to(scale(*x), grid(i)))
+            .collect()
+    };
+    let prices = mixed(1.0, &[(5, 1.0), (1, 100.0)], &|x| 3000.0 * (0.6 * x).exp());
+    let ages = mixed(1.0, &[(8, 10.0), (4, 5.0)], &|x| (45.0 + 15.0 * x).max(0.0))[..700].to_vec();
+    let amounts: Vec<f64> = mixed(1.0, &[(2, 50.0), (3, 1000.0)], &|x| 3000.0 * x)
+        .iter()
+        .map(|x| x / 100.0)
+        .collect();
     vec![
         case("listed", 1.0, &map(&|x| rounded(3.0 * x, 0)), None),
         case(
@@ -124,6 +143,20 @@ fn cases() -> Vec<Case> {
         ),
         case("skewed tenths", 0.1, &spending, None),
         case("heaped thousandths", 0.001, &heaped, None),
+        case("house prices, mostly in hundreds", 1.0, &prices, None),
+        case(
+            "house prices, an atom on the coarser grid",
+            1.0,
+            &with(prices.clone(), &[900.0], 300),
+            None,
+        ),
+        case("ages heaped at 5 and 10", 1.0, &ages, None),
+        case(
+            "amounts heaped on both sides of 0",
+            0.01,
+            &amounts,
+            Some(Arc::new(Negate)),
+        ),
         case("density", 0.0, &base, None),
         case(
             "density with atoms and missing",
@@ -157,6 +190,16 @@ fn numbers_of(law: &ColumnLaw) -> &ef_tabular::NumberLaw {
     match law {
         ColumnLaw::Number(law) => law,
         _ => panic!("not a law of numbers"),
+    }
+}
+
+#[test]
+fn the_heaped_cases_are_heaped() {
+    let heaped = |case: &Case| case.name.contains("heaped") || case.name.contains("prices");
+    let cases: Vec<Case> = cases().into_iter().filter(heaped).collect();
+    assert_eq!(cases.len(), 5);
+    for Case { name, law, .. } in &cases {
+        assert!(numbers_of(law).heaping().next().is_some(), "{name}");
     }
 }
 
@@ -490,12 +533,14 @@ proptest! {
 fn a_damaged_law_is_refused_when_it_is_loaded() {
     let values: Vec<f64> = (0..500).map(|i| f64::from(i) * 1.25).collect();
     let law = serde_json::to_value(ColumnLaw::fit_numbers(&values, None).unwrap()).unwrap();
-    let damages: [fn(&mut serde_json::Value); 5] = [
+    let damages: [fn(&mut serde_json::Value); 7] = [
         |law| law["smooth"]["cdf"] = serde_json::json!([]),
         |law| law["smooth"]["cdf"] = serde_json::json!([0.5, 0.2, 0.9]),
         |law| law["smooth"]["width"] = serde_json::json!(-1.0),
         |law| law["counts"] = serde_json::json!([1, 2, 3]),
         |law| law["weight"] = serde_json::json!(7.0),
+        |law| law["heaps"] = serde_json::json!([{"multiple": 0, "weight": 0.1}]),
+        |law| law["heaps"] = serde_json::json!([{"multiple": 5, "weight": 0.9}]),
     ];
     for damage in damages {
         let mut damaged = law.clone();
@@ -529,4 +574,34 @@ fn confined_draws_stay_in_the_range_seen() {
             );
         }
     }
+}
+
+/// A law saved before there was heaping holds no grids: counts have all that the smooth part leaves.
+#[test]
+fn a_law_saved_before_heaping_is_read_as_it_was() {
+    let values: Vec<f64> = (0..6000).map(|i| f64::from((i * i) % 1009)).collect();
+    let law = ColumnLaw::fit_numbers(&values, None).unwrap();
+    let mut saved = serde_json::to_value(&law).unwrap();
+    let repeated: Vec<i64> = (0..1009)
+        .filter(|x| values.contains(&f64::from(*x as i32)))
+        .collect();
+    let count = |x: &i64| values.iter().filter(|value| **value == *x as f64).count();
+    saved.as_object_mut().unwrap().remove("heaps");
+    saved.as_object_mut().unwrap().remove("discount");
+    saved["weight"] = serde_json::json!(0.25);
+    saved["seen"] = serde_json::json!(repeated);
+    saved["seen_counts"] = serde_json::json!(repeated.iter().map(count).collect::<Vec<usize>>());
+    let old: ColumnLaw = serde_json::from_value(saved).unwrap();
+    let ColumnLaw::Number(numbers) = &old else {
+        panic!("not a law of numbers")
+    };
+    assert_eq!((numbers.smooth_weight(), numbers.repeats_weight()), (0.25, 0.75));
+    assert_eq!(numbers.heaping().count(), 0);
+    for x in &repeated {
+        let place = old.place(Value::Number(*x as f64));
+        let empirical = 0.75 * count(x) as f64 / values.len() as f64;
+        assert!(place.hi - place.lo >= empirical - 1e-12, "{x}: {place:?}");
+    }
+    let everything = numbers.mass(f64::NEG_INFINITY, f64::INFINITY) + old.log_marginal(Value::Missing).exp();
+    assert_abs_diff_eq!(everything, 1.0, epsilon = 1e-9);
 }

@@ -66,6 +66,8 @@ pub struct ColumnChain {
     embedding: SparseLinear,
     numbers: Linear,
     context: Linear,
+    /// From normal scores straight to the outputs: what is linear among numbers is learned at once.
+    skip: Linear,
     net: Mlp,
     /// Degrees of the hidden units: how many columns each sees.
     degrees: Vec<usize>,
@@ -86,7 +88,7 @@ impl ColumnChain {
         let hidden = if span == 0 { 0 } else { config.net.hidden };
         let degrees: Vec<usize> = (0..hidden).map(|u| lowest + u * span / hidden).collect();
         let mut embedding = SparseLinear::new(hidden);
-        let mut output_degrees = Vec::new();
+        let (mut output_degrees, mut scores_seen, mut scores) = (Vec::new(), Vec::new(), 0);
         for (j, column) in columns.iter().enumerate() {
             if let Some(v) = column.variable {
                 let first_unit = degrees.partition_point(|&d| d <= j);
@@ -94,6 +96,8 @@ impl ColumnChain {
                     embedding.with_variable(column.cells, &layout.variables()[v].features, first_unit);
             }
             output_degrees.resize(column.outputs.end, j);
+            scores_seen.resize(column.outputs.end, scores);
+            scores += usize::from(column.rank.is_some());
         }
         let features = columns.last().map_or(0, |c| c.features.end);
         let seen = |degree: usize| degree.checked_sub(1).map_or(0, |last| columns[last].features.end);
@@ -102,6 +106,7 @@ impl ColumnChain {
             numbers: Linear::masked(features, &limits)?.without_bias(),
             embedding,
             context: Linear::new(layout.context_dim(), hidden),
+            skip: Linear::masked(scores, &scores_seen)?.without_bias(),
             net: Mlp::masked(config.net, &degrees, &output_degrees)?,
             ranks: layout.ranks().to_vec(),
             shares: layout.variables().iter().map(|v| v.shares.clone()).collect(),
@@ -112,28 +117,31 @@ impl ColumnChain {
         })
     }
 
-    fn sizes(&self) -> [usize; 3] {
+    fn sizes(&self) -> [usize; 4] {
         [
             self.embedding.num_params(),
             self.numbers.num_params(),
             self.context.num_params(),
+            self.skip.num_params(),
         ]
     }
 
-    fn split<'a, T>(&self, params: &'a [T]) -> [&'a [T]; 4] {
-        let [a, b, c] = self.sizes();
+    fn split<'a, T>(&self, params: &'a [T]) -> [&'a [T]; 5] {
+        let [a, b, c, d] = self.sizes();
         let (embedding, rest) = params.split_at(a);
         let (numbers, rest) = rest.split_at(b);
-        let (context, net) = rest.split_at(c);
-        [embedding, numbers, context, net]
+        let (context, rest) = rest.split_at(c);
+        let (skip, net) = rest.split_at(d);
+        [embedding, numbers, context, skip, net]
     }
 
-    fn split_mut<'a, T>(&self, params: &'a mut [T]) -> [&'a mut [T]; 4] {
-        let [a, b, c] = self.sizes();
+    fn split_mut<'a, T>(&self, params: &'a mut [T]) -> [&'a mut [T]; 5] {
+        let [a, b, c, d] = self.sizes();
         let (embedding, rest) = params.split_at_mut(a);
         let (numbers, rest) = rest.split_at_mut(b);
-        let (context, net) = rest.split_at_mut(c);
-        [embedding, numbers, context, net]
+        let (context, rest) = rest.split_at_mut(c);
+        let (skip, net) = rest.split_at_mut(d);
+        [embedding, numbers, context, skip, net]
     }
 
     fn codes<'a>(&self, rows: usize, codes: &'a [u32]) -> ArrayView2<'a, u32> {
@@ -160,6 +168,19 @@ impl ColumnChain {
             }
         }
         x
+    }
+
+    /// The normal scores among the dense features: `(rows, ranks)`.
+    fn scores<T: Real>(&self, features: ArrayView2<'_, T>, ws: &mut Workspace<T>) -> Array2<T> {
+        let mut scores = ws.take(features.nrows(), self.ranks.len());
+        for column in &self.columns {
+            if let Some(r) = column.rank {
+                scores
+                    .column_mut(r)
+                    .assign(&features.column(column.features.start));
+            }
+        }
+        scores
     }
 
     /// Runs the heads of all rows: `log_probs` gets each row's sum, `y` becomes the gradient of its negative.
@@ -191,7 +212,7 @@ impl ColumnChain {
         context: ArrayView2<'_, T>,
         ws: &mut Workspace<T>,
     ) -> Array2<T> {
-        let [p_embedding, p_numbers, p_context, _] = self.split(params);
+        let [p_embedding, p_numbers, p_context, ..] = self.split(params);
         let mut h = ws.take(codes.nrows(), self.net.hidden());
         self.context.forward(p_context, context, h.view_mut());
         self.numbers.forward_add(p_numbers, features, h.view_mut());
@@ -250,11 +271,13 @@ impl<T: Real> Density<T> for ColumnChain {
         self.embedding.visit_params(&mut Scope::new("cells", visitor));
         self.numbers.visit_params(&mut Scope::new("numbers", visitor));
         self.context.visit_params(&mut Scope::new("context", visitor));
+        self.skip.visit_params(&mut Scope::new("skip", visitor));
         self.net.visit_params(visitor);
     }
 
     fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
-        let [embedding, numbers, context, net] = self.split_mut(params);
+        let [embedding, numbers, context, skip, net] = self.split_mut(params);
+        skip.fill(T::zero());
         self.embedding.init(1.0, rng, embedding);
         self.numbers.init(1.0, rng, numbers);
         self.context.init(1.0, rng, context);
@@ -293,7 +316,8 @@ impl<T: Real> Density<T> for ColumnChain {
     }
 
     fn project(&self, params: &mut [T]) {
-        let [embedding, numbers, _, net] = self.split_mut(params);
+        let [embedding, numbers, _, skip, net] = self.split_mut(params);
+        self.skip.project(skip);
         self.embedding.project(embedding);
         self.numbers.project(numbers);
         self.net.project(net);
@@ -317,12 +341,14 @@ impl<T: Real> Density<T> for ColumnChain {
         let features = self.features(rows, index, codes, ws);
         let h = self.first(params, codes, features.view(), context.view(), ws);
         let mut y = ws.take(index.len(), self.net.outputs());
-        let [.., p_net] = self.split(params);
+        let [.., p_skip, p_net] = self.split(params);
         self.net.forward(p_net, h, y.view_mut(), None, None, ws);
+        let scores = self.scores(features.view(), ws);
+        self.skip.forward_add(p_skip, scores.view(), y.view_mut());
         self.heads(rows, index, codes, y.view_mut(), |i, log_prob| {
             out[i] = log_prob + rows.log_measure[index[i]];
         });
-        for a in [y, features, context] {
+        for a in [y, features, scores, context] {
             ws.give(a);
         }
         scratch.codes = gathered;
@@ -344,23 +370,26 @@ impl<T: Real> Density<T> for ColumnChain {
         let context = gather_context(rows, index, ws);
         let features = self.features(rows, index, codes, ws);
         let h = self.first(params, codes, features.view(), context.view(), ws);
-        let [.., p_net] = self.split(params);
-        let [g_embedding, g_numbers, g_context, g_net] = self.split_mut(grads);
+        let [.., p_skip, p_net] = self.split(params);
+        let [g_embedding, g_numbers, g_context, g_skip, g_net] = self.split_mut(grads);
         let mut y = ws.take(index.len(), self.net.outputs());
         let mut dropout = (self.dropout > 0.0 && self.net.config().residual)
             .then(|| KeyedDropout::new(self.dropout, key.purpose("dropout"), key.row));
         let masks = dropout.as_mut().map(|d| d as &mut dyn ef_tensor::DropoutMask<T>);
         let dropped = masks.is_some();
         self.net.forward(p_net, h, y.view_mut(), masks, Some(tape), ws);
+        let scores = self.scores(features.view(), ws);
+        self.skip.forward_add(p_skip, scores.view(), y.view_mut());
         let mut nll = 0.0;
         self.heads(rows, index, codes, y.view_mut(), |i, log_prob| {
             nll -= log_prob + rows.log_measure[index[i]];
         });
+        self.skip.backward(scores.view(), y.view(), g_skip);
         let gh = self.net.backward(p_net, y.view(), dropped, g_net, tape, ws);
         self.context.backward(context.view(), gh.view(), g_context);
         self.numbers.backward(features.view(), gh.view(), g_numbers);
         self.embedding.backward(codes, gh.view(), g_embedding);
-        for a in [y, features, context, gh] {
+        for a in [y, features, scores, context, gh] {
             ws.give(a);
         }
         scratch.codes = gathered;
@@ -376,7 +405,7 @@ impl<T: Real> Density<T> for ColumnChain {
         scratch: &mut MixedScratch<T>,
     ) -> MixedRows {
         let n = given.context.nrows();
-        let [p_embedding, p_numbers, p_context, p_net] = self.split(params);
+        let [p_embedding, p_numbers, p_context, p_skip, p_net] = self.split(params);
         let ws = &mut scratch.ws;
         let context = given_context(given, ws);
         // Two uniform numbers a column: which component or cell, and where in it.
@@ -394,6 +423,8 @@ impl<T: Real> Density<T> for ColumnChain {
         };
         let (mut left, mut picks) = (Vec::with_capacity(n), vec![0_u32; n]);
         let mut features = ws.take(self.numbers.inputs(), n);
+        let mut scores = ws.zeros(self.ranks.len(), n);
+        let mut y = ws.take(self.net.outputs(), n);
         let mut net = Incremental::new(&self.net, p_net, n, ws);
         let hidden = self.net.hidden();
         self.context
@@ -406,7 +437,11 @@ impl<T: Real> Density<T> for ColumnChain {
             if column.outputs.is_empty() {
                 continue;
             }
-            let y = net.outputs(column.outputs.clone());
+            y.slice_mut(s![column.outputs.clone(), ..])
+                .assign(&net.outputs(column.outputs.clone()));
+            self.skip
+                .forward_units_add(p_skip, column.outputs.clone(), scores.view(), y.view_mut());
+            let y = y.slice(s![column.outputs.clone(), ..]);
             let logits = column.logits(self.components).len();
             let mut weights = ws.take(logits, n);
             weights.assign(&y.slice(s![..logits, ..]));
@@ -431,6 +466,7 @@ impl<T: Real> Density<T> for ColumnChain {
                     let column = features.slice_mut(s![column.features.clone(), i]);
                     RankInputs::write(rank, column.into_iter());
                 }
+                scores.row_mut(r).assign(&features.row(column.features.start));
             }
             if let Some(v) = column.variable {
                 drawn.codes.column_mut(v).assign(&ArrayView1::from(&picks));
@@ -444,8 +480,9 @@ impl<T: Real> Density<T> for ColumnChain {
             }
         }
         net.finish(ws);
-        ws.give(features);
-        ws.give(context);
+        for a in [features, scores, y, context] {
+            ws.give(a);
+        }
         drawn
     }
 }

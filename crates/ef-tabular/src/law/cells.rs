@@ -4,6 +4,8 @@ use super::{ColumnLaw, NumberLaw, Value};
 
 /// Fewest training rows a cell should hold.
 const LEAST_ROWS: u64 = 40;
+/// Weight of repeated values from which each is a cell.
+const MOSTLY: f64 = 0.9;
 
 /// Cut points of the continuous cell, in values and in ranks.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +62,7 @@ impl NumberLaw {
         let few = |count: i64| usize::try_from(count).is_ok_and(|count| count <= max_cells);
         if let Some((low, high)) = span.filter(|(low, high)| few(high - low + 1)) {
             (low..high).for_each(|index| cut(grid.edge(index), self.upper(index)));
-        } else if !seen.is_empty() && seen.len() <= max_cells {
+        } else if self.repeats_weight() > MOSTLY && seen.len() <= max_cells {
             for pair in seen.windows(2) {
                 let middle = pair[0] + (pair[1] - pair[0]) / 2;
                 let middle = if pair[1] - pair[0] == 1 { pair[0] } else { middle };

@@ -1,20 +1,13 @@
 //! Kernel density on bins, its bandwidth chosen by leave-one-out likelihood.
 //!
 //! Gaussian kernels, reflected at both ends of the binned range, are convolved by Fourier transform. A distinct value
-//! with `n_x` copies is scored by the estimate that leaves out **all** its copies, so that repeats do not pull the
-//! bandwidth to 0; on a grid the repeats have a law of their own, and one weight `e` mixes the two:
-//! `(1 - e) empirical + e kernel`. The empirical law counts `n_x - 4` copies of a value ([`DISCOUNT`]; absolute
-//! discounting, Ney, Essen & Kneser 1994): what fewer than five training rows share is neither kept nor likelier for
-//! having been seen, so that a density does not tell who was in the table. A left-out copy sees `n_x - 5`.
+//! is scored by the estimate that leaves out **all** its copies, so that repeats do not pull the bandwidth to 0: on a grid
+//! they have parts of their own in the mixture ([`heaping`](super::heaping)).
 
 use super::fft::Fft;
 
 /// Bins of a range of w.
 pub(crate) const BINS: usize = 4096;
-/// Copies of a value that do not count as evidence that it is drawn again.
-pub(crate) const DISCOUNT: f64 = 4.0;
-/// The kernel part never gets less weight than this on a grid.
-const MIN_WEIGHT: f64 = 1e-3;
 
 /// One distinct value, or several alike in bin and count.
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +48,6 @@ pub(crate) struct Kernel {
 #[derive(Debug, Clone)]
 pub(crate) struct Choice {
     pub(crate) bandwidth: f64,
-    /// Weight of the kernel part; 1 without a grid.
-    pub(crate) weight: f64,
     /// Leave-one-out log-likelihood of all rows, nats, in units of x.
     pub(crate) score: f64,
     /// Share of each bin.
@@ -165,12 +156,7 @@ impl Kernel {
             (side(offset + half) - side(offset - half)).max(0.0)
         };
         let range = self.width * BINS as f64;
-        let mut pairs = Vec::with_capacity(self.groups.len());
-        let counted: f64 = self
-            .groups
-            .iter()
-            .map(|g| g.values * (g.point.copies - DISCOUNT).max(0.0))
-            .sum();
+        let mut score = 0.0;
         for group in &self.groups {
             let point = group.point;
             let mirror = 2 * group.bin + 1;
@@ -191,24 +177,12 @@ impl Kernel {
             };
             let left = ((self.rows * all - point.copies * own) / (self.rows - point.copies)).max(0.0);
             let smooth = (1.0 - self.background) * left + self.background * extent / range;
-            pairs.push((
-                group.values * point.copies,
-                (point.copies - 1.0 - DISCOUNT).max(0.0) / (counted - 1.0).max(1.0),
-                smooth.max(1e-300),
-            ));
-        }
-        let on_grid = self.groups.first().is_some_and(|group| group.point.half > 0.0);
-        let (weight, mut score) = if on_grid {
-            mixture(&pairs)
-        } else {
-            (1.0, log_likelihood(&pairs, 1.0))
-        };
-        if !on_grid {
-            score += self
-                .groups
-                .iter()
-                .map(|g| g.values * g.point.copies * g.point.log_derivative)
-                .sum::<f64>();
+            let in_x = if point.half > 0.0 {
+                0.0
+            } else {
+                point.log_derivative
+            };
+            score += group.values * point.copies * (smooth.max(1e-300).ln() + in_x);
         }
         let total: f64 = shares.iter().sum();
         shares
@@ -216,7 +190,6 @@ impl Kernel {
             .for_each(|share| *share /= total.max(f64::MIN_POSITIVE));
         Choice {
             bandwidth,
-            weight,
             score,
             shares,
         }
@@ -248,39 +221,4 @@ fn interpolate(sums: &[f64], at: f64) -> f64 {
     let at = at.clamp(0.0, last as f64);
     let i = (at as usize).min(last - 1);
     sums[i] + (at - i as f64) * (sums[i + 1] - sums[i])
-}
-
-/// `sum rows ln((1 - e) empirical + e smooth)`.
-fn log_likelihood(pairs: &[(f64, f64, f64)], weight: f64) -> f64 {
-    pairs
-        .iter()
-        .map(|(rows, empirical, smooth)| rows * ((1.0 - weight) * empirical + weight * smooth).ln())
-        .sum()
-}
-
-/// The likeliest weight e of the smooth part: the likelihood is concave, so its slope is bisected.
-fn mixture(pairs: &[(f64, f64, f64)]) -> (f64, f64) {
-    let slope = |e: f64| -> f64 {
-        pairs
-            .iter()
-            .map(|(rows, p, s)| rows * (s - p) / ((1.0 - e) * p + e * s))
-            .sum()
-    };
-    let weight = if slope(1.0) >= 0.0 {
-        1.0
-    } else if slope(MIN_WEIGHT) <= 0.0 {
-        MIN_WEIGHT
-    } else {
-        let (mut low, mut high) = (MIN_WEIGHT, 1.0);
-        for _ in 0..14 {
-            let middle = 0.5 * (low + high);
-            if slope(middle) > 0.0 {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        0.5 * (low + high)
-    };
-    (weight, log_likelihood(pairs, weight))
 }

@@ -18,6 +18,7 @@ mod category;
 mod cells;
 mod date;
 mod fft;
+mod heaping;
 mod kernel;
 mod number;
 mod sample;

@@ -3,26 +3,28 @@
 //! * Few distinct values: each is a cell (**listed**); a number off the list has the smoothed marginal, its share by
 //!   Good-Turing.
 //! * Else cell 0 is **continuous**, and values that stand out of their surroundings (**atoms**) are cells of their own.
-//!   On a rounding grid the continuous cell is `(1 - e) empirical + e smooth`; without a grid it is smooth.
+//!   On a rounding grid the continuous cell is `e smooth + sum_g w_g rounded to g + w_r repeats`; without a grid it is
+//!   smooth.
 //! * Missing, if seen at fit, is the last cell.
 //!
 //! On a grid the points of listed values and atoms are cut out of the smooth part, so that no mass is counted twice.
 
 mod features;
 mod fit;
+mod heaps;
 mod range;
 mod ranks;
+mod saved;
 
 pub(crate) use fit::NumberLawBuilder;
+use heaps::Cut;
+use saved::{Bound, Saved};
 use serde::{Deserialize, Serialize};
 
 use super::sample::Grid;
-use super::smooth::SmoothLaw;
-use super::{Place, Value, unseen_share};
+use super::{Place, Value};
 use crate::transform::Transformer;
 
-/// Probability of a number on the wrong side of a natural bound.
-const OUTSIDE: f64 = 1e-6;
 /// Ranks nearer to 0 or 1 are drawn as this: beyond it lie no digits.
 const LOWEST_RANK: f64 = 1e-15;
 /// The log-probability given to values so far out that the tail's own underflows.
@@ -39,11 +41,15 @@ pub struct NumberLaw {
     point_rows: Vec<u64>,
     /// Smooth mass of points before each, and the total (0 without a grid).
     cut: Vec<f64>,
+    /// The same under each coarser grid.
+    heap_cuts: Vec<Cut>,
     /// Seen rows before each seen grid point, and the total.
     seen_rows: Vec<u64>,
     /// First and last grid point of the support, where it ends.
     first: Option<i64>,
     last: Option<i64>,
+    /// Weight of the repeated values.
+    repeats: f64,
     /// Smooth mass that is not cut out.
     kept: f64,
     /// Ranks of the range seen at fit.
@@ -54,130 +60,6 @@ pub struct NumberLaw {
     new: f64,
     /// `ln` of what is left for the cells.
     log_seen: f64,
-}
-
-/// What a law keeps: plain numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Saved {
-    grid: Grid,
-    missing: u64,
-    /// Rows in the continuous cell; 0 if all values are listed.
-    pub(super) continuous: u64,
-    /// Listed values, or atoms, ascending.
-    points: Vec<f64>,
-    counts: Vec<u64>,
-    smooth: SmoothLaw,
-    /// Weight e of the smooth part.
-    weight: f64,
-    /// Grid points seen in the continuous cell, kept only if the empirical part has weight.
-    pub(super) seen: Vec<i64>,
-    seen_counts: Vec<u64>,
-    /// Copies of each that do not count.
-    #[serde(default)]
-    discount: f64,
-    /// The support's ends, where it has any, and whether the end itself belongs to it.
-    floor: Option<Bound>,
-    ceiling: Option<Bound>,
-    /// Whether there is no number at all beyond the ends.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    confined: bool,
-    mean: f64,
-    deviation: f64,
-    min: f64,
-    max: f64,
-    /// Most significant digits of any value: drawn numbers without a grid are written with as many.
-    digits: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Bound {
-    at: f64,
-    closed: bool,
-}
-
-impl Saved {
-    /// Probability of a number beyond one of the bounds.
-    fn outside(&self) -> f64 {
-        if self.confined { 0.0 } else { OUTSIDE }
-    }
-}
-
-impl TryFrom<Saved> for NumberLaw {
-    type Error = String;
-
-    fn try_from(saved: Saved) -> Result<Self, String> {
-        let sums = |counts: &[u64]| {
-            let mut sums = vec![0u64];
-            counts
-                .iter()
-                .for_each(|count| sums.push(sums[sums.len() - 1].saturating_add(*count)));
-            sums
-        };
-        let whole = saved.points.len() == saved.counts.len()
-            && saved.seen.len() == saved.seen_counts.len()
-            && saved.smooth.is_whole()
-            && (0.0..=1.0).contains(&saved.weight)
-            && saved.discount >= 0.0
-            && saved.discount.is_finite();
-        if !whole {
-            return Err("the law of a number column is damaged; its lists do not fit together".to_owned());
-        }
-        let point_rows = sums(&saved.counts);
-        let seen_rows = sums(&saved.seen_counts);
-        let on_grid = saved.grid.decimals().is_some();
-        let point_index = if on_grid {
-            saved.points.iter().filter_map(|x| saved.grid.index(*x)).collect()
-        } else {
-            Vec::new()
-        };
-        let numbers = saved.continuous.saturating_add(point_rows[point_rows.len() - 1]);
-        let rows = numbers.saturating_add(saved.missing) as usize;
-        let listed = saved.continuous == 0;
-        let singletons = saved.counts.iter().filter(|count| **count == 1).count();
-        let unseen = if listed {
-            unseen_share(singletons, rows)
-        } else {
-            1.0 / (rows as f64 + 2.0)
-        };
-        // a missing cell where none was missing at fit is one unseen event among others
-        let missing_unseen = match (saved.missing > 0, listed) {
-            (true, _) => 0.0,
-            (false, true) => unseen / (rows as f64 + 2.0),
-            (false, false) => unseen,
-        };
-        let new = if listed { unseen - missing_unseen } else { 0.0 };
-        let outside = saved.outside()
-            * (f64::from(u8::from(saved.floor.is_some())) + f64::from(u8::from(saved.ceiling.is_some())));
-        let log_seen = (-(missing_unseen + new + outside)).ln_1p();
-        let (first, last) = ranks::support(saved.grid, saved.floor, saved.ceiling);
-        let mut law = Self {
-            saved,
-            point_index,
-            point_rows,
-            cut: vec![0.0],
-            seen_rows,
-            first,
-            last,
-            kept: 1.0,
-            ranks_seen: (0.0, 1.0),
-            missing_unseen,
-            new,
-            log_seen,
-        };
-        for i in 0..law.point_index.len() {
-            let mass = law.log_smooth_mass(law.point_index[i]).exp();
-            law.cut.push(law.cut[i] + mass);
-        }
-        law.kept = (1.0 - law.cut[law.cut.len() - 1]).max(1e-12);
-        law.ranks_seen = law.ranks_of_range();
-        Ok(law)
-    }
-}
-
-impl From<NumberLaw> for Saved {
-    fn from(law: NumberLaw) -> Self {
-        law.saved
-    }
 }
 
 impl NumberLaw {
@@ -206,9 +88,22 @@ impl NumberLaw {
         (self.saved.min, self.saved.max)
     }
 
-    /// Weight of the smooth part of the continuous cell; the rest is the training values' own counts.
+    /// Weight of the smooth part of the continuous cell; coarser grids and repeated values have the rest.
     pub fn smooth_weight(&self) -> f64 {
         self.saved.weight
+    }
+
+    /// Weight of the repeated values of the continuous cell.
+    pub fn repeats_weight(&self) -> f64 {
+        self.repeats
+    }
+
+    /// The coarser grids that values of the continuous cell are rounded to, as distances in the column's unit, and their
+    /// weights.
+    pub fn heaping(&self) -> impl Iterator<Item = (f64, f64)> {
+        let step = self.saved.grid.step();
+        let heaps = self.saved.heaps.iter();
+        heaps.map(move |heap| (heap.multiple as f64 * step, heap.weight))
     }
 
     /// The map under which the marginal was smoothed.

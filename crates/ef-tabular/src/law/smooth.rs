@@ -102,8 +102,8 @@ pub(crate) struct SmoothLaw {
 #[derive(Debug)]
 pub(crate) struct SmoothFit {
     pub(crate) law: SmoothLaw,
-    /// Weight of the smooth part beside the empirical one; 1 without a grid.
-    pub(crate) weight: f64,
+    /// Deviation of the kernels in w, at least about a bin's.
+    pub(crate) bandwidth: f64,
     pub(crate) score: f64,
 }
 
@@ -186,7 +186,6 @@ impl SmoothLaw {
         } else {
             Choice {
                 bandwidth: end - start,
-                weight: 1.0,
                 score: 0.0,
                 shares: vec![1.0 / BINS as f64; BINS],
             }
@@ -227,7 +226,7 @@ impl SmoothLaw {
         law.fill(choice.shares, choice.bandwidth, background);
         Some(SmoothFit {
             law,
-            weight: choice.weight,
+            bandwidth: choice.bandwidth.max(0.6 * width),
             score: choice.score,
         })
     }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use super::heaps::Heap;
 use super::{Bound, NumberLaw, Saved};
-use crate::law::kernel::DISCOUNT;
+use crate::law::heaping::{DISCOUNT, Parts, multiples};
 use crate::law::sample::Sample;
 use crate::law::smooth::{SmoothFit, SmoothLaw};
 use crate::transform::{Asinh, Identity, Transformer};
+
+/// Most distinct values that the weights of a cell's parts are fitted to.
+const MOST_WEIGHED: usize = 10_000;
 
 /// Fits a [`NumberLaw`]; a builder because a user's transformer may be refused with a reason.
 #[derive(Debug)]
@@ -63,13 +67,14 @@ impl NumberLawBuilder {
         let (floor, ceiling) = self.bounds(&all)?;
         let fit = self.smooth(&rest, floor, ceiling)?;
         let on_grid = all.grid.decimals().is_some();
-        let empirical = continuous > 0 && on_grid && fit.weight < 0.98;
-        let kept = || rest.values.iter().zip(&rest.counts).filter(|_| empirical);
-        let (seen, seen_counts): (Vec<i64>, Vec<u64>) = kept()
-            .filter(|(_, count)| **count as f64 > DISCOUNT)
-            .filter_map(|(value, count)| Some((all.grid.index(*value)?, *count)))
-            .unzip();
-        let empirical = !seen.is_empty();
+        let heaps = if continuous > 0 && on_grid {
+            let step = all.grid.step();
+            let (first, last) = (rest.quantile(0.0), rest.quantile(1.0));
+            let spread = rest.quantile(0.75) - rest.quantile(0.25);
+            multiples(spread / step, (last - first) / step)
+        } else {
+            Vec::new()
+        };
         let saved = Saved {
             grid: all.grid,
             missing,
@@ -77,9 +82,16 @@ impl NumberLawBuilder {
             points: if nothing { Vec::new() } else { points.values },
             counts: if nothing { Vec::new() } else { points.counts },
             smooth: fit.law,
-            weight: if empirical { fit.weight } else { 1.0 },
-            seen,
-            seen_counts,
+            weight: 1.0,
+            heaps: heaps
+                .into_iter()
+                .map(|multiple| Heap {
+                    multiple,
+                    weight: 0.0,
+                })
+                .collect(),
+            seen: Vec::new(),
+            seen_counts: Vec::new(),
             discount: DISCOUNT,
             floor,
             ceiling,
@@ -95,7 +107,12 @@ impl NumberLawBuilder {
                 .max()
                 .unwrap_or(17),
         };
-        NumberLaw::try_from(saved)
+        let law = NumberLaw::try_from(saved)?;
+        if continuous > 0 && on_grid {
+            law.weigh(&rest, fit.bandwidth)
+        } else {
+            Ok(law)
+        }
     }
 
     /// Support: the numbers there are; else the transformer's domain, and nothing below 0 where nothing was.
@@ -168,6 +185,81 @@ impl NumberLawBuilder {
         })
         .ok_or_else(|| "the values cannot be put on any scale; transform the column first".to_owned())
     }
+}
+
+impl NumberLaw {
+    /// Finds the weights of the parts of the continuous cell, and keeps those that have one.
+    fn weigh(self, rest: &Sample, bandwidth: f64) -> Result<Self, String> {
+        let weights = self.parts(rest, bandwidth).weights();
+        let mut saved = Saved::from(self);
+        saved.weight = weights.smooth;
+        let heaps = saved.heaps.iter().zip(weights.heaps);
+        saved.heaps = heaps
+            .filter(|(_, weight)| *weight > 0.0)
+            .map(|(heap, weight)| Heap { weight, ..*heap })
+            .collect();
+        if weights.repeats > 0.0 {
+            (saved.seen, saved.seen_counts) = rest
+                .values
+                .iter()
+                .zip(&rest.counts)
+                .filter(|(_, count)| **count as f64 > DISCOUNT)
+                .filter_map(|(value, count)| Some((rest.grid.index(*value)?, *count)))
+                .unzip();
+        }
+        Self::try_from(saved)
+    }
+
+    /// The parts' masses at values of the continuous cell, one row of the value left out. Of many values a part that is
+    /// spread evenly over them.
+    fn parts(&self, rest: &Sample, bandwidth: f64) -> Parts {
+        let share = MOST_WEIGHED as f64 / rest.values.len() as f64;
+        // multiples of the golden ratio meet every residue class alike
+        let chosen = (0..rest.values.len()).filter(|i| (*i as f64 * 0.618_033_988_749_894_9).fract() < share);
+        let rows = rest.total() as f64;
+        let counted: f64 = rest
+            .counts
+            .iter()
+            .map(|count| (*count as f64 - DISCOUNT).max(0.0))
+            .sum();
+        let mut parts = Parts {
+            rows: Vec::new(),
+            smooth: Vec::new(),
+            repeats: Vec::new(),
+            heaps: vec![Vec::new(); self.saved.heaps.len()],
+        };
+        for i in chosen {
+            let (value, copies) = (rest.values[i], rest.counts[i] as f64);
+            let Some(index) = rest.grid.index(value) else {
+                continue;
+            };
+            let w = self.saved.smooth.w(value);
+            let without = |(low, high): (f64, f64)| {
+                let all = self.saved.smooth.log_mass(low, high).exp();
+                let own = kernel_mass((high - w) / bandwidth) - kernel_mass((low - w) / bandwidth);
+                // what the background gives a lone value is left in any case
+                ((rows * all - own) / (rows - 1.0).max(1.0)).max(1e-3 * all)
+            };
+            let left = without(self.ends(index));
+            parts.rows.push(copies);
+            parts.smooth.push((left / self.kept).max(1e-300));
+            parts
+                .repeats
+                .push((copies - 1.0 - DISCOUNT).max(0.0) / (counted - 1.0).max(1.0));
+            for (at, masses) in parts.heaps.iter_mut().enumerate() {
+                let (heap, kept) = (&self.saved.heaps[at], self.heap_kept(at));
+                // a grid whose multiples are nearly all points of their own has nothing to say here
+                let ends = self.heap_ends(heap, index).filter(|_| kept > 1e-3);
+                masses.push(ends.map_or(0.0, |ends| without(ends) / kept));
+            }
+        }
+        parts
+    }
+}
+
+/// Mass of the standard normal kernel between its centre and z, signed.
+fn kernel_mass(z: f64) -> f64 {
+    0.5 * libm::erf(z * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 /// Mean and standard deviation, finite for any finite values.

@@ -38,12 +38,15 @@ impl NumberLaw {
         }
     }
 
+    /// The step around a grid point, in w.
+    pub(super) fn ends(&self, index: i64) -> (f64, f64) {
+        (self.edge(index.saturating_sub(1)), self.edge(index))
+    }
+
     /// `ln` of the smooth mass of a grid point, nothing cut out.
     pub(super) fn log_smooth_mass(&self, index: i64) -> f64 {
-        let mass = self
-            .saved
-            .smooth
-            .log_mass(self.edge(index.saturating_sub(1)), self.edge(index));
+        let (low, high) = self.ends(index);
+        let mass = self.saved.smooth.log_mass(low, high);
         if mass == f64::NEG_INFINITY {
             self.log_point_density(self.saved.grid.value(index))
         } else {
@@ -71,11 +74,17 @@ impl NumberLaw {
 
     /// Rank at a grid point's upper end in the continuous cell.
     pub(in crate::law) fn upper(&self, index: i64) -> f64 {
-        let smooth = self.smooth_upper(index);
-        if self.saved.seen.is_empty() {
-            return smooth;
-        }
-        self.mix(self.saved.seen.partition_point(|seen| *seen <= index), smooth)
+        let seen = &self.saved.seen;
+        self.mix(seen.partition_point(|seen| *seen <= index), self.curve(index))
+    }
+
+    /// What the smooth part and the coarser grids have up to a grid point.
+    fn curve(&self, index: i64) -> f64 {
+        let heaps = self.saved.heaps.iter().enumerate();
+        let rounded: f64 = heaps
+            .map(|(at, heap)| heap.weight * self.heap_upper(at, index))
+            .sum();
+        self.saved.weight * self.smooth_upper(index) + rounded
     }
 
     /// Rows at the first so many seen grid points, discounted.
@@ -83,22 +92,35 @@ impl NumberLaw {
         self.seen_rows[points] as f64 - self.saved.discount * points as f64
     }
 
-    /// Rank where the smooth part has this rank and so many of the seen grid points lie at or below.
-    fn mix(&self, before: usize, smooth: f64) -> f64 {
-        let empirical = self.counted(before) / self.counted(self.saved.seen.len());
-        (1.0 - self.saved.weight) * empirical + self.saved.weight * smooth
+    /// What the repeated values have at the first so many seen grid points.
+    fn repeated(&self, points: usize) -> f64 {
+        if points == 0 {
+            return 0.0;
+        }
+        self.repeats * (self.counted(points) / self.counted(self.saved.seen.len()))
+    }
+
+    /// Rank where the other parts have this much and so many of the seen grid points lie at or below.
+    fn mix(&self, before: usize, curve: f64) -> f64 {
+        self.repeated(before) + curve
     }
 
     /// `ln` of a grid point's mass within the continuous cell.
     pub(super) fn log_cell_mass(&self, index: i64) -> f64 {
         let smooth = self.log_smooth_mass(index) - self.kept.ln() + self.saved.weight.ln();
-        match self.saved.seen.binary_search(&index) {
-            Ok(at) => {
-                let own = self.saved.seen_counts[at] as f64 - self.saved.discount;
-                let empirical = own / self.counted(self.saved.seen.len());
-                ((1.0 - self.saved.weight) * empirical + smooth.exp()).ln()
-            }
-            Err(_) => smooth,
+        let heaps = self.saved.heaps.iter().enumerate();
+        let mut rest: f64 = heaps
+            .map(|(at, heap)| heap.weight * self.heap_mass(at, index))
+            .sum();
+        if let Ok(at) = self.saved.seen.binary_search(&index) {
+            let own = self.saved.seen_counts[at] as f64 - self.saved.discount;
+            rest += self.repeats * own / self.counted(self.saved.seen.len());
+        }
+        // far out only the logarithm has digits
+        if rest > 0.0 {
+            (rest + smooth.exp()).ln()
+        } else {
+            smooth
         }
     }
 
@@ -116,21 +138,16 @@ impl NumberLaw {
     pub(super) fn point_at(&self, u: f64) -> i64 {
         const FAR: i64 = 1 << 53;
         let seen = &self.saved.seen;
-        // between two seen points only the smooth part grows, so its rank there is known
-        let (from, smooth) = if seen.is_empty() {
-            (None, u)
-        } else {
-            let after = first_index(seen.len(), |i| self.mix(i + 1, self.smooth_upper(seen[i])) >= u);
-            if after < seen.len() && self.mix(after, self.smooth_upper(seen[after].saturating_sub(1))) < u {
-                return seen[after];
-            }
-            let empirical = self.mix(after, 0.0);
-            (
-                after.checked_sub(1).map(|i| seen[i]),
-                ((u - empirical) / self.saved.weight).clamp(0.0, 1.0),
-            )
+        let after = first_index(seen.len(), |i| self.mix(i + 1, self.curve(seen[i])) >= u);
+        if after < seen.len() && self.mix(after, self.curve(seen[after].saturating_sub(1))) < u {
+            return seen[after];
+        }
+        // between two seen points the curve alone grows; heaps are narrow, so the smooth part is near it
+        let smooth = ((u - self.repeated(after)) / (1.0 - self.repeats)).clamp(0.0, 1.0);
+        let mut passed = match after.checked_sub(1) {
+            Some(last) => self.point_index.partition_point(|point| *point <= seen[last]),
+            None => 0,
         };
-        let mut passed = from.map_or(0, |from| self.point_index.partition_point(|point| *point <= from));
         let inverse = |passed: usize| {
             let rank = (smooth * self.kept + self.cut[passed]).min(1.0 - f64::EPSILON / 2.0);
             let x = self.saved.smooth.inverse(rank);
