@@ -1,10 +1,12 @@
 //! What `cargo xtask bench-quality` does to tables: splits one, writes those of the breadth run, compares a model of one
 //! with plain models.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
+use echoflow::tabular::ColumnLaw;
 use echoflow::{EchoFlow, Table};
 use ef_bench::breadth::Breadth;
 use ef_bench::copula::Copula;
@@ -95,6 +97,20 @@ fn main() -> Result<()> {
     }
 }
 
+/// The law of every column of the table, those derived from others included.
+fn laws(model: &EchoFlow) -> Vec<ColumnLaw> {
+    let modelled = model.schema().columns.iter().zip(model.laws());
+    let derived = model.derived_columns().map(|(_, column, law)| (column, law));
+    let known: BTreeMap<&str, &ColumnLaw> = modelled
+        .chain(derived)
+        .map(|(column, law)| (column.name.as_str(), law))
+        .collect();
+    let names = model.column_names().iter();
+    names
+        .filter_map(|name| known.get(name.as_str()).map(|&law| law.clone()))
+        .collect()
+}
+
 fn compare(
     model: &Path,
     train: &Path,
@@ -121,7 +137,8 @@ fn compare(
     let mean = |sum: f64| -sum / rows as f64;
 
     let scores = model.log_prob(&tested)?;
-    let copula = Copula::fit(model.laws(), &train)?;
+    let laws = laws(&model);
+    let copula = Copula::fit(&laws, &train)?;
     let independent = (0..rows).map(|row| copula.log_marginals(&tested, row)).sum();
     let found = copula.log_prob(&tested, Key::new(0).purpose("copula"), draws);
     let squares: f64 = found.iter().map(|e| e.standard_error.powi(2)).sum();

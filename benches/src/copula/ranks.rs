@@ -48,7 +48,7 @@ impl<'a> ColumnRanks<'a> {
             }
             _ => {
                 let mut order: Vec<usize> = (0..shares.len()).collect();
-                if !matches!(law, ColumnLaw::Number(_)) {
+                if matches!(law, ColumnLaw::Category(_)) {
                     order.sort_by(|a, b| shares[*b].total_cmp(&shares[*a]));
                 }
                 let mut before = 0.0;

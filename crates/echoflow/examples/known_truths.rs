@@ -8,8 +8,8 @@ use echoflow::demo::Demo;
 use echoflow::{EchoFlow, Error, ModelKind};
 
 fn main() -> Result<(), Error> {
-    println!("| demo | truth | maf | seconds | rnvp | seconds | nsf | seconds |");
-    println!("| --- | --: | --: | --: | --: | --: | --: | --: |");
+    println!("| demo | truth | chain | seconds | maf | seconds | rnvp | seconds | nsf | seconds |");
+    println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
     for demo in Demo::ALL {
         let train = demo.generate(10_000, 1).to_table()?;
         let held_out = demo.generate_range(10_000..20_000, 1);
@@ -19,7 +19,7 @@ fn main() -> Result<(), Error> {
             demo.name(),
             truth.iter().sum::<f64>() / truth.len() as f64
         );
-        for kind in [ModelKind::Maf, ModelKind::Rnvp, ModelKind::Nsf] {
+        for kind in [ModelKind::Chain, ModelKind::Maf, ModelKind::Rnvp, ModelKind::Nsf] {
             let started = Instant::now();
             let model = EchoFlow::builder().model(kind).seed(7).fit(&train)?;
             let seconds = started.elapsed().as_secs_f64();

@@ -38,7 +38,8 @@ pub struct Architecture {
     pub summary: usize,
     /// Largest absolute log-scale of a transform.
     pub log_scale_bound: f64,
-    /// What the kind of flow wants to know beyond these, by name. `nsf`: `bins` a column, and the `bound` of its box.
+    /// What the kind of model wants to know beyond these, by name. `chain`: `components`, logistics a column of numbers;
+    /// `nsf` and `nsf-coupling`: `bins` a column, and the `bound` of its box.
     #[serde(default, skip_serializing_if = "Options::is_empty")]
     pub options: Options,
 }

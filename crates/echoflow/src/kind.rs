@@ -1,4 +1,4 @@
-//! The kinds of flow a model can have, and the door for new ones.
+//! The kinds of model, and the door for new flows.
 
 use std::collections::BTreeMap;
 use std::fmt;

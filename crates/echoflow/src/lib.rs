@@ -8,7 +8,8 @@
 //! | [`Table`] | the table, in and out |
 //! | [`Progress`] | watching a fit, and stopping it |
 //! | [`Architecture`] | the sizes of a model, and their defaults |
-//! | [`ModelKind`], [`register`] | the flows there are, and the door for your own |
+//! | [`ModelKind`], [`Tried`], [`register`] | the kinds of model, what `auto` compared, and the door for flows of your own |
+//! | [`Part`] | what of a model is trained by itself |
 //! | [`demo`], [`plot`] | tables whose true density is known; pictures |
 //! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`] | the crates below |
 

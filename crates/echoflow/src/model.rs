@@ -141,8 +141,9 @@ impl EchoFlow {
     /// The log-density of every row, nats, in the table's own units: a probability for categories, atoms, missing cells
     /// and values on a rounding grid, a density for other numbers. Columns are found by name, in any order.
     ///
-    /// Exact for rows whose numbers have densities; where a number lies on a rounding grid or its cell is missing or
-    /// heavy, an estimate over [`ScoreKey::DRAWS`] draws keyed by the row's number, with its standard error.
+    /// Exact under the chain. Under a flow, exact for rows whose numbers have densities; where a number lies on a rounding
+    /// grid or its cell is missing or heavy, an estimate over [`ScoreKey::DRAWS`] draws keyed by the row's number, with
+    /// its standard error.
     ///
     /// # Errors
     /// A missing column; text in a column of numbers.

@@ -2,12 +2,13 @@
 
 use ef_train::{EpochReport, FitStart, Observer, StepReport};
 
-/// A stage of a fit: the network over cells, then the flow over numbers. Each is trained and stopped by itself.
+/// A stage of a fit: the chain (each of its members is a stage); under a flow, the network over cells and then the flow
+/// over numbers. Each is trained and stopped by itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StageStart {
     /// Number of the stage, from 1.
     pub stage: usize,
-    /// How many there are: 1 or 2.
+    /// How many there are.
     pub stages: usize,
     /// What it trains.
     pub part: crate::Part,

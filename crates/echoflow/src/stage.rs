@@ -19,7 +19,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// All parts; a model has one or two of them.
+    /// All parts; a model has `Columns`, or one or both of the others.
     pub const ALL: [Self; 3] = [Self::Columns, Self::Cells, Self::Numbers];
 
     /// What a person reads.

@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | [`fit()`], [`TrainConfig`], [`History`] | the loop, its settings, what happened |
 //! | [`fit_variational()`], [`Variational`], [`Target`], [`kl_divergence`] | reverse-KL training for a density known up to a factor, and how far it got |
+//! | [`Plan`], [`Hold`] | how long to train, and at which learning rates |
 //! | [`Observer`] | progress, and a stop button |
 //! | [`Adam`], [`Schedule`], [`clip_factor`], [`ema_decay`] | the parts of a step, usable alone |
 //! | [`Batches`], [`validation_split`] | keyed orders of rows |

@@ -21,8 +21,8 @@ pub enum Plan {
 /// cosine down from the best weights (warmup-stable-decay, Hu et al. 2024, 2404.06395). No number of epochs has to be
 /// known beforehand: the annealing is as long as what was learned before it deserves.
 ///
-/// Training is held until `patience` epochs (of at least `patience_steps` steps in all) brought nothing better, or until the annealing that would follow ends with
-/// the last of `epochs` or with `max_time`.
+/// Training is held until `patience` epochs (of at least `patience_steps` steps in all) brought nothing better, or until
+/// the annealing that would follow ends with the last of `epochs` or with `max_time`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {

@@ -17,7 +17,7 @@
 //! flow, the head is a conditional monotone map from rank to uniform base, `u = P(rank' <= rank | x_<j)`.
 //!
 //! Networks read a rank through its normal score and 64 piecewise-linear features (Gorishniy et al. 2022, 2203.05556),
-//! and a cell through an embedding. The network is MADE (Germain et al. 2015, 1502.03509) with residual
+//! and a cell through an embedding. Normal scores also reach the heads to their right by one linear layer. The network is MADE (Germain et al. 2015, 1502.03509) with residual
 //! blocks, units sorted by degree; sampling evaluates it unit by unit ([`Incremental`](ef_tensor::Incremental)).
 
 mod inputs;

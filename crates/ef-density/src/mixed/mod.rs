@@ -1,7 +1,7 @@
 //! Mixed rows: categories, atoms, missing cells and numbers in one density.
 //!
-//! A row is `p(cells) p(ranks | cells)`. Every column with several cells is a variable of a masked softmax network
-//! ([`DiscreteMade`]), exact; every column with a continuous cell is a column of a flow over normal scores of ranks
+//! Under a flow, a row is `p(cells) p(ranks | cells)`. Every column with several cells is a variable of a masked softmax
+//! network ([`DiscreteMade`]), exact; every column with a continuous cell is a column of a flow over normal scores of ranks
 //! ([`RankFlow`]), with the cells as context. No noisy one-hots, no dequantized categories.
 
 mod discrete;
