@@ -113,6 +113,9 @@ pub(crate) enum Command {
         /// drawn for each of its rows
         #[arg(long, value_name = "FILE")]
         rows: Option<PathBuf>,
+        /// Draw numbers beyond the range seen at fit too, as often as they are scored
+        #[arg(long)]
+        tails: bool,
         /// Threads (0: all); any number gives the same rows
         #[arg(long, default_value = "0", value_parser = threads, allow_negative_numbers = true)]
         threads: usize,

@@ -295,12 +295,12 @@ impl Columns {
 
     /// The table that drawn rows stand for; `given` holds the context columns of the same rows. Where a cell pools many
     /// values, which of them a row gets is drawn from the row's stream of `key`.
-    /// Unless the model `draws_tails`, numbers stay in the range seen at fit.
+    /// Without `tails`, numbers stay in the range seen at fit.
     pub(crate) fn table(
         &self,
         rows: &[MixedRows],
         layout: &Layout,
-        draws_tails: bool,
+        tails: bool,
         given: Option<&Table>,
         key: Key,
     ) -> Result<Table, Error> {
@@ -311,7 +311,7 @@ impl Columns {
             column.cells.reserve(total);
             column.ranks.reserve(total);
             let law = Law(&laws[j]);
-            let confined = law.numbers().filter(|_| !draws_tails);
+            let confined = law.numbers().filter(|_| !tails);
             let positions = key.purpose("position").index(j as u64);
             let mut row = 0;
             for part in rows {

@@ -42,6 +42,8 @@ pub struct EchoFlow {
     layout: Layout,
     density: TableDensity,
     pub(crate) params: Vec<f32>,
+    /// Whether numbers are drawn beyond the range seen.
+    tails: bool,
 }
 
 impl EchoFlow {
@@ -60,6 +62,7 @@ impl EchoFlow {
             layout,
             density,
             params,
+            tails: false,
         }
     }
 
@@ -87,7 +90,17 @@ impl EchoFlow {
             layout,
             density,
             params,
+            tails: false,
         }))
+    }
+
+    /// Whether numbers beyond the range seen at fit are drawn as often as they are scored: up to about one value in a
+    /// thousand of a column. By default they are not: what would lie beyond is reflected at the end of the range, since one
+    /// absurd value spoils a synthetic column for whoever looks at its range. Scores are the same. Not saved.
+    #[must_use]
+    pub fn with_tails(mut self, tails: bool) -> Self {
+        self.tails = tails;
+        self
     }
 
     /// Draws `rows` rows. The model must have no context columns.
@@ -134,8 +147,7 @@ impl EchoFlow {
             )
         };
         let drawn = over_chunks(rows, draw);
-        self.columns
-            .table(&drawn, &self.layout, self.density.draws_tails(), given, key)
+        self.columns.table(&drawn, &self.layout, self.tails, given, key)
     }
 
     /// The log-density of every row, nats, in the table's own units: a probability for categories, atoms, missing cells

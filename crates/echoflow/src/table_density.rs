@@ -131,12 +131,6 @@ impl TableDensity {
     pub(crate) fn losses_leave_out_measure(&self) -> bool {
         matches!(self, Self::Mixed(_))
     }
-
-    /// Whether ranks are drawn as they are scored, in the tails too. A flow's ranks pile up there a little more than the
-    /// data's do, and one absurd value spoils a column: they are confined to the range seen at fit.
-    pub(crate) fn draws_tails(&self) -> bool {
-        matches!(self, Self::Chain(_))
-    }
 }
 
 /// A part of the density that trains by itself.

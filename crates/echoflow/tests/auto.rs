@@ -96,3 +96,25 @@ fn members_are_averaged_and_drawn_from_by_turns() {
             .is_err()
     );
 }
+
+/// Whoever asks for what lies beyond the values seen gets it.
+#[test]
+fn tails_are_drawn_if_asked_for() {
+    let table = spiral(300);
+    let model = EchoFlow::builder()
+        .model(ModelKind::Chain)
+        .epochs(1)
+        .fit(&table)
+        .unwrap();
+    let range = |table: &Table| {
+        let x = table.numbers("x").unwrap().unwrap();
+        let ends = (f64::INFINITY, f64::NEG_INFINITY);
+        x.iter().fold(ends, |(low, high), &x| (low.min(x), high.max(x)))
+    };
+    let (low, high) = range(&table);
+    let draw = |model: &EchoFlow| range(&model.sample(20_000, &mut ChaCha8Rng::seed_from_u64(2)).unwrap());
+    let inside = draw(&model);
+    assert!(inside.0 >= low && inside.1 <= high, "{inside:?}");
+    let beyond = draw(&model.with_tails(true));
+    assert!(beyond.0 < low && beyond.1 > high, "{beyond:?}");
+}

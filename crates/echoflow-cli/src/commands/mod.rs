@@ -61,8 +61,9 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             seed,
             output,
             rows,
+            tails,
             threads,
-        } => sample::run(&model, count, seed, &output, rows.as_deref(), threads),
+        } => sample::run(&model, count, seed, &output, rows.as_deref(), tails, threads),
         Command::Score {
             model,
             table,

@@ -16,10 +16,11 @@ pub(super) fn run(
     seed: u64,
     output: &Path,
     given: Option<&Path>,
+    tails: bool,
     threads: usize,
 ) -> Result<ExitCode> {
     check_table_output(output)?;
-    let model = EchoFlow::load(model)?;
+    let model = EchoFlow::load(model)?.with_tails(tails);
     let given = given.map(|path| read_table_for(&model, path)).transpose()?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let table = match (&given, count) {
