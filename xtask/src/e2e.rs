@@ -26,7 +26,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let table = sh.read_file("loans.csv")?;
     let (train, test) = split(&table, TRAIN_ROWS)?;
     ensure!(
-        row_count(test) == ROWS - TRAIN_ROWS,
+        row_count(&test) == ROWS - TRAIN_ROWS,
         "the demo wrote {} rows, not {ROWS}",
         row_count(&table)
     );
