@@ -42,8 +42,11 @@ pub(crate) struct Candidate {
 pub struct Tried {
     /// The kind.
     pub kind: ModelKind,
-    /// Mean negative log-density of the validation rows, nats, in the table's own units.
+    /// Mean negative log-density of the validation rows, nats, in the table's own units; infinite if any is impossible.
+    #[serde(with = "or_infinity")]
     pub validation_nll: f64,
+    /// Why its training ended; the first reason that cannot be reproduced, if there is one.
+    pub stopped_by: StopReason,
 }
 
 /// Which kinds suit rows of a layout, the first at the sizes given.
@@ -75,6 +78,7 @@ pub(crate) fn best(
     progress: &mut dyn Progress,
 ) -> Result<(Candidate, Vec<Tried>), Error> {
     let count = architectures.len();
+    let members = architectures.first().map_or(1, |chain| chain.members);
     if wanted == ModelKind::Auto && count == 1 {
         progress
             .on_note("model chain: the one that is exact for categories, missing cells and rounded numbers");
@@ -94,7 +98,15 @@ pub(crate) fn best(
             max_time: until,
             ..settings
         };
-        let candidate = Candidate::train(architecture, layout, rows, settings, progress)?;
+        let candidate = match Candidate::train(architecture, layout, rows, settings, progress) {
+            Err(Error::Diverged { part, epoch }) if best.is_some() => {
+                progress.on_note(&format!(
+                    "{kind} is left out: training of its {part} diverged in epoch {epoch}"
+                ));
+                continue;
+            }
+            candidate => candidate?,
+        };
         let cancelled = candidate.is_cancelled();
         if count == 1 {
             return Ok((candidate, tried));
@@ -103,6 +115,7 @@ pub(crate) fn best(
         tried.push(Tried {
             kind,
             validation_nll: nll,
+            stopped_by: candidate.stopped_by(),
         });
         if best.as_ref().is_none_or(|(_, least)| nll < *least) {
             best = Some((candidate, nll));
@@ -112,8 +125,8 @@ pub(crate) fn best(
         }
     }
     let (candidate, nll) = best.expect("there is always a chain to try");
-    if tried.len() == 1 {
-        return Ok((candidate, Vec::new()));
+    if members > 1 && candidate.architecture.model != ModelKind::Chain {
+        progress.on_note("the members apply to the chain, which was not chosen");
     }
     progress.on_note(&format!(
         "chose {}: the best of {} on rows held out, validation NLL {nll:.4} nats",
@@ -150,6 +163,7 @@ impl Candidate {
                 .map(|max| max.saturating_sub(settings.started.elapsed()) / (count + 1 - stage) as u32);
             let mut config = settings.training[part as usize].clone();
             config.seed = piece.seed(settings.seed);
+            config.split_seed = Some(settings.seed);
             config.max_time = left;
             let last = stage == count && density.losses_leave_out_measure();
             let shift = if last { measure } else { 0.0 };
@@ -164,8 +178,10 @@ impl Candidate {
             stages.push(Stage { part, shift, history });
         }
         if let TableDensity::Chain(members) = &density {
-            let learned = stages.iter().map(|stage| stage.history.best_epoch != Some(0));
-            members.replace_untrained(&learned.collect::<Vec<_>>(), &mut params);
+            let finished: Vec<bool> = stages.iter().map(|stage| !stage.is_cancelled()).collect();
+            let learned: Vec<bool> = stages.iter().map(|s| s.history.best_epoch != Some(0)).collect();
+            let any = finished.contains(&true);
+            members.replace_unfinished(if any { &finished } else { &learned }, &mut params);
         }
         Ok(Self {
             architecture,
@@ -175,9 +191,16 @@ impl Candidate {
         })
     }
 
+    /// Why training ended; the first reason that cannot be reproduced, if there is one.
+    fn stopped_by(&self) -> StopReason {
+        let reasons = || self.stages.iter().map(|stage| stage.history.stopped_by);
+        let short = |reason: &StopReason| matches!(reason, StopReason::Clock | StopReason::Cancelled);
+        let last = reasons().next_back().unwrap_or(StopReason::Completed);
+        reasons().find(short).unwrap_or(last)
+    }
+
     fn is_cancelled(&self) -> bool {
-        let mut stages = self.stages.iter();
-        stages.any(|stage| stage.history.stopped_by == StopReason::Cancelled)
+        self.stages.iter().any(Stage::is_cancelled)
     }
 
     /// Mean negative log-density of the rows held out; infinite if any is impossible.
@@ -198,5 +221,19 @@ impl Candidate {
         });
         let nll = -parts.into_iter().sum::<f64>() / held_out.len() as f64;
         if nll.is_nan() { f64::INFINITY } else { nll }
+    }
+}
+
+/// JSON has no infinity: it is null there.
+mod or_infinity {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+    pub(super) fn serialize<S: Serializer>(x: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        x.is_finite().then_some(*x).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
     }
 }

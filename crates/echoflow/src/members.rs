@@ -27,8 +27,23 @@ impl Members {
         Density::<f32>::num_params(&self.chain)
     }
 
+    /// The parameters of each member.
+    fn of<'a>(&self, params: &'a [f32]) -> impl Iterator<Item = &'a [f32]> {
+        let each = self.each();
+        (0..self.count).map(move |member| &params[member * each..(member + 1) * each])
+    }
+
+    fn for_each(&self, params: &mut [f32], mut f: impl FnMut(u64, &mut [f32])) {
+        let each = self.each();
+        for member in 0..self.count {
+            f(member as u64, &mut params[member * each..(member + 1) * each]);
+        }
+    }
+
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        (0..self.count).map(|member| Piece {
+        // a single column of a single cell has nothing to train
+        let count = if self.each() > 0 { self.count } else { 0 };
+        (0..count).map(|member| Piece {
             part: Part::Columns,
             member,
             params: self.each(),
@@ -47,23 +62,21 @@ impl Members {
     }
 
     pub(crate) fn init(&self, key: Key, params: &mut [f32]) {
-        for (member, own) in (0..).zip(params.chunks_exact_mut(self.each())) {
-            self.chain.init(&mut key.row(member), own);
-        }
+        self.for_each(params, |member, own| self.chain.init(&mut key.row(member), own));
     }
 
     pub(crate) fn project(&self, params: &mut [f32]) {
-        let members = params.chunks_exact_mut(self.each());
-        members.for_each(|own| Density::<f32>::project(&self.chain, own));
+        self.for_each(params, |_, own| Density::<f32>::project(&self.chain, own));
     }
 
-    /// Gives members that learned nothing, because the fit was stopped, the weights of the first that did.
-    pub(crate) fn replace_untrained(&self, learned: &[bool], params: &mut [f32]) {
-        let Some(first) = learned.iter().position(|&l| l) else {
+    /// Gives members that were stopped before their training was over the weights of the first that was not, so that no
+    /// half-trained network counts as much as a whole one.
+    pub(crate) fn replace_unfinished(&self, finished: &[bool], params: &mut [f32]) {
+        let Some(first) = finished.iter().position(|&f| f) else {
             return;
         };
         let each = self.each();
-        for (member, _) in learned.iter().enumerate().filter(|(_, learned)| !**learned) {
+        for (member, _) in finished.iter().enumerate().filter(|(_, finished)| !**finished) {
             params.copy_within(first * each..(first + 1) * each, member * each);
         }
     }
@@ -79,7 +92,7 @@ impl Members {
     ) -> Vec<f64> {
         let mut mixture = vec![f64::NEG_INFINITY; index.len()];
         let mut own = vec![0.0; index.len()];
-        for params in params.chunks_exact(self.each()) {
+        for params in self.of(params) {
             self.chain.log_prob(params, rows, index, key, scratch, &mut own);
             for (sum, &own) in mixture.iter_mut().zip(&own) {
                 *sum = log_add(*sum, own);
@@ -99,7 +112,7 @@ impl Members {
         scratch: &mut MixedScratch<f32>,
     ) -> MixedRows {
         let picks = key.purpose("member");
-        let mut members = params.chunks_exact(self.each()).zip(0..);
+        let mut members = self.of(params).zip(0..);
         let (first, _) = members.next().expect("at least one member");
         let mut drawn = self.chain.sample(first, given, rows.clone(), key, scratch);
         for (params, member) in members {

@@ -1,6 +1,6 @@
 //! The parts of a model, each trained in a stage of its own.
 
-use ef_train::History;
+use ef_train::{History, StopReason};
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::Tried;
@@ -39,6 +39,13 @@ pub(crate) struct Stage {
     /// Added to the history's losses to have them in the table's units.
     pub(crate) shift: f64,
     pub(crate) history: History,
+}
+
+impl Stage {
+    /// Whether its training was stopped by whoever watched it.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.history.stopped_by == StopReason::Cancelled
+    }
 }
 
 /// How a model came to be: what its bytes depend on beside data and sizes, and how training went.

@@ -2,7 +2,8 @@
 
 use approx::assert_relative_eq;
 use echoflow::demo::Demo;
-use echoflow::{EchoFlow, ModelKind, Table};
+use echoflow::train::EpochReport;
+use echoflow::{EchoFlow, ModelKind, Progress, StageStart, Table};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -117,4 +118,71 @@ fn tails_are_drawn_if_asked_for() {
     assert!(inside.0 >= low && inside.1 <= high, "{inside:?}");
     let beyond = draw(&model.with_tails(true));
     assert!(beyond.0 < low && beyond.1 > high, "{beyond:?}");
+}
+
+/// Stops a fit in one of its stages.
+struct StopIn {
+    stage: usize,
+    epochs: usize,
+    now: usize,
+    done: usize,
+}
+
+impl Progress for StopIn {
+    fn on_stage(&mut self, start: &StageStart) {
+        (self.now, self.done) = (start.stage, 0);
+    }
+
+    fn on_epoch(&mut self, _: &EpochReport) {
+        self.done += 1;
+    }
+
+    fn should_stop(&mut self) -> bool {
+        self.now > self.stage || (self.now == self.stage && self.done >= self.epochs)
+    }
+}
+
+/// A member that was stopped half-way does not count as much as one that was trained.
+#[test]
+fn a_stopped_member_is_replaced() {
+    let table = spiral(500);
+    let builder = || EchoFlow::builder().model(ModelKind::Chain).epochs(6).seed(4);
+    let whole = builder().fit(&table).unwrap();
+    let mut stop = StopIn {
+        stage: 2,
+        epochs: 1,
+        now: 0,
+        done: 0,
+    };
+    let stopped = builder().members(3).fit_with(&table, &mut stop).unwrap();
+    let (ours, theirs) = (stopped.log_prob(&table).unwrap(), whole.log_prob(&table).unwrap());
+    for (a, b) in ours.log_prob.iter().zip(&theirs.log_prob) {
+        assert_relative_eq!(*a, *b, epsilon = 1e-9);
+    }
+    // stopped in the first: all are what it has learned by then
+    let mut stop = StopIn { stage: 1, ..stop };
+    let early = builder().members(3).fit_with(&table, &mut stop).unwrap();
+    let mut stop = StopIn { now: 0, ..stop };
+    let alone = builder().fit_with(&table, &mut stop).unwrap();
+    assert_relative_eq!(mean(&early, &table), mean(&alone, &table), epsilon = 1e-9);
+}
+
+/// A table with nothing to learn is fitted, drawn and scored by every kind.
+#[test]
+fn a_column_of_one_cell_needs_no_network() {
+    for text in ["x\n5\n5\n5\n5\n", "x\nno\nno\nno\n"] {
+        let table = Table::from_csv_reader(text.as_bytes(), "constant").unwrap();
+        for kind in [ModelKind::Auto, ModelKind::Maf] {
+            let model = EchoFlow::builder().model(kind).fit(&table).unwrap();
+            assert_eq!(
+                model.sample(3, &mut ChaCha8Rng::seed_from_u64(0)).unwrap(),
+                table.slice(0, 3)
+            );
+            assert!(mean(&model, &table) < 0.0);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("m.echoflow");
+            model.save(&path).unwrap();
+            EchoFlow::load(&path).unwrap();
+        }
+    }
 }

@@ -395,3 +395,33 @@ fn what_was_found_survives_a_file() {
     let damaged = json.replacen("\"divisor\":1", "\"divisor\":0", 1);
     assert!(damaged != json && serde_json::from_str::<Dependencies>(&damaged).is_err());
 }
+
+/// Any four of many copies add up to nothing; the search looks at one of them.
+#[test]
+fn many_copies_are_one_column() {
+    let copies = 60;
+    let header: Vec<String> = (0..copies).map(|j| format!("c{j}")).collect();
+    let rows = (0..400).map(|i| vec![(i * 37 % 211).to_string(); copies].join(","));
+    let text: Vec<String> = std::iter::once(header.join(",")).chain(rows).collect();
+    let table = Table::from_csv_reader(text.join("\n").as_bytes(), "copies").unwrap();
+    let found = Dependencies::find(&table, &[]);
+    assert_eq!(found.len(), copies - 1);
+    assert!(found.iter().all(|d| d.sources().len() == 1));
+}
+
+/// Each column is the sum of the two before it: asking what follows from what must not walk every way.
+#[test]
+fn chains_of_sums_are_searched_once() {
+    let columns = 45;
+    let rows = (0..300_i64).map(|i| {
+        let mut row = vec![i * 37 % 101, i * 53 % 97];
+        while row.len() < columns {
+            row.push(row[row.len() - 1] + row[row.len() - 2]);
+        }
+        row.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
+    });
+    let header: Vec<String> = (0..columns).map(|j| format!("c{j}")).collect();
+    let text: Vec<String> = std::iter::once(header.join(",")).chain(rows).collect();
+    let table = Table::from_csv_reader(text.join("\n").as_bytes(), "sums").unwrap();
+    assert_eq!(Dependencies::find(&table, &[]).len(), columns - 2);
+}

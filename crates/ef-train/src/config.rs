@@ -52,12 +52,14 @@ pub struct TrainConfig {
     /// Threads, 0 for all the machine has. Any number gives the same bytes.
     #[serde(skip_serializing)]
     pub threads: usize,
-    /// When this time is over, the epoch is left as it is, validated and training ends. It does not change the
-    /// learning rates. A fit it cuts short cannot be reproduced.
+    /// When this time is over, the epoch is left as it is, validated and training ends. It does not change the learning
+    /// rates of a cosine; a plan that holds the rate anneals in time. A fit it cuts short cannot be reproduced.
     #[serde(skip_serializing)]
     pub max_time: Option<Duration>,
     /// Everything random follows from it: the rows held out, their order, the density's noise.
     pub seed: u64,
+    /// The seed of the rows held out, where several fits are to hold out the same; `None` is `seed`.
+    pub split_seed: Option<u64>,
 }
 
 impl Default for TrainConfig {
@@ -79,6 +81,7 @@ impl Default for TrainConfig {
             threads: 0,
             max_time: None,
             seed: 0,
+            split_seed: None,
         }
     }
 }
@@ -138,6 +141,7 @@ impl TrainConfig {
         threads: usize,
         max_time: Option<Duration>,
         seed: u64,
+        split_seed: Option<u64>,
     }
 
     /// Checks every setting and names the first that cannot be used.

@@ -117,7 +117,8 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
         parallel: bool,
     ) -> Result<Self, TrainError> {
         let key = Key::new(config.seed);
-        let split = validation_split(rows.num_rows(), key, &config.validation);
+        let held_out = Key::new(config.split_seed.unwrap_or(config.seed));
+        let split = validation_split(rows.num_rows(), held_out, &config.validation);
         let batch = config.batch_for(split.train.len());
         let mut batches = Batches::new(split.train, batch, key);
         batches.start_epoch(1);

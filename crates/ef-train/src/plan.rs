@@ -156,7 +156,7 @@ impl Course {
         };
         let ends = if at.epoch - at.best >= hold.patience(at.steps_per_epoch) {
             StopReason::EarlyStopping
-        } else if at.epoch + epochs >= self.last {
+        } else if at.epoch.saturating_add(epochs) >= self.last {
             StopReason::Completed
         } else if timed <= epochs {
             StopReason::Clock

@@ -27,6 +27,20 @@ pub(super) fn run(table: &Path, output: &Path, settings: &Settings) -> Result<Ex
     check_model_output(output)?;
     let table = read_table(table)?;
     let model = fit(&table, settings)?;
+    let tried_short = model
+        .tried()
+        .iter()
+        .find(|tried| tried.stopped_by == StopReason::Cancelled);
+    if let Some(tried) = tried_short.filter(|tried| tried.kind != model.architecture().model) {
+        model.save(output)?;
+        note(&format!(
+            "stopped while fitting {}; kept {} in {}; this choice cannot be reproduced",
+            tried.kind,
+            model.architecture().model,
+            output.display()
+        ));
+        return Ok(ExitCode::from(130));
+    }
     let Some(stopped) = model
         .histories()
         .find(|(_, _, h)| h.stopped_by == StopReason::Cancelled)
@@ -98,7 +112,17 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
                 count(last, "epoch")
             ));
         }
-        if model.histories().all(|(_, _, h)| h.best_epoch == Some(0)) {
+        for tried in model.tried() {
+            if tried.stopped_by == StopReason::Clock {
+                note(&format!(
+                    "{} was cut short by the clock: the choice is not reproducible",
+                    tried.kind
+                ));
+            }
+        }
+        if model.num_params().iter().any(|(_, count)| *count > 0)
+            && model.histories().all(|(_, _, h)| h.best_epoch == Some(0))
+        {
             note("nothing was learned: the model draws its columns independently; give it more time or rows");
         }
         note(&format!(

@@ -77,8 +77,10 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
         };
         writeln!(
             out,
-            "  tried {}: validation NLL {:.4} nats{chosen}",
-            tried.kind, tried.validation_nll
+            "  tried {}: {}, validation NLL {:.4} nats{chosen}",
+            tried.kind,
+            how_it_ended(tried.stopped_by),
+            tried.validation_nll
         )?;
     }
     let options: String = architecture

@@ -44,7 +44,9 @@ pub(crate) struct ScoredPlace<T> {
 }
 
 impl<T: Real> ScoredPlace<T> {
+    /// Ranks are held to `[0, 1]`.
     pub(crate) fn new(low: f64, high: f64) -> Self {
+        let (low, high) = (low.clamp(0.0, 1.0), high.clamp(0.0, 1.0));
         let (a, b) = (
             logit(low).clamp(-INFINITE, INFINITE),
             logit(high).clamp(-INFINITE, INFINITE),
@@ -253,6 +255,15 @@ mod tests {
 
     fn outputs(components: usize, cells: usize) -> impl Strategy<Value = Vec<f64>> {
         proptest::collection::vec(-2.0..2.0, 3 * components + cells)
+    }
+
+    /// Sums of weights that round to more than 1 stand for 1.
+    #[test]
+    fn a_rank_a_little_above_one_is_one() {
+        let y = vec![0.3; 3 * 5 + 1];
+        let above = 1.0_f64.next_up();
+        assert_relative_eq!(log_prob(&y, 5, 0.99, above), log_prob(&y, 5, 0.99, 1.0));
+        assert!(log_prob(&y, 5, above, above).is_finite());
     }
 
     proptest! {

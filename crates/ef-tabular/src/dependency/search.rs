@@ -21,6 +21,11 @@ pub(super) fn find(table: &Table, given: &[&str]) -> Dependencies {
         .collect();
     copies(table, &steps, &mut plan);
     scalings(&steps, &mut plan);
+    // one of each class of copies and scalings: sums among the others say nothing new, and there are very many
+    let steps: Vec<Steps> = steps
+        .into_iter()
+        .filter(|steps| plan.derived[steps.column].is_none())
+        .collect();
     for sum in sums(&steps) {
         derive_sum(&steps, &sum, &mut plan);
     }
@@ -47,8 +52,17 @@ impl Plan<'_> {
 
     /// Whether `column` is, or is derived from, `origin`.
     fn reaches(&self, column: usize, origin: usize) -> bool {
-        let sources = self.derived[column].iter().flat_map(|(sources, _)| sources);
-        column == origin || sources.into_iter().any(|source| self.reaches(*source, origin))
+        let mut seen = vec![false; self.derived.len()];
+        let mut open = vec![column];
+        while let Some(column) = open.pop() {
+            if column == origin {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[column], true) {
+                open.extend(self.derived[column].iter().flat_map(|(sources, _)| sources));
+            }
+        }
+        false
     }
 
     fn derive(&mut self, column: usize, sources: Vec<usize>, grid: Grid, missing: bool, rule: Rule) {

@@ -123,15 +123,17 @@ impl NumberLaw {
     }
 
     fn rows(&self) -> f64 {
-        (self.numbers() + self.saved.missing).max(1) as f64
+        self.numbers().saturating_add(self.saved.missing).max(1) as f64
     }
 
     fn numbers(&self) -> u64 {
-        self.saved.continuous + self.point_rows[self.point_rows.len() - 1]
+        self.saved
+            .continuous
+            .saturating_add(self.point_rows[self.point_rows.len() - 1])
     }
 
     pub(super) fn cell_shares(&self) -> Vec<f64> {
-        if self.numbers() + self.saved.missing == 0 {
+        if self.numbers() == 0 && self.saved.missing == 0 {
             return vec![1.0];
         }
         let continuous = self.is_continuous().then_some(self.saved.continuous);

@@ -102,7 +102,8 @@ impl NumberLaw {
 
     /// Rank where the other parts have this much and so many of the seen grid points lie at or below.
     fn mix(&self, before: usize, curve: f64) -> f64 {
-        self.repeated(before) + curve
+        // weights that sum to 1 may sum to a little more
+        (self.repeated(before) + curve).min(1.0)
     }
 
     /// `ln` of a grid point's mass within the continuous cell.
