@@ -240,7 +240,7 @@ impl EchoFlow {
     }
 
     /// How each part was trained: the part, what to add to its losses to have nats in the table's units, and the
-    /// history. The parts' losses then add up to the whole row's.
+    /// history. The losses of a flow's parts then add up to the whole row's; each member of a chain has the row's own.
     pub fn histories(&self) -> impl Iterator<Item = (Part, f64, &History)> {
         self.training.stages.iter().map(|s| (s.part, s.shift, &s.history))
     }
