@@ -43,7 +43,7 @@ pub struct Tried {
     /// The kind.
     pub kind: ModelKind,
     /// Mean negative log-density of the validation rows, nats, in the table's own units; infinite if any is impossible.
-    #[serde(with = "or_infinity")]
+    #[serde(with = "ef_train::or_infinity")]
     pub validation_nll: f64,
     /// Why its training ended; the first reason that cannot be reproduced, if there is one.
     pub stopped_by: StopReason,
@@ -193,10 +193,10 @@ impl Candidate {
 
     /// Why training ended; the first reason that cannot be reproduced, if there is one.
     fn stopped_by(&self) -> StopReason {
-        let reasons = || self.stages.iter().map(|stage| stage.history.stopped_by);
-        let short = |reason: &StopReason| matches!(reason, StopReason::Clock | StopReason::Cancelled);
-        let last = reasons().next_back().unwrap_or(StopReason::Completed);
-        reasons().find(short).unwrap_or(last)
+        let mut histories = self.stages.iter().map(|stage| &stage.history);
+        let last = histories.clone().next_back();
+        let history = histories.find(|history| !history.is_reproducible()).or(last);
+        history.map_or(StopReason::Completed, |history| history.stopped_by)
     }
 
     fn is_cancelled(&self) -> bool {
@@ -221,19 +221,5 @@ impl Candidate {
         });
         let nll = -parts.into_iter().sum::<f64>() / held_out.len() as f64;
         if nll.is_nan() { f64::INFINITY } else { nll }
-    }
-}
-
-/// JSON has no infinity: it is null there.
-mod or_infinity {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
-    pub(super) fn serialize<S: Serializer>(x: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        x.is_finite().then_some(*x).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ef_density::chain::ColumnChain;
 use ef_density::mixed::{MixedRows, MixedScratch};
-use ef_density::{Density, Key, ScoreKey, uniform};
+use ef_density::{Density, Key, ScoreKey, log_mean_exp, uniform};
 use ef_tensor::{ParamVisitor, Scope};
 
 use crate::stage::Part;
@@ -90,17 +90,15 @@ impl Members {
         key: ScoreKey,
         scratch: &mut MixedScratch<f32>,
     ) -> Vec<f64> {
-        let mut mixture = vec![f64::NEG_INFINITY; index.len()];
-        let mut own = vec![0.0; index.len()];
-        for params in self.of(params) {
+        let score = |params| {
+            let mut own = vec![0.0; index.len()];
             self.chain.log_prob(params, rows, index, key, scratch, &mut own);
-            for (sum, &own) in mixture.iter_mut().zip(&own) {
-                *sum = log_add(*sum, own);
-            }
-        }
-        let count = (self.count as f64).ln();
-        mixture.iter_mut().for_each(|sum| *sum -= count);
-        mixture
+            own
+        };
+        let each: Vec<Vec<f64>> = self.of(params).map(score).collect();
+        (0..index.len())
+            .map(|i| log_mean_exp(each.iter().map(|own| own[i])))
+            .collect()
     }
 
     pub(crate) fn sample(
@@ -127,15 +125,5 @@ impl Members {
             }
         }
         drawn
-    }
-}
-
-/// `ln(e^a + e^b)`.
-fn log_add(a: f64, b: f64) -> f64 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    if low == f64::NEG_INFINITY {
-        high
-    } else {
-        high + (low - high).exp().ln_1p()
     }
 }

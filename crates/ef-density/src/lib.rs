@@ -18,5 +18,6 @@ pub use density::{Density, RowSet};
 pub use flow::{Flow, FlowRows, FlowScratch};
 pub use key::{Key, ScoreKey, StepKey, uniform};
 pub use law::{ColumnLaw, Place};
+pub use log_sum::log_mean_exp;
 pub use order_ensemble::OrderEnsemble;
 pub use philox::Philox;

@@ -11,7 +11,7 @@ use rand::RngCore;
 use crate::density::Density;
 use crate::flow::{Flow, FlowRows, FlowScratch, gather};
 use crate::key::{Key, ScoreKey, StepKey, uniform};
-use crate::log_sum::log_sum_exp;
+use crate::log_sum::log_mean_exp;
 
 /// Flows over different orders (or masks) of the columns that share **one** parameter slice, as
 /// [`any_order_autoregressive`](ef_bijectors::any_order_autoregressive) and
@@ -110,14 +110,9 @@ impl<T: Real> OrderEnsemble<T> {
             _ => f64::INFINITY,
         };
         all.axis_iter(Axis(1))
-            .map(|l| (log_mean_exp(l), spread(l)))
+            .map(|l| (log_mean_exp(l.iter().copied()), spread(l)))
             .collect()
     }
-}
-
-/// `log(mean(exp(l)))`.
-fn log_mean_exp(l: ArrayView1<'_, f64>) -> f64 {
-    log_sum_exp(l.iter().copied()) - (l.len() as f64).ln()
 }
 
 impl<T: Real> Density<T> for OrderEnsemble<T> {
@@ -159,7 +154,7 @@ impl<T: Real> Density<T> for OrderEnsemble<T> {
         );
         let all = self.log_prob_by_order(params, x.view(), context.view(), scratch);
         for (out, l) in out.iter_mut().zip(all.axis_iter(Axis(1))) {
-            *out = log_mean_exp(l);
+            *out = log_mean_exp(l.iter().copied());
         }
         scratch.ws.give(x);
         scratch.ws.give(context);

@@ -183,7 +183,7 @@ impl ColumnChain {
         scores
     }
 
-    /// Runs the heads of all rows: `log_probs` gets each row's sum, `y` becomes the gradient of its negative.
+    /// Runs the heads of all rows: `each` gets a row's position and sum, `y` becomes the gradient of its negative.
     fn heads<T: Real>(
         &self,
         rows: &MixedRows,
@@ -288,9 +288,8 @@ impl<T: Real> Density<T> for ColumnChain {
             let biases = &mut biases[column.outputs.clone()];
             let shares: &[f64] = column.variable.map_or(&[1.0], |v| &self.shares[v]);
             let log = |share: f64| share.max(1e-6).ln();
-            let cells = if column.rank.is_none() {
-                biases
-            } else {
+            let mut cells = 0..shares.len().min(biases.len());
+            if column.rank.is_some() {
                 // Logistics over nearly all ranks take two thirds of the continuous cell, the background the rest.
                 for i in 0..k {
                     let place = if k == 1 {
@@ -303,14 +302,11 @@ impl<T: Real> Density<T> for ColumnChain {
                     biases[2 * k + shares.len() + i] = T::of(raw_log_scale(START_SCALE.ln()));
                 }
                 biases[k] = T::of(log(shares[0] / 3.0));
-                let end = k + shares.len();
-                for (b, &share) in biases[k + 1..end].iter_mut().zip(&shares[1..]) {
-                    *b = T::of(log(share));
-                }
-                continue;
-            };
-            for (b, &share) in cells.iter_mut().zip(shares) {
-                *b = T::of(log(share));
+                cells = 1..shares.len();
+            }
+            let first = if column.rank.is_some() { k } else { 0 };
+            for cell in cells {
+                biases[first + cell] = T::of(log(shares[cell]));
             }
         }
     }
@@ -373,8 +369,7 @@ impl<T: Real> Density<T> for ColumnChain {
         let [.., p_skip, p_net] = self.split(params);
         let [g_embedding, g_numbers, g_context, g_skip, g_net] = self.split_mut(grads);
         let mut y = ws.take(index.len(), self.net.outputs());
-        let mut dropout = (self.dropout > 0.0 && self.net.config().residual)
-            .then(|| KeyedDropout::new(self.dropout, key.purpose("dropout"), key.row));
+        let mut dropout = KeyedDropout::of_step(self.dropout, &self.net, key);
         let masks = dropout.as_mut().map(|d| d as &mut dyn ef_tensor::DropoutMask<T>);
         let dropped = masks.is_some();
         self.net.forward(p_net, h, y.view_mut(), masks, Some(tape), ws);
@@ -442,7 +437,7 @@ impl<T: Real> Density<T> for ColumnChain {
             self.skip
                 .forward_units_add(p_skip, column.outputs.clone(), scores.view(), y.view_mut());
             let y = y.slice(s![column.outputs.clone(), ..]);
-            let logits = column.logits(self.components).len();
+            let logits = column.logits(self.components);
             let mut weights = ws.take(logits, n);
             weights.assign(&y.slice(s![..logits, ..]));
             draw_codes(weights.view_mut(), uniforms.row(2 * j), &mut left, &mut picks);

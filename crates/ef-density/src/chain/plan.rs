@@ -44,10 +44,10 @@ impl Column {
         columns.collect()
     }
 
-    /// The outputs that are logits of the first draw: cells, or components, background and other cells.
-    pub(crate) fn logits(&self, components: usize) -> Range<usize> {
+    /// How many of the outputs, the first ones, are logits: of cells, or of components, background and other cells.
+    pub(crate) fn logits(&self, components: usize) -> usize {
         let ranked = usize::from(self.rank.is_some());
-        self.outputs.start..self.outputs.end - 2 * components * ranked
+        self.outputs.len() - 2 * components * ranked
     }
 
     /// The cell of a row, given all its codes; cell 0 where the column has no other.

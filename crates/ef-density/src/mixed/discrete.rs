@@ -227,8 +227,7 @@ impl<T: Real> Density<T> for DiscreteMade {
         let [_, _, p_net] = self.split(params);
         let [g_input, g_context, g_net] = self.split_mut(grads);
         let mut y = ws.take(index.len(), self.net.outputs());
-        let mut dropout = (self.dropout > 0.0 && self.net.config().residual)
-            .then(|| KeyedDropout::new(self.dropout, key.purpose("dropout"), key.row));
+        let mut dropout = KeyedDropout::of_step(self.dropout, &self.net, key);
         let masks = dropout.as_mut().map(|d| d as &mut dyn ef_tensor::DropoutMask<T>);
         let dropped = masks.is_some();
         self.net.forward(p_net, h, y.view_mut(), masks, Some(tape), ws);

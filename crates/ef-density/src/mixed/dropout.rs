@@ -1,10 +1,10 @@
 //! Dropout keyed by row.
 
 use ef_tensor::simd::{Kernel, dispatch};
-use ef_tensor::{DropoutMask, Real};
+use ef_tensor::{DropoutMask, Mlp, Real};
 use ndarray::ArrayViewMut2;
 
-use crate::key::Key;
+use crate::key::{Key, StepKey};
 use crate::philox::fill_words;
 
 /// Masks whose row `i` comes from stream `first + i`: the same for a row of a mini-batch however it is sharded.
@@ -18,7 +18,13 @@ pub(crate) struct KeyedDropout {
 }
 
 impl KeyedDropout {
-    pub(crate) fn new(rate: f64, key: Key, first: u64) -> Self {
+    /// The masks of a training step for the residual blocks of a network; `None` if nothing is dropped.
+    pub(crate) fn of_step(rate: f64, net: &Mlp, key: StepKey) -> Option<Self> {
+        let drops = rate > 0.0 && net.config().residual;
+        drops.then(|| Self::new(rate, key.purpose("dropout"), key.row))
+    }
+
+    fn new(rate: f64, key: Key, first: u64) -> Self {
         let threshold = (rate * 65_536.0).round().clamp(0.0, 65_535.0) as u16;
         Self {
             key,
