@@ -5,3 +5,4 @@ mod cells;
 mod drawn;
 mod language;
 mod matches;
+mod sources;
