@@ -2,6 +2,7 @@
 
 mod boxes;
 mod cells;
+mod columns;
 mod drawn;
 mod language;
 mod matches;
