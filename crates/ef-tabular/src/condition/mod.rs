@@ -79,6 +79,7 @@ mod value_set;
 
 pub use boxes::{Boxes, ConditionBox};
 pub use error::ConditionError;
+pub(crate) use error::did_you_mean;
 pub use expression::{Condition, ConditionColumn, Literal, column};
 pub(crate) use near::near;
 pub use ranges::NumberRange;
