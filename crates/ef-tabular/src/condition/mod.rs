@@ -76,6 +76,7 @@ mod ranges;
 mod resolve;
 mod token;
 mod value_set;
+mod worded;
 
 pub use boxes::{Boxes, ConditionBox};
 pub use error::ConditionError;
