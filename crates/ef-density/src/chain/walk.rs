@@ -13,12 +13,12 @@
 
 use ef_tensor::simd::dispatch;
 use ef_tensor::{Real, Workspace};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::heads::Head;
 use super::mixture::draw_rank;
 use super::network::Network;
-use super::restrict::{CellSet, draw_within, restrict};
+use super::restrict::{CellSet, Restriction};
 use crate::key::{Key, uniform};
 use crate::mixed::MixedRows;
 use crate::softmax::draw_codes;
@@ -101,6 +101,7 @@ pub(super) struct Walking<'a> {
     /// Two uniform numbers a column: which component or cell, and where in it. `(2 columns, rows)`.
     uniforms: Array2<f64>,
     pub(super) sums: WalkSums,
+    restriction: Restriction,
     left: Vec<f64>,
     /// The cell of each row just settled, or `u32::MAX`.
     pub(super) cells: Vec<u32>,
@@ -120,6 +121,7 @@ impl<'a> Walking<'a> {
             walk,
             uniforms,
             sums: WalkSums::new(n, if walk.by_column { network.columns.len() } else { 0 }),
+            restriction: Restriction::default(),
             left: Vec::with_capacity(n),
             cells: Vec::with_capacity(n),
         }
@@ -145,29 +147,34 @@ impl<'a> Walking<'a> {
         let (n, logits) = (index.len(), column.logits(k));
         self.cells.clear();
         self.cells.resize(n, 0);
+        let steps = self.walk.steps;
         if column.outputs.is_empty() {
-            // a single cell: certain, unless a set leaves it out
+            // a single cell: certain, but that a set may hold it in part or not at all
             for &row in index {
-                if let Some(set) = self.step(row, j).set()
-                    && set.cells.first().is_none_or(|share| *share <= 0.0)
-                {
-                    self.sums.mass[row] = f64::NEG_INFINITY;
+                if let Some(set) = steps(row, j).set() {
+                    self.sums.mass[row] += set.log_share(0);
                 }
             }
             return;
         }
         let mut weights = ws.take(logits, n);
-        weights.assign(&y.slice(ndarray::s![..logits, ..]));
+        weights.assign(&y.slice(s![..logits, ..]));
         let mut draws = false;
+        // rows often share their set
+        let mut read: Option<&CellSet> = None;
         for (i, &row) in index.iter().enumerate() {
-            let step = self.step(row, j);
+            let step = steps(row, j);
             draws |= matches!(step, Step::Draw(_) | Step::Free);
             if let Some(set) = step.set() {
-                self.sums.mass[row] += restrict(column, k, y.column(i), set, weights.column_mut(i));
+                if !read.is_some_and(|read| std::ptr::eq(read, set)) {
+                    self.restriction.read(column, set);
+                    read = Some(set);
+                }
+                self.sums.mass[row] += self.restriction.restrict(y.column(i), weights.column_mut(i));
             }
         }
         if draws {
-            let uniforms = self.uniforms.row(2 * j).select(ndarray::Axis(0), index);
+            let uniforms = self.uniforms.row(2 * j).select(Axis(0), index);
             draw_codes(
                 weights.view_mut(),
                 uniforms.view(),
@@ -177,7 +184,7 @@ impl<'a> Walking<'a> {
         }
         ws.give(weights);
         for (i, &row) in index.iter().enumerate() {
-            let step = self.step(row, j);
+            let step = steps(row, j);
             if matches!(step, Step::Draw(_) | Step::Free) {
                 let set = step.set();
                 let cell = match column.rank {
@@ -193,7 +200,13 @@ impl<'a> Walking<'a> {
                         });
                         if component <= k {
                             let rank = match (set, logistic) {
-                                (Some(set), logistic) => draw_within(logistic, &set.ranks, u),
+                                (Some(set), logistic) => {
+                                    if !read.is_some_and(|read| std::ptr::eq(read, set)) {
+                                        self.restriction.read(column, set);
+                                        read = Some(set);
+                                    }
+                                    self.restriction.draw(logistic, u)
+                                }
                                 (None, Some((mean, raw))) => draw_rank(mean, raw, u),
                                 (None, None) => u,
                             };
