@@ -161,7 +161,7 @@ fn sets_share_the_mass_of_a_column() {
         let params = params(&chain, 2.0, &mut rng);
         let values = draw_rows(&layout, laws, 10, 1, &mut rng);
         for (j, law) in laws.iter().enumerate() {
-            let mut total = vec![0.0; 10];
+            let mut total = [0.0; 10];
             let mass = |set: &CellSet| {
                 walk(&chain, &params, &mut values.clone(), |_, column| {
                     match column == j {

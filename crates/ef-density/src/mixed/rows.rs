@@ -123,6 +123,11 @@ impl Layout {
         rows
     }
 
+    /// Rows of a context without values yet, for walks that draw them: cell 0 and all ranks in every column.
+    pub fn blank(&self, context: Array2<f32>) -> MixedRows {
+        MixedRows::blank(self.variables.len(), self.ranks.len(), context)
+    }
+
     /// The cell and the rank of column `column` in row `row`: what a law decodes.
     pub fn cell_and_rank(&self, rows: &MixedRows, row: usize, column: usize) -> (u32, f64) {
         let (variable, rank) = self.columns[column];
@@ -158,6 +163,17 @@ impl MixedRows {
             high: Array2::zeros((n, 0)),
             log_measure: vec![0.0; n],
             context,
+        }
+    }
+
+    /// Cell 0 and all ranks in every column.
+    pub(crate) fn blank(variables: usize, continuous: usize, context: Array2<f32>) -> Self {
+        let n = context.nrows();
+        Self {
+            codes: Array2::zeros((n, variables)),
+            low: Array2::zeros((n, continuous)),
+            high: Array2::ones((n, continuous)),
+            ..Self::of_context(context)
         }
     }
 

@@ -215,12 +215,7 @@ pub(crate) fn position(layout: &Layout, laws: &[TestLaw], rows: &MixedRows, row:
 
 /// Rows without values, of one context.
 pub(crate) fn blank(layout: &Layout, n: usize, context: f32) -> MixedRows {
-    MixedRows {
-        codes: Array2::zeros((n, layout.variables().len())),
-        low: Array2::zeros((n, layout.continuous())),
-        high: Array2::ones((n, layout.continuous())),
-        ..MixedRows::of_context(Array2::from_elem((n, layout.context_dim()), context))
-    }
+    layout.blank(Array2::from_elem((n, layout.context_dim()), context))
 }
 
 fn streams(rows: &MixedRows) -> Vec<u64> {
