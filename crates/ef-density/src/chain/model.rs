@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ef_tensor::{Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, SparseLinear, TensorError};
-use ndarray::{Array2, s};
+use ndarray::s;
 use rand::RngCore;
 
 use super::inputs::RankInputs;
