@@ -514,7 +514,8 @@ fn a_walked_row_is_addressable() {
     assert_eq!(first.low.column(1), start.low.column(1));
 }
 
-/// In `f32`, at every level the machine has: draws lie in their sets, and sums are those of `f64` at the same weights.
+/// In `f32`, at every level the machine has: draws lie in their sets, however far out, and sums are those of `f64` at the
+/// same weights.
 #[test]
 fn narrow_walks_agree_at_every_level() {
     for (i, laws) in all_tables().iter().enumerate() {

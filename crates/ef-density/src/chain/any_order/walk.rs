@@ -10,9 +10,9 @@ use crate::mixed::rows::given_context;
 use crate::mixed::{MixedRows, MixedScratch};
 
 impl AnyOrder {
-    /// Draws or replays the columns of `order` one after the other. From the start each row is shown the columns that
-    /// its steps keep; the others stay hidden until their turn. Nothing is `kept` in the sums: what is shown from the
-    /// start is what all is conditioned on. Each column costs a pass of the network.
+    /// Draws or replays the columns of `order`, each at most once, one after the other. From the start each row is shown
+    /// the columns that its steps keep; the others stay hidden until their turn. Nothing is `kept` in the sums: what is
+    /// shown from the start is what all is conditioned on. Each column costs a pass of the network.
     ///
     /// # Panics
     /// If `rows` has not as many rows as the walk has streams, or is not of the network's layout.
