@@ -202,12 +202,12 @@ pub(super) fn counted(
 fn limit_of(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Limit {
     if let Some(value) = set.single() {
         let place = crate::columns::Law(law).place_of(value);
-        let off_grid =
-            matches!(law, ColumnLaw::Number(law) if law.decimals().is_some()) && law.has_density(value);
-        if place.cell.is_some() && !off_grid {
+        // places are those of the nearest value on a grid, which may be another
+        let drawn = Within::new(law, set, true);
+        if place.cell.is_some() && (law.has_density(value) || !drawn.is_empty(law)) {
             return Limit::Value(place);
         }
-        return Limit::Within(Within::new(law, set, tails));
+        return Limit::Within(drawn);
     }
     Limit::within(law, set, tails)
 }
