@@ -208,7 +208,7 @@ fn partial_rows_are_completed_one_after_the_other() {
     );
     let whole = folder.run("sample m.echoflow --rows whole.csv").ok();
     assert_eq!(whole.out, folder.read("whole.csv"));
-    assert_eq!(whole.err, "no cell was empty: all 1 row are as they were\n");
+    assert_eq!(whole.err, "no cell of 1 row was empty, so nothing was drawn\n");
 }
 
 #[test]
