@@ -1,0 +1,170 @@
+//! Cells removed from test rows, and what a model says of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use echoflow::{EchoFlow, Table};
+use ef_density::{Key, uniform};
+use ef_tabular::{ColumnLaw, Kind, Value};
+use serde_json::json;
+
+use super::answer::{completed, observed};
+use super::plain::{cell, pick, write_plain};
+use crate::process::cpu_seconds;
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy)]
+pub struct Imputing {
+    /// Test rows, at random where there are more.
+    pub rows: usize,
+    /// Chance of a known cell to be removed.
+    pub share: f64,
+    /// Imputed tables that a point estimate is made of.
+    pub draws: usize,
+    /// Everything random follows from it.
+    pub seed: u64,
+}
+
+/// Removes cells, and writes into `folder`: `train.csv` and `test.csv` as the scorer's other methods read them, and
+/// `cells.csv`, a line for each removed cell: its row in `test.csv`, its column, whether it is a number or a category, the
+/// step of its rounding grid (empty if it has a density), our point estimate and our log-score. Returns what that took.
+///
+/// With `K` the known cells of the row, the log-score of cell `c` is
+///
+/// ```text
+/// log p(c | K) = log p(K, c) - log p(K)
+/// ```
+///
+/// The point is the mean of the draws for a number, the label drawn most often for a category.
+///
+/// # Errors
+/// A model of other columns, files that cannot be written.
+pub fn impute(
+    model: &EchoFlow,
+    train: &Table,
+    test: &Table,
+    settings: Imputing,
+    folder: &Path,
+) -> Result<serde_json::Value> {
+    let key = Key::new(settings.seed).purpose("impute");
+    let rows = some_rows(test.num_rows(), settings.rows, key);
+    let whole = pick(test, &rows, |_, _| true)?;
+    let mut removed = vec![vec![false; test.num_columns()]; rows.len()];
+    for (i, removed) in removed.iter_mut().enumerate() {
+        let mut rng = key.purpose("cells").row(i as u64);
+        for (j, removed) in removed.iter_mut().enumerate() {
+            *removed = uniform(&mut rng) < settings.share && whole.value(i, j) != Value::Missing;
+        }
+    }
+    let cells = removed.iter().enumerate();
+    let cells =
+        cells.flat_map(|(i, removed)| (0..removed.len()).filter(|j| removed[*j]).map(move |j| (i, j)));
+    let cells: Vec<(usize, usize)> = cells.collect();
+    ensure!(!cells.is_empty(), "no cell was removed");
+    let all: Vec<usize> = (0..rows.len()).collect();
+    let holed = pick(&whole, &all, |i, j| !removed[i][j])?;
+
+    let started = cpu_seconds()?;
+    let points = points(model, &holed, &cells, settings.draws, key)?;
+    let drawn = cpu_seconds()?;
+    let of_row: Vec<usize> = cells.iter().map(|(i, _)| *i).collect();
+    let restored = pick(&whole, &of_row, |at, j| {
+        !removed[cells[at].0][j] || cells[at].1 == j
+    })?;
+    let (without, with) = (observed(model, &holed)?, observed(model, &restored)?);
+    let scored = cpu_seconds()?;
+
+    write_plain(train, &folder.join("train.csv"))?;
+    write_plain(&whole, &folder.join("test.csv"))?;
+    let path = folder.join("cells.csv");
+    let what = || format!("{} cannot be written", path.display());
+    let mut out = csv::Writer::from_path(&path).with_context(what)?;
+    out.write_record(["row", "column", "kind", "step", "point", "log_score"])
+        .with_context(what)?;
+    let (schema, laws) = (whole.schema(), laws(model));
+    let mut errors = 0.0;
+    for (at, (i, j)) in cells.iter().enumerate() {
+        let column = &schema.columns[*j];
+        let number = column.kind.is_number() || column.kind == Kind::Date;
+        let law = laws.get(column.name.as_str());
+        let step = law.and_then(|law| step(law, whole.value(*i, *j)));
+        let score = with.log_prob[at] - without.log_prob[*i];
+        errors += f64::hypot(with.standard_error[at], without.standard_error[*i]);
+        out.write_record([
+            i.to_string(),
+            column.name.clone(),
+            if number { "number" } else { "category" }.to_owned(),
+            step.map_or_else(String::new, |step| step.to_string()),
+            points[at].clone(),
+            score.to_string(),
+        ])
+        .with_context(what)?;
+    }
+    out.flush().with_context(what)?;
+    Ok(json!({
+        "rows": rows.len(),
+        "cells": cells.len(),
+        "draws": settings.draws,
+        "draw_cpu_s": drawn - started,
+        "score_cpu_s": scored - drawn,
+        "score_error": errors / cells.len() as f64,
+    }))
+}
+
+fn some_rows(rows: usize, most: usize, key: Key) -> Vec<usize> {
+    let mut order: Vec<(f64, usize)> = (0..rows)
+        .map(|row| (uniform(&mut key.purpose("rows").row(row as u64)), row))
+        .collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    order.truncate(most);
+    order.into_iter().map(|(_, row)| row).collect()
+}
+
+/// A point estimate of each cell, from so many completed tables.
+fn points(
+    model: &EchoFlow,
+    holed: &Table,
+    cells: &[(usize, usize)],
+    draws: usize,
+    key: Key,
+) -> Result<Vec<String>> {
+    let mut sums = vec![0.0; cells.len()];
+    let mut votes: Vec<BTreeMap<String, usize>> = vec![BTreeMap::new(); cells.len()];
+    for draw in 0..draws {
+        let table = completed(model, holed, key.index(draw as u64))?;
+        for (at, (i, j)) in cells.iter().enumerate() {
+            match table.value(*i, *j) {
+                Value::Number(number) => sums[at] += number / draws as f64,
+                Value::Date(date) => sums[at] += f64::from(date.day_number()) / draws as f64,
+                label => *votes[at].entry(cell(label)).or_default() += 1,
+            }
+        }
+    }
+    let point = |(sum, votes): (f64, BTreeMap<String, usize>)| {
+        let most = votes.into_iter().max_by_key(|(_, count)| *count);
+        most.map_or_else(|| sum.to_string(), |(label, _)| label)
+    };
+    Ok(sums.into_iter().zip(votes).map(point).collect())
+}
+
+/// The law of every column, those derived from others included.
+fn laws(model: &EchoFlow) -> BTreeMap<&str, &ColumnLaw> {
+    let modelled = model.schema().columns.iter().zip(model.laws());
+    let derived = model.derived_columns().map(|(_, column, law)| (column, law));
+    modelled
+        .chain(derived)
+        .map(|(column, law)| (column.name.as_str(), law))
+        .collect()
+}
+
+/// The step that a value's mass is that of; none if it has a density.
+fn step(law: &ColumnLaw, value: Value<'_>) -> Option<f64> {
+    if law.has_density(value) {
+        return None;
+    }
+    match law {
+        ColumnLaw::Number(law) => law.decimals().map(|decimals| 0.1f64.powi(i32::from(decimals))),
+        _ => Some(1.0),
+    }
+}
