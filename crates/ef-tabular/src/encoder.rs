@@ -363,25 +363,12 @@ fn encode_array(column: usize, law: &ColumnLaw, array: &dyn Array) -> EncodedCol
     encoded
 }
 
-/// `x` to this many significant digits; 17 are all it has.
-fn rounded(x: f64, digits: u8) -> f64 {
-    if (1..17).contains(&digits) {
-        format!("{:.*e}", usize::from(digits) - 1, x).parse().unwrap_or(x)
-    } else {
-        x
-    }
-}
-
 fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> Option<ArrayRef> {
-    let digits = match law {
-        ColumnLaw::Number(law) if kind == Kind::Decimal => law.significant_digits().unwrap_or(17),
-        _ => 17,
-    };
     let values = drawn.cells.iter().enumerate().map(|(row, cell)| {
         let rank = drawn.ranks.get(row).copied().unwrap_or(0.5);
-        match law.draw(*cell, rank) {
-            Value::Number(x) => Value::Number(rounded(x, digits)),
-            other => other,
+        match (law, law.draw(*cell, rank)) {
+            (ColumnLaw::Number(law), Value::Number(x)) => Value::Number(law.written(x)),
+            (_, other) => other,
         }
     });
     array_of(kind, values)

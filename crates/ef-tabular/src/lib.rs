@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arrow_in;
+pub mod condition;
 mod csv_read;
 mod csv_scan;
 mod csv_write;
@@ -18,13 +19,17 @@ mod table;
 mod transform;
 mod whole_file;
 
+pub use condition::{
+    Boxes, Condition, ConditionBox, ConditionColumn, ConditionError, LabelSet, Literal, NumberRange, ValueSet,
+};
 pub use date::Date;
 pub use dependency::{Dependencies, Dependency};
 pub use encoder::{DecodedColumn, EncodedColumn, EncodedTable, EncoderOptions, Features, TableEncoder};
 pub use error::{Location, TableError};
 pub use format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};
 pub use law::{
-    CategoryLaw, ColumnLaw, DATE_FEATURES, DateLaw, NUMBER_FEATURES, NumberLaw, Place, RankCells, Value,
+    CategoryLaw, CellSet, ColumnLaw, DATE_FEATURES, DateLaw, NUMBER_FEATURES, NumberLaw, Place, RankCells,
+    UnknownValue, Value,
 };
 pub use schema::{ColumnSchema, Kind, Schema};
 pub use table::{ColumnData, Table};

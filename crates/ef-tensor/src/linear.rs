@@ -280,6 +280,33 @@ impl Linear {
         self.add_units(params, units, x, y);
     }
 
+    /// What the inputs `inputs` alone add, feature-major: `y += W[inputs, ..]ᵀ x`. `x: (inputs.len(), rows)`,
+    /// `y: (outputs, rows)`.
+    pub fn forward_inputs_add<T: Real>(
+        &self,
+        params: &[T],
+        inputs: Range<usize>,
+        x: ArrayView2<'_, T>,
+        y: ArrayViewMut2<'_, T>,
+    ) {
+        if inputs.is_empty() {
+            return;
+        }
+        let (w, _) = self.split(params);
+        let (rows, depth) = (self.outputs, inputs.len());
+        product(
+            w.slice(s![inputs, ..]).reversed_axes(),
+            x,
+            Start::Result,
+            Finish::Keep,
+            y,
+            |_| Part {
+                rows,
+                depth: 0..depth,
+            },
+        );
+    }
+
     fn add_units<T: Real>(
         &self,
         params: &[T],

@@ -74,7 +74,12 @@ fn logit(rank: f64) -> f64 {
     rank.ln() - (-rank).ln_1p()
 }
 
-/// The raw value of a log-scale; the inverse of what [`Lanes`] does to it.
+/// The log-scale of a raw value.
+pub(super) fn log_scale_of(raw: f64) -> f64 {
+    CENTRE + REACH * ((raw - CENTRE) / REACH).tanh()
+}
+
+/// The raw value of a log-scale; the inverse of [`log_scale_of`].
 pub(crate) fn raw_log_scale(log_scale: f64) -> f64 {
     CENTRE + REACH * ((log_scale - CENTRE) / REACH).atanh()
 }
@@ -216,8 +221,7 @@ pub(crate) fn mixture_nll<const FMA: bool, T: Real>(
 
 /// The rank that component `k` gives for the uniform number `u`.
 pub(crate) fn draw_rank(mean: f64, raw_scale: f64, u: f64) -> f64 {
-    let log_scale = CENTRE + REACH * ((raw_scale - CENTRE) / REACH).tanh();
-    let w = mean + log_scale.exp() * logit(u);
+    let w = mean + log_scale_of(raw_scale).exp() * logit(u);
     // Inside (0, 1), as all ranks are that stand for a value.
     (1.0 / (1.0 + (-w).exp())).clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0)
 }

@@ -20,10 +20,18 @@
 //! and a cell through an embedding. Normal scores also reach the heads to their right by one linear layer. The network is MADE (Germain et al. 2015, 1502.03509) with residual
 //! blocks, units sorted by degree; sampling evaluates it unit by unit ([`Incremental`](ef_tensor::Incremental)).
 
+mod any_order;
+mod heads;
 mod inputs;
 mod mixture;
 mod model;
+mod network;
 mod plan;
+mod restrict;
+mod walk;
 
+pub use any_order::AnyOrder;
 pub(crate) use inputs::RankInputs;
 pub use model::{ChainConfig, ColumnChain};
+pub use restrict::CellSet;
+pub use walk::{Step, Walk, WalkSums};

@@ -180,6 +180,8 @@ pub struct MixedScratch<T> {
     pub(crate) ws: Workspace<T>,
     /// Gathered codes.
     pub(crate) codes: Vec<u32>,
+    /// The same, without those that a network is not shown.
+    pub(crate) shown: Vec<u32>,
     /// Log-densities of a batch.
     pub(crate) out: Vec<f64>,
 }

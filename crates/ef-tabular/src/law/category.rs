@@ -108,6 +108,11 @@ impl CategoryLaw {
         self.saved.levels.len().min(OWN_CELLS)
     }
 
+    /// Cumulated counts of the pooled levels, which are the last ones.
+    pub(super) fn pooled(&self) -> &[u64] {
+        &self.pooled
+    }
+
     fn rare_total(&self) -> u64 {
         self.pooled.last().copied().unwrap_or(0)
     }

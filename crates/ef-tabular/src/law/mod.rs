@@ -23,6 +23,8 @@ mod kernel;
 mod number;
 mod sample;
 mod smooth;
+mod unknown;
+mod within;
 
 pub use category::CategoryLaw;
 pub use cells::RankCells;
@@ -31,6 +33,8 @@ pub use number::NumberLaw;
 pub(crate) use number::NumberLawBuilder;
 pub(crate) use sample::Grid;
 use serde::{Deserialize, Serialize};
+pub use unknown::UnknownValue;
+pub use within::CellSet;
 
 use crate::date::Date;
 

@@ -15,6 +15,7 @@ mod heaps;
 mod range;
 mod ranks;
 mod saved;
+mod within;
 
 pub(crate) use fit::NumberLawBuilder;
 use heaps::Cut;
@@ -26,7 +27,8 @@ use super::{Place, Value};
 use crate::transform::Transformer;
 
 /// Ranks nearer to 0 or 1 are drawn as this: beyond it lie no digits.
-const LOWEST_RANK: f64 = 1e-15;
+pub(super) const LOWEST_RANK: f64 = 1e-15;
+pub(super) const HIGHEST_RANK: f64 = 1.0 - LOWEST_RANK;
 /// The log-probability given to values so far out that the tail's own underflows.
 const FAR_OUT: f64 = -1e15;
 
@@ -81,6 +83,14 @@ impl NumberLaw {
     /// Most significant digits of any training value; `None` on a rounding grid, which says where digits end.
     pub fn significant_digits(&self) -> Option<u8> {
         (!self.on_grid()).then_some(self.saved.digits)
+    }
+
+    /// A drawn number as a table holds it: to as many digits as training values have.
+    pub(crate) fn written(&self, x: f64) -> f64 {
+        match self.significant_digits() {
+            Some(digits @ 1..17) => format!("{x:.*e}", usize::from(digits) - 1).parse().unwrap_or(x),
+            _ => x,
+        }
     }
 
     /// Smallest and largest training value.
@@ -217,27 +227,32 @@ impl NumberLaw {
     pub(super) fn draw(&self, cell: u32, rank: f64) -> Value<'static> {
         let first = usize::from(self.is_continuous());
         if self.is_continuous() && cell == 0 {
-            let u = if rank.is_nan() { 0.5 } else { rank.clamp(0.0, 1.0) };
-            let x = if self.on_grid() {
-                // a point ends at its highest rank, so the lowest rank of all belongs to the first one above it
-                self.saved
-                    .grid
-                    .value(self.point_at(u.clamp(LOWEST_RANK, 1.0 - LOWEST_RANK)))
-            } else {
-                let x = self.clip(self.saved.smooth.inverse(u.clamp(LOWEST_RANK, 1.0 - LOWEST_RANK)));
-                match self.point_of(x) {
-                    None => x,
-                    // an atom is another cell's: its neighbour inside the range
-                    Some(_) if x > self.saved.min => x.next_down(),
-                    Some(_) => x.next_up(),
-                }
-            };
-            return Value::Number(x);
+            return Value::Number(self.drawn(rank));
         }
         let point = (cell as usize)
             .checked_sub(first)
             .and_then(|point| self.saved.points.get(point));
         point.map_or(Value::Missing, |x| Value::Number(*x))
+    }
+
+    /// The number of the continuous cell at a rank.
+    fn drawn(&self, rank: f64) -> f64 {
+        let u = if rank.is_nan() {
+            0.5
+        } else {
+            rank.clamp(LOWEST_RANK, HIGHEST_RANK)
+        };
+        if self.on_grid() {
+            // a point ends at its highest rank, so the lowest rank of all belongs to the first one above it
+            return self.saved.grid.value(self.point_at(u));
+        }
+        let x = self.clip(self.saved.smooth.inverse(u));
+        match self.point_of(x) {
+            None => x,
+            // an atom is another cell's: its neighbour inside the range
+            Some(_) if x > self.saved.min => x.next_down(),
+            Some(_) => x.next_up(),
+        }
     }
 
     /// The ranks of the range seen at fit.

@@ -60,6 +60,20 @@ impl Grid {
         index as f64 / power(self.decimals.unwrap_or(0))
     }
 
+    /// The first grid point at or above a number; 2^53 points from 0 at most.
+    pub(crate) fn ceil(self, x: f64) -> i64 {
+        match self.index(x) {
+            Some(index) => index + i64::from(self.value(index) < x),
+            None if x < 0.0 => -(MAX_INDEX as i64),
+            None => MAX_INDEX as i64,
+        }
+    }
+
+    /// The last grid point at or below a number.
+    pub(crate) fn floor(self, x: f64) -> i64 {
+        -self.ceil(-x)
+    }
+
     /// Half a step above a grid point.
     pub(crate) fn edge(self, index: i64) -> f64 {
         (index as f64 + 0.5) / power(self.decimals.unwrap_or(0))

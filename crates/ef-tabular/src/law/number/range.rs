@@ -72,7 +72,7 @@ impl NumberLaw {
             0
         };
         let (smooth, cell) = if self.on_grid() {
-            let (first, last) = (self.ceil(lo), self.floor(hi));
+            let (first, last) = (self.saved.grid.ceil(lo), self.saved.grid.floor(hi));
             if first > last {
                 (0.0, 0.0)
             } else {
@@ -98,25 +98,6 @@ impl NumberLaw {
         x.max(low).min(high)
     }
 
-    /// First grid point at or above x.
-    fn ceil(&self, x: f64) -> i64 {
-        match self.saved.grid.index(x) {
-            Some(index) => index + i64::from(self.saved.grid.value(index) < x),
-            None => {
-                if x < 0.0 {
-                    -(1 << 53)
-                } else {
-                    1 << 53
-                }
-            }
-        }
-    }
-
-    /// Last grid point at or below x.
-    fn floor(&self, x: f64) -> i64 {
-        -self.ceil(-x)
-    }
-
     fn outside_mass(&self, lo: f64, hi: f64) -> f64 {
         let (outside, scale) = (self.saved.outside(), self.outside_scale());
         // mass of distances in (near, far]
@@ -130,7 +111,7 @@ impl NumberLaw {
         if self.on_grid() {
             let step = self.saved.grid.step();
             let (first, last) = (self.first, self.last);
-            let (low, high) = (self.ceil(lo), self.floor(hi));
+            let (low, high) = (self.saved.grid.ceil(lo), self.saved.grid.floor(hi));
             let side =
                 |near: i64, far: i64| between((near.max(1) - 1) as f64 * step, far.max(0) as f64 * step);
             first.map_or(0.0, |first| side(first - high, first - low))

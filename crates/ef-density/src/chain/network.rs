@@ -1,0 +1,220 @@
+//! The network that models over columns share: what is read of cells and ranks, hidden layers, a head a column.
+
+use ef_tensor::simd::dispatch;
+use ef_tensor::{Linear, Mlp, ParamVisitor, Real, Scope, SparseLinear, Workspace};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use rand::RngCore;
+
+use super::heads::Heads;
+use super::inputs::RankInputs;
+use super::mixture::raw_log_scale;
+use super::plan::Column;
+use crate::mixed::MixedRows;
+
+/// The logistics of a new network have their means between `-SPREAD` and `SPREAD`, the logits of ranks .023 and .977.
+const SPREAD: f64 = 3.75;
+/// Their scale.
+const START_SCALE: f64 = 0.5;
+
+/// Layers and columns; which of the inputs a unit sees is up to who builds it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Network {
+    pub(super) columns: Vec<Column>,
+    pub(super) ranks: Vec<RankInputs>,
+    pub(super) shares: Vec<Vec<f64>>,
+    pub(super) embedding: SparseLinear,
+    pub(super) numbers: Linear,
+    pub(super) context: Linear,
+    /// From normal scores straight to the outputs: what is linear among numbers is learned at once.
+    pub(super) skip: Linear,
+    pub(super) net: Mlp,
+    pub(super) dropout: f64,
+    pub(super) components: usize,
+}
+
+impl Network {
+    fn sizes(&self) -> [usize; 4] {
+        [
+            self.embedding.num_params(),
+            self.numbers.num_params(),
+            self.context.num_params(),
+            self.skip.num_params(),
+        ]
+    }
+
+    pub(super) fn num_params(&self) -> usize {
+        self.sizes().iter().sum::<usize>() + self.net.num_params()
+    }
+
+    /// Those of the embedding, numbers, context, skip and hidden layers.
+    pub(super) fn split<'a, T>(&self, params: &'a [T]) -> [&'a [T]; 5] {
+        let [a, b, c, d] = self.sizes();
+        let (embedding, rest) = params.split_at(a);
+        let (numbers, rest) = rest.split_at(b);
+        let (context, rest) = rest.split_at(c);
+        let (skip, net) = rest.split_at(d);
+        [embedding, numbers, context, skip, net]
+    }
+
+    pub(super) fn split_mut<'a, T>(&self, params: &'a mut [T]) -> [&'a mut [T]; 5] {
+        let [a, b, c, d] = self.sizes();
+        let (embedding, rest) = params.split_at_mut(a);
+        let (numbers, rest) = rest.split_at_mut(b);
+        let (context, rest) = rest.split_at_mut(c);
+        let (skip, net) = rest.split_at_mut(d);
+        [embedding, numbers, context, skip, net]
+    }
+
+    pub(super) fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        self.embedding.visit_params(&mut Scope::new("cells", visitor));
+        self.numbers.visit_params(&mut Scope::new("numbers", visitor));
+        self.context.visit_params(&mut Scope::new("context", visitor));
+        self.skip.visit_params(&mut Scope::new("skip", visitor));
+        self.net.visit_params(visitor);
+    }
+
+    /// Output biases start at the columns' shares and at mixtures near the marginal.
+    pub(super) fn init<T: Real>(&self, rng: &mut dyn RngCore, params: &mut [T]) {
+        let [embedding, numbers, context, skip, net] = self.split_mut(params);
+        skip.fill(T::zero());
+        self.embedding.init(1.0, rng, embedding);
+        self.numbers.init(1.0, rng, numbers);
+        self.context.init(1.0, rng, context);
+        self.net.init(0.0, rng, net);
+        let biases = self.net.output_bias_mut(net);
+        let k = self.components;
+        for column in &self.columns {
+            let biases = &mut biases[column.outputs.clone()];
+            let shares: &[f64] = column.variable.map_or(&[1.0], |v| &self.shares[v]);
+            let log = |share: f64| share.max(1e-6).ln();
+            let mut cells = 0..shares.len().min(biases.len());
+            if column.rank.is_some() {
+                // Logistics over nearly all ranks take two thirds of the continuous cell, the background the rest.
+                for i in 0..k {
+                    let place = if k == 1 {
+                        0.0
+                    } else {
+                        SPREAD * (2.0 * i as f64 / (k - 1) as f64 - 1.0)
+                    };
+                    biases[i] = T::of(log(shares[0] * 2.0 / 3.0 / k as f64));
+                    biases[k + shares.len() + i] = T::of(place);
+                    biases[2 * k + shares.len() + i] = T::of(raw_log_scale(START_SCALE.ln()));
+                }
+                biases[k] = T::of(log(shares[0] / 3.0));
+                cells = 1..shares.len();
+            }
+            let first = if column.rank.is_some() { k } else { 0 };
+            for cell in cells {
+                biases[first + cell] = T::of(log(shares[cell]));
+            }
+        }
+    }
+
+    pub(super) fn project<T: Real>(&self, params: &mut [T]) {
+        let [embedding, numbers, _, skip, net] = self.split_mut(params);
+        self.skip.project(skip);
+        self.embedding.project(embedding);
+        self.numbers.project(numbers);
+        self.net.project(net);
+    }
+
+    pub(super) fn codes<'a>(&self, rows: usize, codes: &'a [u32]) -> ArrayView2<'a, u32> {
+        ArrayView2::from_shape((rows, self.shares.len()), codes).expect("gathered with this many variables")
+    }
+
+    /// The features of a column in a row: its cell, and the middle of its places.
+    pub(super) fn write_features<'a, T: Real>(
+        &self,
+        column: &Column,
+        cell: u32,
+        middle: f64,
+        out: impl Iterator<Item = &'a mut T>,
+    ) {
+        let rank = column
+            .rank
+            .and_then(|r| self.ranks[r].representative(cell, middle));
+        RankInputs::write(rank, out);
+    }
+
+    /// The dense features of rows: `(rows, features)`; those of columns that are not `seen` are 0.
+    pub(super) fn features<T: Real>(
+        &self,
+        rows: &MixedRows,
+        index: &[usize],
+        codes: ArrayView2<'_, u32>,
+        seen: impl Fn(usize, usize) -> bool,
+        ws: &mut Workspace<T>,
+    ) -> Array2<T> {
+        let mut x = ws.take(index.len(), self.numbers.inputs());
+        for (i, ((&row, codes), mut x)) in index.iter().zip(codes.rows()).zip(x.rows_mut()).enumerate() {
+            let codes = codes.to_slice().expect("gathered codes are contiguous");
+            let x = x.as_slice_mut().expect("rows of a standard layout");
+            for (j, column) in self.columns.iter().enumerate() {
+                let Some(r) = column.rank else { continue };
+                let x = &mut x[column.features.clone()];
+                if seen(i, j) {
+                    let middle = 0.5 * (rows.low[[row, r]] + rows.high[[row, r]]);
+                    self.write_features(column, column.cell(codes), middle, x.iter_mut());
+                } else {
+                    x.fill(T::zero());
+                }
+            }
+        }
+        x
+    }
+
+    /// The normal scores among the dense features: `(rows, ranks)`.
+    pub(super) fn scores<T: Real>(&self, features: ArrayView2<'_, T>, ws: &mut Workspace<T>) -> Array2<T> {
+        let mut scores = ws.take(features.nrows(), self.ranks.len());
+        for column in &self.columns {
+            if let Some(r) = column.rank {
+                scores
+                    .column_mut(r)
+                    .assign(&features.column(column.features.start));
+            }
+        }
+        scores
+    }
+
+    /// What the first hidden layer reads, summed: `(rows, hidden)`.
+    pub(super) fn first<T: Real>(
+        &self,
+        params: &[T],
+        codes: ArrayView2<'_, u32>,
+        features: ArrayView2<'_, T>,
+        context: ArrayView2<'_, T>,
+        ws: &mut Workspace<T>,
+    ) -> Array2<T> {
+        let [p_embedding, p_numbers, p_context, ..] = self.split(params);
+        let mut h = ws.take(codes.nrows(), self.net.hidden());
+        self.context.forward(p_context, context, h.view_mut());
+        self.numbers.forward_add(p_numbers, features, h.view_mut());
+        self.embedding.forward_add(p_embedding, codes, h.view_mut());
+        h
+    }
+
+    /// Runs the heads of all rows: `each` gets a row's position and sum, `y` becomes the gradient of its negative.
+    /// Heads of columns that are not `scored` count for nothing.
+    pub(super) fn heads<T: Real>(
+        &self,
+        rows: &MixedRows,
+        index: &[usize],
+        codes: ArrayView2<'_, u32>,
+        mut y: ArrayViewMut2<'_, T>,
+        scored: impl Fn(usize, usize) -> bool,
+        mut each: impl FnMut(usize, f64, &mut [T]),
+    ) {
+        for (i, ((&row, codes), mut y)) in index.iter().zip(codes.rows()).zip(y.rows_mut()).enumerate() {
+            let y = y.as_slice_mut().expect("rows of a standard layout");
+            let log_prob = dispatch(Heads {
+                network: self,
+                low: rows.low.row(row),
+                high: rows.high.row(row),
+                codes,
+                scored: |j| scored(i, j),
+                y,
+            });
+            each(i, log_prob, y);
+        }
+    }
+}

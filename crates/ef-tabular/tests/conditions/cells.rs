@@ -1,0 +1,426 @@
+//! The cells and ranks of a law that lie in a set: draws there are in the set, and they are all there is.
+
+use std::sync::LazyLock;
+
+use approx::assert_abs_diff_eq;
+use ef_tabular::{
+    CategoryLaw, CellSet, ColumnData, ColumnLaw, Date, DateLaw, DecodedColumn, EncoderOptions, Kind,
+    NumberRange, Table, TableEncoder, Value, ValueSet,
+};
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Roughly normal numbers.
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0
+}
+
+fn to(x: f64, multiple: f64) -> f64 {
+    (x / multiple).round() * multiple
+}
+
+/// Numbers of every sort of law, and whether they have a rounding grid.
+fn numbers(seed: u64) -> Vec<(&'static str, Vec<f64>)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let base: Vec<f64> = (0..1500).map(|_| normal(&mut rng)).collect();
+    let map = |f: &dyn Fn(f64) -> f64| base.iter().map(|x| f(*x)).collect::<Vec<f64>>();
+    let with = |mut values: Vec<f64>, more: &[f64]| {
+        more.iter().for_each(|x| values.extend(vec![*x; 150]));
+        values
+    };
+    let whole = map(&|x| to(300.0 * x, 1.0));
+    let mut heaped = whole.clone();
+    heaped.iter_mut().step_by(3).for_each(|x| *x = to(*x, 50.0));
+    vec![
+        ("listed", map(&|x| to(2.0 * x, 1.0))),
+        (
+            "listed off every grid",
+            map(&|x| to(x, 1.0) * std::f64::consts::PI),
+        ),
+        ("whole", whole.clone()),
+        (
+            "whole, atoms, missing",
+            with(whole, &[0.0, 55.0, 4000.0, f64::NAN]),
+        ),
+        ("whole, above 0", map(&|x| to(300.0 * x.abs(), 1.0))),
+        ("heaped", heaped),
+        ("cents", map(&|x| (1000.0 * (1.5 * x).exp()).round() / 100.0)),
+        ("density", base.clone()),
+        (
+            "density, atoms, missing",
+            with(base.clone(), &[0.25, 9.0, f64::NAN]),
+        ),
+        ("density above 0", map(&|x| x.abs())),
+        ("density far from 0", map(&|x| 1e9 + x)),
+        ("density with heavy tails", map(&|x| (4.0 * x).sinh())),
+        (
+            "density of eight digits",
+            map(&|x| format!("{:.7e}", 1e-3 * x).parse().unwrap()),
+        ),
+    ]
+}
+
+/// Laws of four seeds, fitted once.
+fn laws(seed: u64) -> &'static [(&'static str, ColumnLaw)] {
+    static LAWS: LazyLock<Vec<Vec<(&str, ColumnLaw)>>> = LazyLock::new(|| (0..4).map(fitted).collect());
+    &LAWS[seed as usize]
+}
+
+fn fitted(seed: u64) -> Vec<(&'static str, ColumnLaw)> {
+    let mut laws: Vec<(&str, ColumnLaw)> = numbers(seed)
+        .into_iter()
+        .map(|(name, values)| (name, ColumnLaw::fit_numbers(&values, None).expect(name)))
+        .collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for (name, spread) in [("few days", 100.0), ("many days", 2000.0)] {
+        let days = (0..1500).map(|k| (k % 9 > 0).then(|| (spread * normal(&mut rng)) as i32));
+        let dates: Vec<Option<Date>> = days.map(|day| day.and_then(Date::from_day_number)).collect();
+        let law = DateLaw::fit(dates.into_iter()).expect(name);
+        laws.push((name, ColumnLaw::Date(Box::new(law))));
+    }
+    laws
+}
+
+/// Encoders of tables of one such column, for each of four seeds.
+fn encoders(seed: u64) -> &'static [(&'static str, TableEncoder)] {
+    static ENCODERS: LazyLock<Vec<Vec<(&str, TableEncoder)>>> = LazyLock::new(|| {
+        let encoder = |(name, values): (&'static str, Vec<f64>)| {
+            let cells = values.into_iter().map(|x| Some(x).filter(|x| !x.is_nan()));
+            let column = ("x".to_owned(), ColumnData::Decimal(cells.collect()));
+            let table = Table::from_columns(vec![column]).unwrap();
+            (
+                name,
+                TableEncoder::fit(&table, &EncoderOptions::default()).unwrap(),
+            )
+        };
+        (0..4)
+            .map(|seed| numbers(seed).into_iter().map(encoder).collect())
+            .collect()
+    });
+    &ENCODERS[seed as usize]
+}
+
+/// Where a law's values are: numbers, or days.
+fn spread(law: &ColumnLaw) -> (f64, f64, Kind) {
+    match law {
+        ColumnLaw::Number(law) => {
+            let (min, max) = law.range();
+            (min, max, Kind::Decimal)
+        }
+        ColumnLaw::Date(law) => {
+            let (min, max) = law.days().range();
+            (min, max, Kind::Date)
+        }
+        _ => panic!("no numbers"),
+    }
+}
+
+/// Ends of ranges: anywhere in the data and a little beyond, some at values that the law draws.
+fn end(law: &ColumnLaw, share: f64, snap: u8) -> f64 {
+    let (min, max, _) = spread(law);
+    let x = match snap {
+        0 => f64::NEG_INFINITY,
+        1 => f64::INFINITY,
+        2 | 3 => min + (1.3 * share - 0.15) * (max - min),
+        _ => {
+            let cell = (share * law.cells() as f64) as u32;
+            match law.draw(cell.min(law.cells() as u32 - 1), share) {
+                Value::Number(x) => x,
+                Value::Date(date) => f64::from(date.day_number()),
+                _ => 0.0,
+            }
+        }
+    };
+    if snap == 3 { x.round() } else { x }
+}
+
+fn range(law: &ColumnLaw, (a, b, snap_a, snap_b, closed): (f64, f64, u8, u8, u8)) -> NumberRange {
+    let (x, y) = (end(law, a, snap_a), end(law, b, snap_b));
+    NumberRange {
+        low: x.min(y),
+        low_closed: closed & 1 > 0,
+        high: x.max(y),
+        high_closed: closed & 2 > 0,
+    }
+}
+
+fn drawn_set(
+    law: &ColumnLaw,
+    ranges: &[(f64, f64, u8, u8, u8)],
+    complement: bool,
+    missing: bool,
+) -> ValueSet {
+    let kind = spread(law).2;
+    let set = ValueSet::ranges(kind, ranges.iter().map(|drawn| range(law, *drawn)));
+    let set = if complement { set.complement() } else { set };
+    if missing {
+        set.union(&ValueSet::missing(kind))
+    } else {
+        set.intersect(&ValueSet::known(kind))
+    }
+}
+
+fn ranges() -> impl Strategy<Value = Vec<(f64, f64, u8, u8, u8)>> {
+    let end = || (0.0..1.0, 0u8..8);
+    let one =
+        (end(), end(), 0u8..4).prop_map(|((a, snap_a), (b, snap_b), closed)| (a, b, snap_a, snap_b, closed));
+    proptest::collection::vec(one, 1..4)
+}
+
+/// Every cell's draw is in the set where the cells say so, at ranks anywhere inside the intervals and next to their ends.
+fn check_draws(name: &str, law: &ColumnLaw, set: &ValueSet, cells: &CellSet, rng: &mut ChaCha8Rng) {
+    assert_eq!(cells.cells().len(), law.cells());
+    for cell in 0..law.cells() as u32 {
+        if cells.ranked_cell() != Some(cell) {
+            let inside = set.contains(law.draw(cell, 0.5));
+            assert_eq!(cells.cells()[cell as usize], inside, "{name}: cell {cell}");
+            assert_eq!(cells.contains(cell, 0.5), inside);
+        }
+    }
+    let Some(cell) = cells.ranked_cell() else { return };
+    assert_eq!(cells.cells()[cell as usize], !cells.ranks().is_empty());
+    let mut last = 0.0;
+    for (lo, hi) in cells.ranks() {
+        assert!(
+            last <= *lo && lo < hi && *hi <= 1.0,
+            "{name}: {:?}",
+            cells.ranks()
+        );
+        last = *hi;
+        let mut ranks = vec![lo.next_up(), hi.next_down()];
+        ranks.extend((0..20).map(|_| lo + rng.random::<f64>() * (hi - lo)));
+        // close to the ends, at every scale
+        ranks.extend((1..50).map(|k| lo + 0.5f64.powi(k) * (hi - lo)));
+        ranks.extend((1..50).map(|k| hi - 0.5f64.powi(k) * (hi - lo)));
+        for rank in ranks.into_iter().filter(|rank| lo < rank && rank < hi) {
+            let value = law.draw(cell, rank);
+            assert!(
+                set.contains(value),
+                "{name}: {value:?} at rank {rank} of {lo} to {hi}"
+            );
+            assert!(cells.contains(cell, rank));
+        }
+    }
+}
+
+/// Ranks anywhere: those whose draw is in the set lie in an interval, but for what its ends were moved by.
+fn check_all_there(name: &str, law: &ColumnLaw, set: &ValueSet, cells: &CellSet, rng: &mut ChaCha8Rng) {
+    let Some(cell) = cells.ranked_cell() else { return };
+    let mut missed = 0;
+    for _ in 0..200 {
+        let rank = rng.random::<f64>();
+        missed += u32::from(set.contains(law.draw(cell, rank)) && !cells.contains(cell, rank));
+    }
+    assert!(
+        missed <= 1,
+        "{name}: {missed} of 200 draws in the set are outside the intervals"
+    );
+}
+
+/// The marginal mass of the law in a set of ranges, but for values that no cell holds.
+fn mass(law: &ColumnLaw, set: &ValueSet) -> f64 {
+    let mass = |range: NumberRange| {
+        let inner = |x: f64, closed: bool, out: f64| match closed {
+            true => x,
+            false if out > 0.0 => x.next_down(),
+            false => x.next_up(),
+        };
+        law.mass(
+            inner(range.low, range.low_closed, -1.0),
+            inner(range.high, range.high_closed, 1.0),
+        )
+    };
+    set.number_ranges().map(mass).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn draws_inside_are_in_the_set_and_none_outside(
+        seed in 0u64..4,
+        ranges in ranges(),
+        complement in any::<bool>(),
+        missing in any::<bool>(),
+    ) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for (name, law) in laws(seed) {
+            let set = drawn_set(law, &ranges, complement, missing);
+            let cells = law.cells_within(&set);
+            check_draws(name, law, &set, &cells, &mut rng);
+            check_all_there(name, law, &set, &cells, &mut rng);
+            let confined = cells.clone().confined(law);
+            check_draws(name, law, &set, &confined, &mut rng);
+            let (min, max, _) = spread(law);
+            for (lo, hi) in confined.ranks() {
+                for rank in [lo.next_up(), 0.5 * (lo + hi), hi.next_down()] {
+                    let x = match law.draw(0, rank) {
+                        Value::Number(x) => x,
+                        Value::Date(date) => f64::from(date.day_number()),
+                        other => panic!("{other:?}"),
+                    };
+                    // a rounding of w may reach a little beyond the extremes
+                    let room = 1e-9 * (max - min) + 1e-12 * max.abs();
+                    prop_assert!(min - room <= x && x <= max + room, "{}: {} beyond {} to {}", name, x, min, max);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_share_is_the_mass_of_the_law(seed in 0u64..4, ranges in ranges(), complement in any::<bool>()) {
+        for (name, law) in laws(seed) {
+            let set = drawn_set(law, &ranges, complement, false);
+            let share = law.cells_within(&set).share(law);
+            // what the law keeps for values never seen has no cell
+            let seen = match law.missing_cell() {
+                Some(_) => law.place(Value::Missing).log_measure.exp(),
+                None if law.is_continuous() => 1.0 - law.place(Value::Missing).log_measure.exp(),
+                None => f64::NAN,
+            };
+            if law.is_continuous() {
+                // beyond a natural bound lies 1e-6; eight digits round by 1e-8 of a number
+                assert_abs_diff_eq!(seen * share, mass(law, &set), epsilon = 1e-5);
+            } else {
+                let all = law.cells_within(&ValueSet::known(spread(law).2)).share(law);
+                let points = law.cells_within(&set);
+                let held = law.cell_shares().into_iter().zip(points.cells());
+                let held: f64 = held.filter(|(_, held)| **held).map(|(share, _)| share).sum();
+                assert_abs_diff_eq!(share, held, epsilon = 1e-12);
+                prop_assert!(share <= all + 1e-12, "{}", name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_decoded_table_holds_is_in_the_set_too(seed in 0u64..4, ranges in ranges(), complement in any::<bool>()) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for (name, encoder) in encoders(seed) {
+            let law = &encoder.laws()[0];
+            let set = drawn_set(law, &ranges, complement, false);
+            let within = law.cells_within(&set);
+            let mut drawn = DecodedColumn::default();
+            for (cell, held) in within.cells().iter().enumerate().filter(|(_, held)| **held) {
+                let ranks = match within.ranked_cell() == Some(cell as u32) {
+                    false => vec![0.5],
+                    true => within.ranks().iter().flat_map(|(lo, hi)| {
+                        [lo.next_up(), lo + rng.random::<f64>() * (hi - lo), hi.next_down()]
+                    }).filter(|rank| within.contains(0, *rank)).collect(),
+                };
+                prop_assert!(*held);
+                drawn.cells.extend(vec![cell as u32; ranks.len()]);
+                drawn.ranks.extend(ranks);
+            }
+            let decoded = encoder.decode(&[drawn]).unwrap();
+            for row in 0..decoded.num_rows() {
+                let value = decoded.value(row, 0);
+                prop_assert!(set.contains(value), "{}: {:?} of {:?}", name, value, set);
+            }
+        }
+    }
+
+    #[test]
+    fn pooled_categories_have_the_ranks_of_their_counts(seed in 0u64..1000, chosen in 0.0f64..1.0, but in any::<bool>()) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let labels: Vec<String> = (0..1200)
+            .flat_map(|k| vec![format!("k{k}"); if k < 1000 { 8 } else { 1 + rng.random_range(0..7) }])
+            .chain(["true".to_owned()])
+            .collect();
+        let law = ColumnLaw::Category(CategoryLaw::fit(labels.iter().map(|label| Some(label.as_str()))));
+        let listed = ValueSet::labels((0..1200).filter(|_| rng.random_bool(chosen)).map(|k| format!("k{k}")));
+        let set = if but { listed.complement() } else { listed };
+        let cells = law.cells_within(&set);
+        check_draws("pooled", &law, &set, &cells, &mut rng);
+        check_all_there("pooled", &law, &set, &cells, &mut rng);
+        let rows = labels.iter().filter(|label| set.contains(Value::Text(label))).count();
+        assert_abs_diff_eq!(cells.share(&law), rows as f64 / labels.len() as f64, epsilon = 1e-9);
+    }
+}
+
+#[test]
+fn everything_is_full_and_nothing_is_empty() {
+    for (name, law) in laws(1) {
+        let kind = spread(law).2;
+        assert!(law.cells_within(&ValueSet::all(kind)).is_full(), "{name}");
+        assert!(law.cells_within(&ValueSet::none(kind)).is_empty(), "{name}");
+        let missing = law.cells_within(&ValueSet::missing(kind));
+        assert_eq!(missing.is_empty(), law.missing_cell().is_none(), "{name}");
+        // a label is no number
+        assert!(law.cells_within(&ValueSet::labels(["3"])).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn on_a_grid_intervals_end_where_points_do() {
+    for (name, law) in laws(2) {
+        let ColumnLaw::Number(numbers) = law else {
+            continue;
+        };
+        if !law.is_continuous() || numbers.decimals().is_none() {
+            continue;
+        }
+        for rank in [0.03, 0.2, 0.5, 0.77, 0.98] {
+            let x = law.draw(0, rank);
+            let Value::Number(at) = x else { panic!("{x:?}") };
+            let place = law.place(x);
+            let set = ValueSet::ranges(Kind::Decimal, [NumberRange::closed(at, at)]);
+            assert_eq!(law.cells_within(&set).ranks(), [(place.lo, place.hi)], "{name}");
+        }
+    }
+}
+
+fn words(law: &ColumnLaw, set: &ValueSet) -> Vec<String> {
+    law.unknown_in(set).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_no_row_has_is_named_with_the_nearest() {
+    let sex = CategoryLaw::fit(["Female", "Male", "Male"].into_iter().map(Some));
+    let sex = ColumnLaw::Category(sex);
+    assert_eq!(
+        words(&sex, &ValueSet::labels(["Femal", "Male"])),
+        ["\"Femal\" (did you mean \"Female\"?)"]
+    );
+    assert_eq!(
+        words(&sex, &ValueSet::missing(Kind::Category)),
+        ["a missing cell"]
+    );
+    assert!(words(&sex, &ValueSet::labels(["Male"])).is_empty());
+    let flags = ColumnLaw::Category(CategoryLaw::fit_booleans([Some(true), Some(true)].into_iter()));
+    assert_eq!(words(&flags, &ValueSet::booleans([false])), ["\"false\""]);
+    assert!(words(&flags, &ValueSet::booleans([true])).is_empty());
+
+    let numbers = |text: &str| ef_tabular::Condition::parse(text).unwrap();
+    let rooms: Vec<f64> = (0..60).map(|k| f64::from(k % 5)).collect();
+    let table = ColumnData::Decimal(rooms.iter().copied().map(Some).collect());
+    let schema = Table::from_columns(vec![("rooms".to_owned(), table)])
+        .unwrap()
+        .schema();
+    let rooms = ColumnLaw::fit_numbers(&rooms, None).unwrap();
+    let unknown = |text: &str| {
+        let boxes = numbers(text).boxes(&schema).unwrap();
+        let sets = boxes.iter().flat_map(|one| one.sets().values());
+        sets.flat_map(|set| words(&rooms, set)).collect::<Vec<String>>()
+    };
+    assert_eq!(unknown("rooms = 2.5"), ["2.5 (the nearest are 2 and 3)"]);
+    assert_eq!(unknown("rooms > 4"), ["more than 4 (the nearest is 4)"]);
+    assert_eq!(
+        unknown("rooms between 20 and 30"),
+        ["20 to 30 (the nearest is 4)"]
+    );
+    assert!(unknown("rooms <= 0").is_empty());
+
+    for (name, law) in laws(3) {
+        let kind = spread(law).2;
+        assert!(words(law, &ValueSet::known(kind)).is_empty(), "{name}");
+        let half = ValueSet::ranges(kind, [NumberRange::closed(1000.25, 1000.25)]);
+        let off = name.starts_with("whole") || *name == "heaped";
+        assert!(
+            !off || words(law, &half) == ["1000.25 (the nearest are 1000 and 1001)"],
+            "{name}"
+        );
+        let dense = name.starts_with("density") && !name.contains("far");
+        assert!(!dense || words(law, &half).is_empty(), "{name}");
+    }
+}
