@@ -184,7 +184,7 @@ class Chained:
                 codes = frame.laws[name].codes(train[name][known])
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", ConvergenceWarning)
-                    self.models[name] = LogisticRegression(max_iter=150).fit(others, codes)
+                    self.models[name] = LogisticRegression(max_iter=100, tol=1e-3).fit(others, codes)
         return self
 
     def start(self, holed):
@@ -194,6 +194,8 @@ class Chained:
         kept = {name: [] for name in self.models}
         for _ in range(CHAINS):
             features, _ = self.frame.features(holed, self.scores)
+            # a label that training rows never had is no level
+            features = np.where(np.isnan(features), 0.0, features)
             for name, rows in missing.items():
                 features[rows, self.places[name]] = self._by_marginal(name, len(rows), rng)
             for sweep in range(SWEEPS):

@@ -134,7 +134,7 @@ fn main() -> Result<()> {
         Task::Own { asked, least_hits } => {
             let model = EchoFlow::load(&asked.model)?;
             let key = Key::new(asked.seed).purpose("own reference");
-            let pool = Pool::of_model(&model, asked.pool, key)?;
+            let pool = Pool::of_model(&model, None, asked.pool, key)?;
             laws(
                 &model,
                 &Against::Own(&pool),
@@ -162,7 +162,7 @@ fn main() -> Result<()> {
                 }
                 _ => anyhow::bail!("--demo, or --network with --test, says what the truth is"),
             };
-            let own = Pool::of_model(&model, asked.pool, key)?;
+            let own = Pool::of_model(&model, Some(&truth), asked.pool, key)?;
             let against = Against::Truth(&truth, &own);
             laws(&model, &against, asked.laws(least_share, 0), &mut print)
         }

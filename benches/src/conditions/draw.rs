@@ -133,6 +133,7 @@ fn below(rng: &mut Philox, end: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use echoflow::demo::Demo;
+    use ef_tabular::Condition;
 
     use super::*;
 
@@ -156,5 +157,21 @@ mod tests {
             assert_eq!(narrow, case(0));
         }
         assert!(sizes.iter().all(|count| *count > 40), "{sizes:?}");
+    }
+
+    #[test]
+    fn the_language_means_by_a_condition_what_the_case_does() {
+        let table = Demo::Loans.generate(2_000, 5).to_table().expect("a table");
+        let pool = Pool::of(&table).expect("a pool");
+        let maker = Maker::new(&pool);
+        for number in 0..300 {
+            let case = maker.case(&pool, number, 3, Key::new(4), number as u64, number as u32 % 3);
+            let text = case.text(&pool);
+            let condition: Condition = text.parse().expect("a condition");
+            let met = condition.matches(&table).expect("columns of the table");
+            let met = met.iter().enumerate().filter(|(_, met)| **met);
+            let met: Vec<u32> = met.map(|(row, _)| row as u32).collect();
+            assert_eq!(met, case.hits(&pool), "{text}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Many rows in little memory: numbers as they are, labels as codes.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 use echoflow::demo::Demo;
@@ -41,33 +42,59 @@ impl Pool {
     /// # Errors
     /// More labels in a column than codes.
     pub fn of(table: &Table) -> Result<Self> {
+        Self::without_rows(table).like(table)
+    }
+
+    /// The columns of a table.
+    fn without_rows(table: &Table) -> Self {
         let schema = table.schema();
         let numbers = |kind: Kind| kind.is_number() || kind == Kind::Date;
         let columns = schema.columns.iter().map(|column| match numbers(column.kind) {
             true => Column::Numbers(Vec::new()),
             false => Column::Labels(Vec::new()),
         });
-        let mut pool = Self {
+        Self {
             names: schema.columns.iter().map(|column| column.name.clone()).collect(),
             kinds: schema.columns.iter().map(|column| column.kind).collect(),
             labels: vec![Vec::new(); schema.columns.len()],
             codes: vec![HashMap::new(); schema.columns.len()],
             columns: columns.collect(),
-        };
+        }
+    }
+
+    /// The rows of another table with these columns, in any order.
+    ///
+    /// # Errors
+    /// A column that is not there, or that has become another kind.
+    pub fn like(&self, table: &Table) -> Result<Self> {
+        let mut pool = self.emptied();
         pool.append(table)?;
         Ok(pool)
     }
 
-    /// So many rows that a model draws, without conditions.
+    fn emptied(&self) -> Self {
+        let empty = |column: &Column| match column {
+            Column::Numbers(_) => Column::Numbers(Vec::new()),
+            Column::Labels(_) => Column::Labels(Vec::new()),
+        };
+        Self {
+            names: self.names.clone(),
+            kinds: self.kinds.clone(),
+            labels: self.labels.clone(),
+            codes: self.codes.clone(),
+            columns: self.columns.iter().map(empty).collect(),
+        }
+    }
+
+    /// So many rows that a model draws, without conditions; with the codes of another pool if there is one.
     ///
     /// # Errors
-    /// Those of [`EchoFlow::sample`].
-    pub fn of_model(model: &EchoFlow, rows: usize, key: Key) -> Result<Self> {
-        let draw = |range: std::ops::Range<usize>| {
-            let stream = key.row(range.start as u64);
-            Ok(model.sample(range.len(), &mut { stream })?)
-        };
-        Self::by_chunks(rows, draw)
+    /// Those of [`EchoFlow::sample`], and those of [`like`](Self::like).
+    pub fn of_model(model: &EchoFlow, like: Option<&Self>, rows: usize, key: Key) -> Result<Self> {
+        by_chunks(like, rows, |range| {
+            let mut stream = key.row(range.start as u64);
+            Ok(model.sample(range.len(), &mut stream)?)
+        })
     }
 
     /// The rows `first ..` of a demo table, so many.
@@ -75,7 +102,7 @@ impl Pool {
     /// # Errors
     /// None that occur with a demo's tables.
     pub fn of_demo(demo: Demo, first: usize, rows: usize, seed: u64) -> Result<Self> {
-        Self::by_chunks(rows, |range| {
+        by_chunks(None, rows, |range| {
             let range = (first + range.start) as u64..(first + range.end) as u64;
             Ok(demo.generate_range(range, seed).to_table()?)
         })
@@ -86,38 +113,7 @@ impl Pool {
     /// # Errors
     /// None that occur with a network's tables.
     pub fn of_network(network: &Network, rows: usize, key: Key) -> Result<Self> {
-        Self::by_chunks(rows, |range| network.sample(range, key))
-    }
-
-    fn by_chunks(
-        rows: usize,
-        mut table: impl FnMut(std::ops::Range<usize>) -> Result<Table>,
-    ) -> Result<Self> {
-        let mut pool = Self::of(&table(0..rows.min(CHUNK))?)?;
-        for start in (CHUNK..rows).step_by(CHUNK) {
-            pool.append(&table(start..rows.min(start + CHUNK))?)?;
-        }
-        Ok(pool)
-    }
-
-    /// The rows of another table with these columns, in any order.
-    ///
-    /// # Errors
-    /// A column that is not there, or that has become another kind.
-    pub fn like(&self, table: &Table) -> Result<Self> {
-        let empty = |column: &Column| match column {
-            Column::Numbers(_) => Column::Numbers(Vec::new()),
-            Column::Labels(_) => Column::Labels(Vec::new()),
-        };
-        let mut pool = Self {
-            names: self.names.clone(),
-            kinds: self.kinds.clone(),
-            labels: self.labels.clone(),
-            codes: self.codes.clone(),
-            columns: self.columns.iter().map(empty).collect(),
-        };
-        pool.append(table)?;
-        Ok(pool)
+        by_chunks(None, rows, |range| network.sample(range, key))
     }
 
     fn append(&mut self, table: &Table) -> Result<()> {
@@ -177,6 +173,23 @@ impl Pool {
     pub fn levels(&self, column: usize) -> usize {
         self.labels[column].len()
     }
+}
+
+/// A pool of rows that are made a chunk at a time.
+fn by_chunks(
+    like: Option<&Pool>,
+    rows: usize,
+    mut table: impl FnMut(Range<usize>) -> Result<Table>,
+) -> Result<Pool> {
+    let first = table(0..rows.min(CHUNK))?;
+    let mut pool = match like {
+        Some(pool) => pool.like(&first)?,
+        None => Pool::of(&first)?,
+    };
+    for start in (CHUNK..rows).step_by(CHUNK) {
+        pool.append(&table(start..rows.min(start + CHUNK))?)?;
+    }
+    Ok(pool)
 }
 
 fn code(labels: &mut Vec<String>, codes: &mut HashMap<String, u16>, label: &str) -> Result<u16> {
