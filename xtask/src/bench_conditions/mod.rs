@@ -33,7 +33,7 @@ enum Part {
 }
 
 impl Part {
-    /// The tables it is measured on.
+    /// The tables it is measured on, unless others are asked for.
     fn tables(self) -> &'static [&'static str] {
         match self {
             Self::Own | Self::Truth => &["loans", "sim/asia", "sim/child", "sim/ring", "sim/grid"],
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     /// Parts to measure; all if left out
     #[arg(long = "part", value_delimiter = ',')]
     parts: Vec<Part>,
-    /// Names of tables, such as loans,sim/ring; all of each part if left out
+    /// Names of tables, such as loans,sim/ring; those of each part if left out. With --part also other tables of the folder
     #[arg(long, value_delimiter = ',')]
     tables: Vec<String>,
     /// Seed of fits, conditions and draws

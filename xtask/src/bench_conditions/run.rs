@@ -40,10 +40,7 @@ pub(super) fn run(
     let mut models = BTreeMap::new();
     let mut failed = Vec::new();
     for part in all.into_iter().filter(asked) {
-        for name in part.tables() {
-            if !options.tables.is_empty() && !options.tables.iter().any(|table| table == name) {
-                continue;
-            }
+        for name in names(part, options) {
             let what = format!("{part:?} of {name}").to_lowercase();
             println!("{what}");
             if let Err(error) = bench.measure(part, name, &mut models, record) {
@@ -53,6 +50,17 @@ pub(super) fn run(
         }
     }
     Ok(failed)
+}
+
+/// The tables of a part: of those asked for its own ones, or any if the part was asked for by name and needs no truth.
+fn names(part: Part, options: &Options) -> Vec<&str> {
+    let (own, asked) = (part.tables(), &options.tables);
+    if asked.is_empty() {
+        return own.to_vec();
+    }
+    let any = |name: &str| !options.parts.is_empty() && part != Part::Truth && name != LOANS;
+    let asked = asked.iter().map(String::as_str);
+    asked.filter(|name| own.contains(name) || any(name)).collect()
 }
 
 struct Bench<'a> {
