@@ -7,13 +7,15 @@ use ef_tabular::{EncoderOptions, Table};
 use ef_train::TrainConfig;
 
 use crate::architecture::{Architecture, default_training};
-use crate::candidate::{Settings, best, candidates};
+use crate::candidate::{Settings, best, candidates, has_only_densities};
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::kind::ModelKind;
 use crate::model::EchoFlow;
 use crate::progress::{Progress, Silent};
+use crate::proposal::Proposal;
 use crate::stage::{Part, Training};
+use crate::table_density::TableDensity;
 
 /// Settings of a fit; made by [`EchoFlow::builder`].
 #[derive(Debug, Clone)]
@@ -25,6 +27,7 @@ pub struct Builder {
     max_time: Option<Duration>,
     encoder: EncoderOptions,
     dependencies: bool,
+    any_order: bool,
 }
 
 impl EchoFlow {
@@ -44,6 +47,7 @@ impl Default for Builder {
             max_time: None,
             encoder: EncoderOptions::default(),
             dependencies: true,
+            any_order: true,
         }
     }
 }
@@ -130,6 +134,15 @@ impl Builder {
         self
     }
 
+    /// Whether a network for any order of the columns is trained beside the model (default: yes, for models whose densities
+    /// are exact): it makes questions about late columns, rare conditions and missing cells cheap. It learns from rows
+    /// drawn from the model.
+    #[must_use]
+    pub fn any_order(mut self, any_order: bool) -> Self {
+        self.any_order = any_order;
+        self
+    }
+
     /// A map of your own for a number column: see [`Transformer`].
     #[must_use]
     pub fn transformer(mut self, column: &str, transformer: impl Transformer + 'static) -> Self {
@@ -165,7 +178,38 @@ impl Builder {
         };
         let models = candidates(&self.architecture, &layout, &rows);
         let wanted = self.architecture.model;
+        // a third of the time is kept for the any-order network
+        let settings = Settings {
+            max_time: self.max_time.map(|max| {
+                if self.any_order {
+                    max.mul_f64(2.0 / 3.0)
+                } else {
+                    max
+                }
+            }),
+            ..settings
+        };
         let (chosen, tried) = best(wanted, models, &layout, &rows, settings, progress)?;
+        let exact = match &chosen.density {
+            TableDensity::Chain(_) => true,
+            TableDensity::Mixed(_) => has_only_densities(&layout, &rows),
+        };
+        let mut proposal = None;
+        let out_of_time = self.max_time.is_some_and(|max| started.elapsed() >= max);
+        if self.any_order && exact && !chosen.is_cancelled() && !out_of_time {
+            let mut config = self.training[Part::AnyOrder as usize].clone();
+            config.seed = self.seed;
+            config.max_time = self.max_time.map(|max| max.saturating_sub(started.elapsed()));
+            proposal = Proposal::fit(
+                &chosen.architecture,
+                &chosen.density,
+                &chosen.params,
+                &layout,
+                rows.context.view(),
+                (self.seed, config),
+                progress,
+            )?;
+        }
         Ok(EchoFlow::assemble(
             columns,
             layout,
@@ -173,6 +217,7 @@ impl Builder {
             chosen.architecture,
             chosen.density,
             chosen.params,
+            proposal,
         ))
     }
 }

@@ -59,12 +59,16 @@ pub(crate) fn candidates(wanted: &Architecture, layout: &Layout, rows: &MixedRow
     }
     let mut chain = wanted.clone();
     chain.model = ModelKind::Chain;
-    let continuous = layout.variables().is_empty() && layout.continuous() > 1;
-    let exact = continuous && (0..rows.log_measure.len()).all(|row| !rows.has_intervals(row));
-    let flows: &[ModelKind] = if exact { &FLOWS } else { &[] };
+    let suit = layout.continuous() > 1 && has_only_densities(layout, rows);
+    let flows: &[ModelKind] = if suit { &FLOWS } else { &[] };
     std::iter::once(chain)
         .chain(flows.iter().map(|&kind| Architecture::new(kind)))
         .collect()
+}
+
+/// Whether all columns have densities and no cells, so that flows are exact.
+pub(crate) fn has_only_densities(layout: &Layout, rows: &MixedRows) -> bool {
+    layout.variables().is_empty() && (0..rows.log_measure.len()).all(|row| !rows.has_intervals(row))
 }
 
 /// Trains all `architectures` and keeps the one with the best log-density on the validation rows. The kinds tried are
@@ -199,7 +203,7 @@ impl Candidate {
         history.map_or(StopReason::Completed, |history| history.stopped_by)
     }
 
-    fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.stages.iter().any(Stage::is_cancelled)
     }
 

@@ -34,9 +34,20 @@ pub(crate) struct Columns {
 
 /// An `ef-tabular` law as `ef-density` knows laws.
 #[derive(Debug)]
-struct Law<'a>(&'a ef_tabular::ColumnLaw);
+pub(crate) struct Law<'a>(pub(crate) &'a ef_tabular::ColumnLaw);
 
 impl Law<'_> {
+    /// Where a value stands, whatever lives as long as it does.
+    pub(crate) fn place_of(&self, value: Value<'_>) -> Place {
+        let place = self.0.place(value);
+        Place {
+            cell: place.cell,
+            low: place.lo,
+            high: place.hi,
+            log_measure: place.log_measure,
+        }
+    }
+
     /// The law of numbers, or of the day numbers of dates.
     fn numbers(&self) -> Option<&NumberLaw> {
         match self.0 {
@@ -79,13 +90,7 @@ impl<'a> ColumnLaw for Law<'a> {
     }
 
     fn place(&self, value: &Value<'a>) -> Place {
-        let place = self.0.place(*value);
-        Place {
-            cell: place.cell,
-            low: place.lo,
-            high: place.hi,
-            log_measure: place.log_measure,
-        }
+        self.place_of(*value)
     }
 
     fn draw_in_cell(&self, cell: u32, rank: f64) -> Value<'a> {
@@ -293,8 +298,7 @@ impl Columns {
         Ok(features)
     }
 
-    /// The table that drawn rows stand for; `given` holds the context columns of the same rows. Where a cell pools many
-    /// values, which of them a row gets is drawn from the row's stream of `key`.
+    /// The table that drawn rows stand for; `given` holds the context columns of the same rows.
     /// Without `tails`, numbers stay in the range seen at fit.
     pub(crate) fn table(
         &self,
@@ -303,6 +307,21 @@ impl Columns {
         tails: bool,
         given: Option<&Table>,
         key: Key,
+    ) -> Result<Table, Error> {
+        let drawn = self.decoded(rows, layout, tails, key, &|_, _, u| u)?;
+        self.completed(drawn, given, key)
+    }
+
+    /// The modelled columns that drawn rows stand for. Where a cell pools many values, which of them a row gets is drawn
+    /// from the row's stream of `key`; `position` may narrow it, given row, column and a uniform number.
+    /// Without `tails`, numbers stay in the range seen at fit.
+    pub(crate) fn decoded(
+        &self,
+        rows: &[MixedRows],
+        layout: &Layout,
+        tails: bool,
+        key: Key,
+        position: &(dyn Fn(usize, usize, f64) -> f64 + Sync),
     ) -> Result<Table, Error> {
         let laws = self.modelled.laws();
         let total: usize = rows.iter().map(|r| r.log_measure.len()).sum();
@@ -320,7 +339,7 @@ impl Columns {
                     column.cells.push(cell);
                     column.ranks.push(match &laws[j] {
                         ef_tabular::ColumnLaw::Category(law) if law.rare_cell() == Some(cell) => {
-                            uniform(&mut positions.row(row))
+                            position(row as usize, j, uniform(&mut positions.row(row)))
                         }
                         _ => confined.map_or(rank, |law| law.confined(rank)),
                     });
@@ -328,7 +347,7 @@ impl Columns {
                 }
             }
         }
-        self.completed(self.modelled.decode(&columns)?, given, key)
+        Ok(self.modelled.decode(&columns)?)
     }
 
     /// All columns in the table's order: the `drawn` ones, those of the context as they are `given`, and those derived

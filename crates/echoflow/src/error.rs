@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ef_bijectors::BijectorError;
 use ef_tabular::TableError;
+use ef_tabular::condition::ConditionError;
 use ef_train::TrainError;
 
 /// Everything fitting, sampling, scoring, saving and loading can refuse. Each message is one sentence that names the
@@ -128,5 +129,67 @@ pub enum Error {
         threads: usize,
         /// What the system said.
         reason: String,
+    },
+    /// A condition that cannot be read, or does not fit the columns.
+    #[error(transparent)]
+    Condition(#[from] ConditionError),
+    /// A condition on a column that is given, not modelled.
+    #[error(
+        "\"{0}\" is a context column, which is given and not drawn; put its values into the rows of context columns instead"
+    )]
+    ConditionOnContext(String),
+    /// A context cell that has to be known.
+    #[error(
+        "{location}: the context column \"{column}\" is missing there, and no row had it missing at fit; fill it in"
+    )]
+    MissingContext {
+        /// Where.
+        location: String,
+        /// The column.
+        column: String,
+    },
+    /// A condition that no row of the model meets.
+    #[error("no row of the model meets \"{condition}\": {because}")]
+    Impossible {
+        /// The condition.
+        condition: String,
+        /// Why not.
+        because: String,
+    },
+    /// A condition so rare that its draws would be poor.
+    #[error(
+        "rows that meet \"{condition}\" are too rare under the model to draw well: its probability is about {probability:.2e}, \
+         and {draws} weighted draws are worth only {effective:.0} (at least 5 % of them and 100 are asked for); widen the \
+         condition, or take the draws as they are with --allow-poor (with_poor_draws in the library){advice}"
+    )]
+    Poor {
+        /// The condition.
+        condition: String,
+        /// Estimate of its probability.
+        probability: f64,
+        /// Draws made.
+        draws: usize,
+        /// Their effective sample size.
+        effective: f64,
+        /// A further way out, or nothing.
+        advice: &'static str,
+    },
+    /// A column that has no distribution of its own to tell.
+    #[error(
+        "\"{column}\" is not a modelled column (a column that is given or derived has nothing to predict); choose one of: {known}"
+    )]
+    NotModelled {
+        /// The column.
+        column: String,
+        /// The modelled columns, comma-separated.
+        known: String,
+    },
+    /// A question that a kind of model cannot answer.
+    #[error("a {model} model cannot {what}; fit the table with --model chain")]
+    CannotAnswer {
+        /// The kind.
+        model: String,
+        /// What was asked.
+        what: &'static str,
     },
 }

@@ -27,6 +27,8 @@ mod model;
 mod parallel;
 pub mod plot;
 mod progress;
+mod proposal;
+mod query;
 mod stage;
 mod table_density;
 
@@ -41,7 +43,11 @@ pub use kind::{FlowConstructor, ModelKind, Options, RegisteredName, register};
 pub use model::EchoFlow;
 pub use parallel::with_threads;
 pub use progress::{Progress, Silent, StageStart};
+pub use query::{Completed, Drawn, NumberPrediction, Prediction, Probability, Shares, Story};
 pub use stage::Part;
+
+pub use ef_tabular::condition;
+pub use ef_tabular::condition::Condition;
 
 pub use ef_bijectors as bijectors;
 pub use ef_density as density;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ef_density::chain::ColumnChain;
+use ef_density::chain::{ColumnChain, Walk, WalkSums};
 use ef_density::mixed::{MixedRows, MixedScratch};
 use ef_density::{Density, Key, ScoreKey, log_mean_exp, uniform};
 use ef_tensor::{ParamVisitor, Scope};
@@ -99,6 +99,45 @@ impl Members {
         (0..index.len())
             .map(|i| log_mean_exp(each.iter().map(|own| own[i])))
             .collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Walks the first `columns` columns of all rows, each under the member that `member` names for its position.
+    pub(crate) fn walk<'a>(
+        &'a self,
+        params: &[f32],
+        rows: &mut MixedRows,
+        columns: usize,
+        walk: Walk<'a>,
+        member: &dyn Fn(usize) -> usize,
+        scratch: &mut MixedScratch<f32>,
+    ) -> WalkSums {
+        let columns = columns.min(self.chain.columns());
+        if self.count == 1 {
+            return self.chain.walk(params, rows, columns, walk, scratch);
+        }
+        let given = rows.clone();
+        let mut all = WalkSums::default();
+        for (m, params) in self.of(params).enumerate() {
+            let mut own = given.clone();
+            let sums = self.chain.walk(params, &mut own, columns, walk, scratch);
+            if m == 0 {
+                all = sums.clone();
+            }
+            for i in (0..walk.streams.len()).filter(|i| member(*i) == m) {
+                rows.codes.row_mut(i).assign(&own.codes.row(i));
+                rows.low.row_mut(i).assign(&own.low.row(i));
+                rows.high.row_mut(i).assign(&own.high.row(i));
+                (all.kept[i], all.drawn[i], all.mass[i]) = (sums.kept[i], sums.drawn[i], sums.mass[i]);
+                if walk.by_column {
+                    all.by_column.column_mut(i).assign(&sums.by_column.column(i));
+                }
+            }
+        }
+        all
     }
 
     pub(crate) fn sample(

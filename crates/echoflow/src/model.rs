@@ -16,6 +16,7 @@ use crate::columns::Columns;
 use crate::derived::Derived;
 use crate::error::Error;
 use crate::parallel::over_chunks;
+use crate::proposal::Proposal;
 use crate::stage::{Part, Training};
 use crate::table_density::TableDensity;
 
@@ -39,11 +40,15 @@ pub struct EchoFlow {
     pub(crate) columns: Columns,
     pub(crate) architecture: Architecture,
     pub(crate) training: Training,
-    layout: Layout,
-    density: TableDensity,
+    pub(crate) layout: Layout,
+    pub(crate) density: TableDensity,
     pub(crate) params: Vec<f32>,
+    /// What proposes columns in any order, if there is such a network.
+    pub(crate) proposal: Option<Proposal>,
     /// Whether numbers are drawn beyond the range seen.
     tails: bool,
+    /// Whether conditional draws of a small effective sample size are returned.
+    pub(crate) allow_poor: bool,
 }
 
 impl EchoFlow {
@@ -54,6 +59,7 @@ impl EchoFlow {
         architecture: Architecture,
         density: TableDensity,
         params: Vec<f32>,
+        proposal: Option<Proposal>,
     ) -> Self {
         Self {
             columns,
@@ -62,7 +68,9 @@ impl EchoFlow {
             layout,
             density,
             params,
+            proposal,
             tails: false,
+            allow_poor: false,
         }
     }
 
@@ -90,7 +98,9 @@ impl EchoFlow {
             layout,
             density,
             params,
+            proposal: None,
             tails: false,
+            allow_poor: false,
         }))
     }
 
@@ -101,6 +111,31 @@ impl EchoFlow {
     pub fn with_tails(mut self, tails: bool) -> Self {
         self.tails = tails;
         self
+    }
+
+    pub(crate) fn tails(&self) -> bool {
+        self.tails
+    }
+
+    /// Whether conditional draws are returned even if their effective sample size is below 5 % of the draws or below 100
+    /// (default: no, they are refused with the figure). Not saved.
+    #[must_use]
+    pub fn with_poor_draws(mut self, allowed: bool) -> Self {
+        self.allow_poor = allowed;
+        self
+    }
+
+    /// The gap of the any-order network, if the model has one: an estimate of what a row's log-density loses on average
+    /// under that network in a random order of the columns, nats.
+    pub fn any_order_gap(&self) -> Option<f64> {
+        self.proposal.as_ref().map(|proposal| proposal.story.gap)
+    }
+
+    /// How the any-order network was trained, if the model has one, and its number of parameters.
+    pub fn any_order(&self) -> Option<(&History, usize)> {
+        self.proposal
+            .as_ref()
+            .map(|proposal| (&proposal.story.history, proposal.params.len()))
     }
 
     /// Draws `rows` rows. The model must have no context columns.

@@ -16,11 +16,13 @@ pub enum Part {
     Cells,
     /// The flow over numbers, given the cells.
     Numbers,
+    /// The network that proposes columns in any order, learned from the model itself.
+    AnyOrder,
 }
 
 impl Part {
-    /// All parts; a model has `Columns`, or one or both of the others.
-    pub const ALL: [Self; 3] = [Self::Columns, Self::Cells, Self::Numbers];
+    /// All parts; a model has `Columns`, or one or both of `Cells` and `Numbers`, and possibly `AnyOrder`.
+    pub const ALL: [Self; 4] = [Self::Columns, Self::Cells, Self::Numbers, Self::AnyOrder];
 
     /// What a person reads.
     pub fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Part {
             Self::Columns => "columns",
             Self::Cells => "cells",
             Self::Numbers => "numbers",
+            Self::AnyOrder => "any order",
         }
     }
 }

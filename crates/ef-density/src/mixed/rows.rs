@@ -72,6 +72,11 @@ impl Layout {
         self.ranks.len()
     }
 
+    /// Whether each column has ranks.
+    pub fn ranked(&self) -> impl Iterator<Item = bool> {
+        self.columns.iter().map(|(_, rank)| rank.is_some())
+    }
+
     /// Per column: its variable, and its column among the ranks.
     pub(crate) fn columns(&self) -> &[(Option<usize>, Option<usize>)] {
         &self.columns
@@ -123,18 +128,40 @@ impl Layout {
         rows
     }
 
-    /// The cell and the rank of column `column` in row `row`: what a law decodes.
+    /// Rows of these contexts with a place for every value.
+    pub fn blank(&self, context: Array2<f32>) -> MixedRows {
+        let n = context.nrows();
+        MixedRows {
+            codes: Array2::zeros((n, self.variables.len())),
+            low: Array2::zeros((n, self.ranks.len())),
+            high: Array2::ones((n, self.ranks.len())),
+            ..MixedRows::of_context(context)
+        }
+    }
+
+    /// Puts a value into a row. What it adds to the row's `log_measure` is left to the caller.
+    pub fn set_place(&self, rows: &mut MixedRows, row: usize, column: usize, place: &Place) {
+        let (variable, rank) = self.columns[column];
+        if let Some(v) = variable {
+            rows.codes[[row, v]] = place.cell.unwrap_or(SparseLinear::NONE);
+        }
+        if let Some(c) = rank {
+            (rows.low[[row, c]], rows.high[[row, c]]) = (place.low, place.high);
+        }
+    }
+
+    /// The cell and the rank of column `column` in row `row`: what a law decodes. The rank of an interval is its middle.
     pub fn cell_and_rank(&self, rows: &MixedRows, row: usize, column: usize) -> (u32, f64) {
         let (variable, rank) = self.columns[column];
         (
             variable.map_or(0, |v| rows.codes[[row, v]]),
-            rank.map_or(0.5, |c| rows.low[[row, c]]),
+            rank.map_or(0.5, |c| 0.5 * (rows.low[[row, c]] + rows.high[[row, c]])),
         )
     }
 }
 
 /// Encoded rows. Made by [`Layout::rows`] from data, or by sampling.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct MixedRows {
     /// `(rows, variables)`: the cell of each discrete variable; [`SparseLinear::NONE`] for a value never seen.
     pub codes: Array2<u32>,

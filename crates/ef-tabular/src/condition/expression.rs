@@ -11,8 +11,8 @@ use crate::format::NumberFormat;
 
 /// A boolean expression over the columns of a table; see the [module](super) for its language.
 ///
-/// Two conditions are equal if they are written alike but for spelling; equal meaning is not looked for. Conditions of one
-/// program may be nested at will, but only 64 deep can be read back from text.
+/// Two conditions are equal if they are written alike but for spelling; equal meaning is not looked for. Its `Display`
+/// reads back as the same condition, unless calls nested it more than 64 deep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     pub(super) node: Node,
@@ -144,7 +144,7 @@ pub fn column(name: impl Into<String>) -> ConditionColumn {
     ConditionColumn { name: name.into() }
 }
 
-/// A column's name, on which tests are built; made by [`column`].
+/// A column's name, on which tests are built; made by [`column()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionColumn {
     name: String,

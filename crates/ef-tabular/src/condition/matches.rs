@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::boxes::ConditionBox;
 use super::error::ConditionError;
 use super::expression::{ColumnComparison, Comparison, Condition, Node};
 use super::value_set::ValueSet;
@@ -50,6 +51,25 @@ impl Condition {
             Node::All(parts) => Check::All(each(parts)?),
             Node::Any(parts) => Check::Any(each(parts)?),
         })
+    }
+}
+
+impl ConditionBox {
+    /// Whether each row of a table lies in the box, its residual included: one entry a row.
+    ///
+    /// # Errors
+    /// A column that is not there, or two columns that cannot be compared.
+    pub fn matches(&self, table: &Table) -> Result<Vec<bool>, ConditionError> {
+        let schema = table.schema();
+        let mut checks = Vec::new();
+        for (column, set) in self.sets() {
+            checks.push(Check::In(schema.position(column)?, set.clone()));
+        }
+        if let Some(residual) = self.residual() {
+            checks.push(residual.check(&schema)?);
+        }
+        let check = Check::All(checks);
+        Ok((0..table.num_rows()).map(|row| check.holds(table, row)).collect())
     }
 }
 

@@ -25,7 +25,7 @@ impl Condition {
         let condition = parser.any()?;
         match parser.peek() {
             TokenKind::End => Ok(condition),
-            _ => Err(parser.expected("and, or, or the end")),
+            _ => Err(parser.expected("and, or, or the end, as in age >= 30 and age < 40")),
         }
     }
 }
@@ -239,7 +239,9 @@ impl Parser<'_> {
         self.step();
         let value_goes_on = matches!(self.peek(), TokenKind::Word(_) | TokenKind::Quoted(_));
         if value_goes_on {
-            return Err(self.expected("the value to end here (one of several words is in quotes)"));
+            return Err(self.expected(
+                "and, or, a comma or the end after the value (one of several words is in quotes)",
+            ));
         }
         Ok(literal)
     }

@@ -5,6 +5,8 @@
 //! intersection and complement are merges of sorted lists. Where only whole numbers count, as for days, every cut is
 //! moved just before the next whole number, so that equal sets are equal lists.
 
+use crate::law::Grid;
+
 /// A place between numbers: before `at` or after it.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 struct Cut {
@@ -69,6 +71,14 @@ impl NumberRange {
     pub fn contains(&self, x: f64) -> bool {
         (x > self.low || (self.low_closed && x == self.low))
             && (x < self.high || (self.high_closed && x == self.high))
+    }
+
+    /// The first and last point of a rounding grid in it, those of 2^53 steps for no bound.
+    pub(crate) fn grid_points(self, grid: Grid) -> Option<(i64, i64)> {
+        let (first, last) = (grid.ceil(self.low), grid.floor(self.high));
+        let first = first + i64::from(!self.low_closed && grid.value(first) == self.low);
+        let last = last - i64::from(!self.high_closed && grid.value(last) == self.high);
+        (first <= last).then_some((first, last))
     }
 }
 

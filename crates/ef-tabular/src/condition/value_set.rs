@@ -93,6 +93,20 @@ impl ValueSet {
         }
     }
 
+    /// One value alone, a missing cell alone among them. Empty for a value that is not of the kind.
+    pub fn only(kind: Kind, value: Value<'_>) -> Self {
+        let point = |x: f64| Self::ranges(kind, [NumberRange::closed(x, x)]);
+        match (kind, value) {
+            (_, Value::Missing) => Self::missing(kind),
+            (Kind::Integer | Kind::Decimal, Value::Number(x)) if x.is_nan() => Self::missing(kind),
+            (Kind::Integer | Kind::Decimal, Value::Number(x)) => point(x),
+            (Kind::Date, Value::Date(date)) => point(f64::from(date.day_number())),
+            (Kind::Category, Value::Text(label)) => Self::labels([label]),
+            (Kind::Boolean, Value::Boolean(flag)) => Self::booleans([flag]),
+            _ => Self::none(kind),
+        }
+    }
+
     /// These labels.
     pub fn labels<S: Into<String>>(labels: impl IntoIterator<Item = S>) -> Self {
         Self {

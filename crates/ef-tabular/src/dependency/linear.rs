@@ -6,7 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::condition::{NumberRange, ValueSet};
 use crate::law::{Grid, Value};
+use crate::schema::Kind;
+
+/// Most steps of a source from 0: beyond them grid points are not exact.
+const FARTHEST: i64 = (1 << 53) - 1;
 
 /// One term: `factor` times the source, in steps of the source's grid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,11 +111,67 @@ impl Linear {
             let Value::Number(x) = value else { return None };
             sum += i128::from(term.factor) * i128::from(term.grid.index(x)?);
         }
-        let divisor = i128::from(*divisor);
-        let nearest = (2 * sum + divisor).div_euclid(2 * divisor);
-        let value = grid.value(i64::try_from(nearest).ok()?);
+        let value = grid.value(i64::try_from(nearest(sum, *divisor)).ok()?);
         grid.index(value).map(|_| value)
     }
+
+    /// The numbers of the source, on its grid, whose derived numbers lie in a set; `None` if there are several sources.
+    pub(super) fn preimage(&self, set: &ValueSet) -> Option<ValueSet> {
+        let Saved {
+            terms,
+            offset,
+            divisor,
+            grid,
+        } = &self.0;
+        let [term] = &terms[..] else { return None };
+        // ascending in `at`, whatever the sign of the factor
+        let sign = if term.factor < 0 { -1 } else { 1 };
+        let derived = |at: i64| {
+            let sum = i128::from(*offset) + i128::from(term.factor) * i128::from(sign * at);
+            nearest(sum, *divisor)
+        };
+        let first_from = |index: i128| {
+            let (mut low, mut high) = (-FARTHEST - 1, FARTHEST + 1);
+            while high - low > 1 {
+                let middle = low + (high - low) / 2;
+                if derived(middle) < index {
+                    low = middle;
+                } else {
+                    high = middle;
+                }
+            }
+            high
+        };
+        let ranges = set.number_ranges().filter_map(|range| {
+            let (first, last) = range.grid_points(*grid)?;
+            let (from, to) = (
+                first_from(i128::from(first)),
+                first_from(i128::from(last) + 1) - 1,
+            );
+            if from > to {
+                return None;
+            }
+            let low = match range.low.is_finite() {
+                true => term.grid.value(from),
+                false => f64::NEG_INFINITY,
+            };
+            let high = match range.high.is_finite() {
+                true => term.grid.value(to),
+                false => f64::INFINITY,
+            };
+            Some(match sign {
+                1 => NumberRange::closed(low, high),
+                _ => NumberRange::closed(-high, -low),
+            })
+        });
+        Some(ValueSet::ranges(Kind::Decimal, ranges))
+    }
+}
+
+/// The whole number nearest to `sum / divisor`.
+fn nearest(sum: i128, divisor: i64) -> i128 {
+    let divisor = i128::from(divisor);
+    (2 * sum + divisor).div_euclid(2 * divisor)
 }
 
 pub(super) fn gcd(a: i128, b: i128) -> i128 {

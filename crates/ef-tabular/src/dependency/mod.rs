@@ -27,8 +27,9 @@ mod steps;
 
 use serde::{Deserialize, Serialize};
 
+use crate::condition::ValueSet;
 use crate::error::TableError;
-use crate::law::{Grid, Value};
+use crate::law::{ColumnLaw, Grid, Value};
 use crate::table::Table;
 use level::snapped;
 use linear::Linear;
@@ -91,6 +92,24 @@ impl Dependency {
             }
         };
         Ok((0..table.num_rows()).map(derive).collect())
+    }
+
+    /// The values of the one source whose derived values lie in a set, so that a condition on the derived column can be
+    /// asked of the source instead. `None` for a sum of several sources.
+    ///
+    /// `source` is the law of the source column: where a lookup reads a part of a date, the days are those that the law
+    /// can draw; numbers are those on the source's rounding grid. A source value of which the relation says nothing is
+    /// not in the set.
+    pub fn preimage(&self, set: &ValueSet, source: &ColumnLaw) -> Option<ValueSet> {
+        let known = match &self.rule {
+            Rule::Copy(_) => set.intersect(&ValueSet::known(set.kind())),
+            Rule::Lookup(lookup) => lookup.preimage(set, source),
+            Rule::Linear(linear) => linear.preimage(set)?,
+        };
+        Some(match self.missing && set.has_missing() {
+            true => known.union(&ValueSet::missing(known.kind())),
+            false => known,
+        })
     }
 
     /// Whether two values of the derived column are the same: numbers on its rounding grid.

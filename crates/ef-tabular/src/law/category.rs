@@ -132,6 +132,11 @@ impl CategoryLaw {
         &self.saved.levels
     }
 
+    /// Whether the labels are true and false.
+    pub(crate) fn is_boolean(&self) -> bool {
+        self.saved.boolean
+    }
+
     /// Probability of a value never seen at fit.
     pub fn unseen_share(&self) -> f64 {
         self.unseen

@@ -255,6 +255,17 @@ impl NumberLaw {
         }
     }
 
+    /// The least and the greatest number that it can draw.
+    pub(crate) fn reach(&self) -> Option<(f64, f64)> {
+        let ends = [0.0, 1.0].map(|rank| self.drawn(rank));
+        let ends = self.is_continuous().then_some(ends);
+        let numbers = || ends.iter().flatten().chain(self.points()).copied();
+        Some((
+            numbers().min_by(f64::total_cmp)?,
+            numbers().max_by(f64::total_cmp)?,
+        ))
+    }
+
     /// The ranks of the range seen at fit.
     pub fn ranks_seen(&self) -> (f64, f64) {
         self.ranks_seen

@@ -16,14 +16,10 @@ fn in_boxes(condition: &Condition, table: &Table) -> Option<Vec<bool>> {
     assert!(boxes.len() <= 64);
     let mut rows = vec![false; table.num_rows()];
     for one in &boxes {
-        let residual = one.residual().map(|residual| residual.matches(table).unwrap());
-        for (row, held) in rows.iter_mut().enumerate() {
-            let sets = one.sets().iter();
-            let inside = sets
-                .into_iter()
-                .all(|(name, set)| set.contains(table.value(row, table.column_index(name).unwrap())));
-            *held |= inside && residual.as_ref().is_none_or(|residual| residual[row]);
-        }
+        let inside = one.matches(table).unwrap();
+        rows.iter_mut()
+            .zip(inside)
+            .for_each(|(row, inside)| *row |= inside);
     }
     Some(rows)
 }
@@ -78,6 +74,12 @@ proptest! {
             }
             prop_assert!(a.union(&a.complement()).is_all());
             prop_assert!(a.intersect(&a.complement()).is_empty());
+            for row in 0..table.num_rows() {
+                let value = table.value(row, column);
+                let only = ValueSet::only(a.kind(), value);
+                prop_assert_eq!(only.single(), Some(value));
+                prop_assert_eq!(only.is_within(&a), a.contains(value));
+            }
         }
     }
 }
@@ -110,6 +112,15 @@ fn boxes_that_differ_in_one_column_are_one() {
     assert!(boxes("a < `a`").is_empty());
     assert_eq!(boxes("a <= `a`"), boxes("a is known"));
     assert!(boxes("a < `b` and a is missing").is_empty());
+    // a comparison narrows a box, whichever comes first
+    let known = boxes("a is known and b is known");
+    assert_eq!(boxes("a is known and b is known or a < `b`"), known);
+    assert_eq!(boxes("a < `b` or a is known and b is known"), known);
+    assert_eq!(
+        boxes("a < `b` and c = 1 or a < `b` and c = 2"),
+        boxes("c in (1, 2) and a < `b`")
+    );
+    assert_eq!(boxes("a < `b` and c = 1 or a > `b` and c = 2").len(), 2);
     let lone = boxes("color = red and b between 2 and 2");
     let sets: Vec<_> = lone
         .iter()

@@ -2,6 +2,8 @@
 
 mod boxes;
 mod cells;
+mod columns;
 mod drawn;
 mod language;
 mod matches;
+mod sources;

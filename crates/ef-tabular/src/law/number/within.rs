@@ -22,13 +22,7 @@ impl NumberLaw {
 
     /// From where the point before the first one ends to where the last one ends.
     fn grid_ranks(&self, range: NumberRange) -> Option<(f64, f64)> {
-        let grid = self.saved.grid;
-        let (first, last) = (grid.ceil(range.low), grid.floor(range.high));
-        let first = first + i64::from(!range.low_closed && grid.value(first) == range.low);
-        let last = last - i64::from(!range.high_closed && grid.value(last) == range.high);
-        if first > last {
-            return None;
-        }
+        let (first, last) = range.grid_points(self.saved.grid)?;
         let lo = if range.low == f64::NEG_INFINITY {
             0.0
         } else {

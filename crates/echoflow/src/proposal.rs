@@ -1,0 +1,182 @@
+//! The any-order network beside a model: what proposes hidden columns given known ones.
+//!
+//! It learns from rows drawn from the model itself, not from the table: its draws are weighted by the model's exact
+//! log-density, so what counts is how near it is to the model, and of the model there are as many rows as wanted. The
+//! same rows say how near: the gap is an estimate of `KL(model || network)` in a random order of the columns.
+
+use ef_bijectors::BijectorError;
+use ef_density::chain::{AnyOrder, ChainConfig};
+use ef_density::mixed::{Layout, MixedRows, MixedScratch, Scores};
+use ef_density::{Density, Key, ScoreKey};
+use ef_tensor::params::ParamLayout;
+use ef_train::{History, TrainConfig};
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::Architecture;
+use crate::error::Error;
+use crate::parallel::over_chunks;
+use crate::progress::{Progress, StageObserver};
+use crate::stage::Part;
+use crate::table_density::TableDensity;
+
+/// Rows drawn to learn from, for each that the model learned from, and their least and greatest number.
+const ROWS_A_ROW: usize = 12;
+const FEWEST_ROWS: usize = 24_000;
+const MOST_ROWS: usize = 120_000;
+/// Rows drawn to measure the gap.
+const HELD_OUT: usize = 4096;
+/// Subsets a held-out row is scored by.
+const DRAWS: usize = 4;
+
+/// An any-order network and how near it came to its model.
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    pub(crate) net: AnyOrder,
+    pub(crate) params: Vec<f32>,
+    pub(crate) story: ProposalStory,
+}
+
+/// What a model file says of a proposal beside its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProposalStory {
+    pub(crate) hidden: usize,
+    pub(crate) blocks: usize,
+    pub(crate) components: usize,
+    /// Estimate of what a row's log-density loses on average under the network in a random order, nats.
+    #[serde(with = "ef_train::or_infinity")]
+    pub(crate) gap: f64,
+    pub(crate) history: History,
+}
+
+fn network(
+    layout: &Layout,
+    hidden: usize,
+    blocks: usize,
+    components: usize,
+) -> Result<AnyOrder, BijectorError> {
+    let mut config = ChainConfig {
+        dropout: 0.0,
+        components,
+        ..ChainConfig::default()
+    };
+    (config.net.hidden, config.net.blocks) = (hidden, blocks);
+    Ok(AnyOrder::new(layout, &config)?)
+}
+
+impl Proposal {
+    /// Learns to propose for the model; `None` if its training was stopped before its first epoch.
+    pub(crate) fn fit(
+        architecture: &Architecture,
+        density: &TableDensity,
+        params: &[f32],
+        layout: &Layout,
+        contexts: ArrayView2<'_, f32>,
+        (seed, config): (u64, TrainConfig),
+        progress: &mut dyn Progress,
+    ) -> Result<Option<Self>, Error> {
+        let key = Key::new(seed).purpose("proposal");
+        let draw = |rows, key: Key| {
+            joined(over_chunks(rows, |range, scratch: &mut MixedScratch<f32>| {
+                let pick: Vec<usize> = range.clone().map(|row| row % contexts.nrows().max(1)).collect();
+                let context = match contexts.ncols() {
+                    0 => Array2::zeros((range.len(), 0)),
+                    _ => contexts.select(Axis(0), &pick),
+                };
+                let given = MixedRows::of_context(context);
+                let streams = range.start as u64..range.end as u64;
+                density.sample(params, &given, streams, key, scratch)
+            }))
+        };
+        let count = (ROWS_A_ROW * contexts.nrows()).clamp(FEWEST_ROWS, MOST_ROWS);
+        let rows = draw(count, key.purpose("rows"));
+        let (hidden, blocks) = (architecture.cells_hidden, architecture.cells_blocks);
+        let components = architecture.components()?;
+        let net = network(layout, hidden, blocks, components)?;
+        let mut own = vec![0.0; Density::<f32>::num_params(&net)];
+        if own.is_empty() {
+            return Ok(None);
+        }
+        net.init(&mut key.purpose("init").row(0), &mut own);
+        let mut observer = StageObserver {
+            progress,
+            part: Part::AnyOrder,
+            stage: 1,
+            stages: 1,
+            shift: 0.0,
+        };
+        let history = ef_train::fit(&net, &mut own, &rows, &config, &mut observer)?;
+        drop(rows);
+        if history.best_epoch.is_none_or(|epoch| epoch == 0) {
+            return Ok(None);
+        }
+        let held_out = draw(HELD_OUT, key.purpose("held out"));
+        let gaps = over_chunks(HELD_OUT, |range, scratch: &mut MixedScratch<f32>| {
+            let index: Vec<usize> = range.collect();
+            let score = ScoreKey { key, draws: DRAWS };
+            let mut scores = Scores::default();
+            density.score(params, &held_out, &index, score, scratch, &mut scores);
+            let mut proposed = vec![0.0; index.len()];
+            net.log_prob(&own, &held_out, &index, score, scratch, &mut proposed);
+            scores.log_prob.iter().sum::<f64>() - proposed.iter().sum::<f64>()
+        });
+        let gap = gaps.into_iter().sum::<f64>() / HELD_OUT as f64;
+        let story = ProposalStory {
+            hidden,
+            blocks,
+            components,
+            gap: if gap.is_finite() { gap } else { f64::INFINITY },
+            history,
+        };
+        Ok(Some(Self {
+            net,
+            params: own,
+            story,
+        }))
+    }
+
+    /// Rebuilds one from what a file holds: `count` parameters, which `fill` writes by layout. `None` if the sizes ask for
+    /// another number, before memory is taken for them.
+    pub(crate) fn rebuild(
+        layout: &Layout,
+        story: ProposalStory,
+        count: usize,
+        fill: impl FnOnce(&ParamLayout, &mut [f32]) -> Result<(), Error>,
+    ) -> Result<Option<Self>, Error> {
+        let net = network(layout, story.hidden, story.blocks, story.components)?;
+        if Density::<f32>::num_params(&net) != count {
+            return Ok(None);
+        }
+        let mut params = vec![0.0; count];
+        fill(&Self::layout_of(&net), &mut params)?;
+        Ok(Some(Self { net, params, story }))
+    }
+
+    fn layout_of(net: &AnyOrder) -> ParamLayout {
+        ParamLayout::of(|v| Density::<f32>::visit_params(net, v))
+    }
+
+    /// Names and shapes of the parameters.
+    pub(crate) fn parameters(&self) -> ParamLayout {
+        Self::layout_of(&self.net)
+    }
+}
+
+/// Rows of several pieces, one after the other.
+pub(crate) fn joined(parts: Vec<MixedRows>) -> MixedRows {
+    fn stacked<T: Clone>(parts: &[MixedRows], of: impl Fn(&MixedRows) -> ArrayView2<'_, T>) -> Array2<T> {
+        let views: Vec<_> = parts.iter().map(of).collect();
+        concatenate(Axis(0), &views).expect("pieces of one layout")
+    }
+    if parts.is_empty() {
+        return MixedRows::of_context(Array2::zeros((0, 0)));
+    }
+    MixedRows {
+        codes: stacked(&parts, |p| p.codes.view()),
+        low: stacked(&parts, |p| p.low.view()),
+        high: stacked(&parts, |p| p.high.view()),
+        context: stacked(&parts, |p| p.context.view()),
+        log_measure: parts.into_iter().flat_map(|p| p.log_measure).collect(),
+    }
+}

@@ -1,0 +1,412 @@
+//! Rows of which some cells are known: completed, imputed, scored.
+
+use ef_density::Key;
+use ef_density::mixed::Scores;
+use ef_tabular::condition::ValueSet;
+use ef_tabular::{Table, Value};
+use rand::Rng;
+
+use super::limit::{Limit, Problem};
+use super::particles::{Engine, Proposing, Weighed, select};
+use super::resample::resample;
+use crate::columns::Law;
+use crate::error::Error;
+use crate::model::EchoFlow;
+use crate::proposal::joined;
+
+/// Draws a row at first, and at most: rows whose draws are worth too little get eight times as many, and again.
+const FIRST_DRAWS: usize = 64;
+const MOST_DRAWS: usize = 4096;
+/// What a row's draws should be worth at least.
+const ENOUGH: f64 = 16.0;
+/// Draws held at a time.
+const BATCH: usize = 65_536;
+
+/// A table with its missing cells drawn.
+#[derive(Debug, Clone)]
+pub struct Completed {
+    /// One table a draw: each has all rows, in order, with the cells that were known as they were given.
+    pub tables: Vec<Table>,
+    /// Cells drawn in each.
+    pub cells: usize,
+    /// Rows with drawn cells.
+    pub rows: usize,
+    /// Rows whose draws were worth fewer than 16 independent ones even after 4096.
+    pub poor: Vec<usize>,
+}
+
+/// Weighted draws for many rows, and what becomes of them.
+type Visit<'a> = dyn FnMut(&[usize], &super::particles::Particles, &[Weighed], Key) -> Result<(), Error> + 'a;
+
+impl EchoFlow {
+    /// Draws the missing cells of a table from `p(missing | known)`, `draws` times over. A column that the table lacks is
+    /// drawn whole; a cell may come out missing where cells were missing at fit. Context columns have to be known.
+    ///
+    /// Draws are weighted by the model's exact density and resampled (sampling importance resampling, Rubin 1987): an
+    /// approximation that is the better the more a row's draws are worth.
+    ///
+    /// # Errors
+    /// Cells of the wrong kind; a context column that is missing; a model that cannot be asked for this.
+    pub fn complete<R: Rng + ?Sized>(
+        &self,
+        table: &Table,
+        draws: usize,
+        rng: &mut R,
+    ) -> Result<Completed, Error> {
+        self.fill(table, draws, true, rng)
+    }
+
+    /// As [`complete`](Self::complete), but no cell comes out missing: for tables whose missing cells hold values that are
+    /// not known.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub fn impute<R: Rng + ?Sized>(
+        &self,
+        table: &Table,
+        draws: usize,
+        rng: &mut R,
+    ) -> Result<Completed, Error> {
+        self.fill(table, draws, false, rng)
+    }
+
+    fn fill<R: Rng + ?Sized>(
+        &self,
+        table: &Table,
+        draws: usize,
+        missing: bool,
+        rng: &mut R,
+    ) -> Result<Completed, Error> {
+        let key = Key::new(rng.next_u64()).purpose("complete");
+        let given = Given::new(self, table, missing)?;
+        let rows = table.num_rows();
+        let engine = Engine::new(self);
+        let mut heads: Vec<Option<(ef_density::mixed::MixedRows, Vec<usize>)>> = vec![None; rows];
+        let mut poor = Vec::new();
+        given.weigh(self, draws, key, &mut |index, particles, weighed, key| {
+            for (i, (&row, weighed)) in index.iter().zip(weighed).enumerate() {
+                let own = i * particles.each..(i + 1) * particles.each;
+                let mut chosen = resample(&particles.log_weights[own.clone()], draws, key.index(row as u64));
+                if chosen.is_empty() {
+                    // what is known is impossible under the model: any draw is as good
+                    chosen = (0..draws).map(|d| d % particles.each).collect();
+                }
+                if weighed.effective < ENOUGH.min(particles.each as f64) && given.draws_in_head(row) {
+                    poor.push(row);
+                }
+                let members = chosen.iter().map(|at| at % engine.members()).collect();
+                let at: Vec<usize> = chosen.iter().map(|at| own.start + at).collect();
+                heads[row] = Some((select(&particles.rows, &at), members));
+            }
+            Ok(())
+        })?;
+        let mut tables = Vec::with_capacity(draws);
+        for draw in 0..draws {
+            let key = key.purpose("draw").index(draw as u64);
+            let head = heads
+                .iter()
+                .flatten()
+                .map(|(rows, _)| select(rows, &[draw]))
+                .collect();
+            let members: Vec<usize> = heads.iter().flatten().map(|(_, members)| members[draw]).collect();
+            let problems: Vec<&Problem> = given.problems.iter().collect();
+            let drawn = engine.finish(joined(head), &problems, &members, key);
+            let position = |row: usize, column: usize, u: f64| problems[row].limits[column].position(u);
+            let columns = &self.columns;
+            let modelled = columns.decoded(&[drawn], &self.layout, self.tails(), key, &position)?;
+            let context = columns.context.as_ref().map(|_| table);
+            let whole = columns.completed(table.completed_by(&modelled)?, context, key)?;
+            tables.push(table.completed_by(&whole)?);
+        }
+        Ok(Completed {
+            tables,
+            cells: given.missing_cells,
+            rows: given.open_rows,
+            poor,
+        })
+    }
+
+    /// The log-density of each row's known cells, the missing ones integrated out; nats, in the table's own units. Exact
+    /// where no missing column comes before a known one in the model's order; else an estimate with its standard error.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub fn log_prob_observed(&self, table: &Table) -> Result<Scores, Error> {
+        let key = Key::new(self.training.seed).purpose("observed");
+        let given = Given::new(self, table, true)?;
+        let mut scores = Scores {
+            log_prob: vec![0.0; table.num_rows()],
+            standard_error: vec![0.0; table.num_rows()],
+        };
+        given.weigh(self, 256, key, &mut |index, _, weighed, _| {
+            for (&row, weighed) in index.iter().zip(weighed) {
+                scores.log_prob[row] = weighed.log_mean;
+                scores.standard_error[row] = weighed.relative_error;
+            }
+            Ok(())
+        })?;
+        for (score, derived) in scores.log_prob.iter_mut().zip(&given.derived) {
+            *score += derived;
+        }
+        Ok(scores)
+    }
+}
+
+/// The rows of a table as problems.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) problems: Vec<Problem>,
+    /// What known derived cells whose sources are known add to each row's log-density.
+    derived: Vec<f64>,
+    missing_cells: usize,
+    open_rows: usize,
+}
+
+impl Given {
+    /// Missing cells are drawn; with `missing`, they may be drawn as missing.
+    pub(super) fn new(model: &EchoFlow, table: &Table, missing: bool) -> Result<Self, Error> {
+        let schema = model.full_schema();
+        let rows = table.num_rows();
+        let context_names = model.columns.context_names();
+        let held: Vec<usize> = (0..schema.columns.len())
+            .filter(|&at| table.column_index(&schema.columns[at].name).is_ok())
+            .collect();
+        let conformed = schema.subset(&held).conform(table)?;
+        let context = match &model.columns.context {
+            None => ndarray::Array2::zeros((rows, 0)),
+            Some(encoder) => {
+                let given = encoder.schema().conform(table)?;
+                for (at, name) in context_names.iter().enumerate() {
+                    if let Some(row) = (0..rows).find(|&row| given.value(row, at) == Value::Missing)
+                        && encoder.laws()[at].missing_cell().is_none()
+                    {
+                        return Err(Error::MissingContext {
+                            location: table.location(row).to_string(),
+                            column: (*name).to_owned(),
+                        });
+                    }
+                }
+                model.columns.context_features(table)?
+            }
+        };
+        let value = |row: usize, name: &str| match conformed.column_index(name) {
+            Ok(at) => conformed.value(row, at),
+            Err(_) => Value::Missing,
+        };
+        let derived: Vec<_> = model.derived_columns().collect();
+        let own = &model.schema().columns;
+        let known_only: Vec<Limit> = own
+            .iter()
+            .zip(model.laws())
+            .map(|(column, law)| match missing {
+                true => Limit::Free,
+                false => Limit::within(law, &ValueSet::known(column.kind), model.tails()),
+            })
+            .collect();
+        let (mut problems, mut missing_cells, mut open_rows) = (Vec::with_capacity(rows), 0, 0);
+        for row in 0..rows {
+            let mut limits: Vec<Limit> = Vec::with_capacity(own.len());
+            let mut leading = Vec::new();
+            let mut open = 0;
+            for (j, (column, law)) in own.iter().zip(model.laws()).enumerate() {
+                let value = value(row, &column.name);
+                if value != Value::Missing {
+                    limits.push(Limit::Value(Law(law).place_of(value)));
+                    continue;
+                }
+                open += 1;
+                let mut limit = known_only[j].clone();
+                // a derived cell that is known says something about its source
+                for (dependency, ..) in &derived {
+                    let told = value_of(&value_ref(&conformed, row), dependency.derived());
+                    if dependency.sources() == [column.name.as_str()] && told != Value::Missing {
+                        let set = set_of(told, &schema, dependency.derived());
+                        if let Some(set) = set.and_then(|set| dependency.preimage(&set, law)) {
+                            limit = match set.single() {
+                                Some(single) => Limit::Value(Law(law).place_of(single)),
+                                None => Limit::within(law, &set, model.tails()),
+                            };
+                            leading.push(j);
+                        }
+                    }
+                }
+                limits.push(limit);
+            }
+            open += derived
+                .iter()
+                .filter(|(dependency, ..)| value(row, dependency.derived()) == Value::Missing)
+                .count();
+            (missing_cells, open_rows) = (missing_cells + open, open_rows + usize::from(open > 0));
+            problems.push(Problem::new(limits, leading, context.row(row).to_vec()));
+        }
+        let derived = match model
+            .columns
+            .names
+            .iter()
+            .all(|name| conformed.column_index(name).is_ok())
+        {
+            true => known_derived(model, &conformed, rows)?,
+            false => vec![0.0; rows],
+        };
+        Ok(Self {
+            problems,
+            derived,
+            missing_cells,
+            open_rows,
+        })
+    }
+
+    /// The same rows with other problems.
+    pub(super) fn with_problems(self, problems: Vec<Problem>) -> Self {
+        Self { problems, ..self }
+    }
+
+    /// The same, with weights up to a column at least.
+    pub(super) fn up_to(mut self, column: usize) -> Self {
+        for problem in &mut self.problems {
+            problem.head = problem.head.max(column + 1);
+        }
+        self
+    }
+
+    fn draws_in_head(&self, row: usize) -> bool {
+        self.problems[row].draws_in_head()
+    }
+
+    /// Weighted draws for every row, as many as it needs, in pieces that `visit` gets: positions of rows, their draws and
+    /// what these say.
+    pub(super) fn weigh(
+        &self,
+        model: &EchoFlow,
+        least: usize,
+        key: Key,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let engine = Engine::new(model);
+        let opens = |problem: &Problem| problem.limits.iter().any(|l| matches!(l, Limit::Value(_)));
+        if !engine.knows_values() && self.problems.iter().any(opens) {
+            return Err(Error::CannotAnswer {
+                model: model.architecture.model.to_string(),
+                what: "complete rows of which some cells are known",
+            });
+        }
+        let trivial = |problem: &Problem| engine.is_exact() && !problem.draws_in_head();
+        let (simple, mut hard): (Vec<usize>, Vec<usize>) =
+            (0..self.problems.len()).partition(|&row| trivial(&self.problems[row]));
+        let both = match engine.has_both() {
+            true => Proposing::Both,
+            false => Proposing::Own,
+        };
+        let each = least.min(engine.members()).max(1);
+        self.pieces(
+            &engine,
+            &simple,
+            engine.members().max(each),
+            Proposing::Own,
+            key,
+            &mut |i, p, w| {
+                visit(i, p, w, key)?;
+                Ok(vec![false; i.len()])
+            },
+        )?;
+        let mut each = FIRST_DRAWS.max(least.next_power_of_two());
+        while !hard.is_empty() {
+            let last = each >= MOST_DRAWS;
+            let key = key.purpose("round").index(each as u64);
+            let mut again = Vec::new();
+            self.pieces(
+                &engine,
+                &hard,
+                each,
+                both,
+                key,
+                &mut |index, particles, weighed| {
+                    let poor: Vec<bool> = weighed.iter().map(|w| !last && w.effective < ENOUGH).collect();
+                    again.extend(
+                        index
+                            .iter()
+                            .zip(&poor)
+                            .filter(|(_, poor)| **poor)
+                            .map(|(row, _)| *row),
+                    );
+                    visit(index, particles, weighed, key)?;
+                    Ok(poor)
+                },
+            )?;
+            hard = again;
+            each *= 8;
+        }
+        Ok(())
+    }
+
+    fn pieces(
+        &self,
+        engine: &Engine<'_>,
+        rows: &[usize],
+        each: usize,
+        proposing: Proposing,
+        key: Key,
+        visit: &mut dyn FnMut(&[usize], &super::particles::Particles, &[Weighed]) -> Result<Vec<bool>, Error>,
+    ) -> Result<(), Error> {
+        for (piece, index) in rows.chunks((BATCH / each).max(1)).enumerate() {
+            let problems: Vec<&Problem> = index.iter().map(|&row| &self.problems[row]).collect();
+            let first = (piece * (BATCH / each).max(1) * each) as u64;
+            let particles = engine.draw(&problems, each, proposing, first, key);
+            let weighed: Vec<Weighed> = particles.log_weights.chunks(each).map(Weighed::of).collect();
+            visit(index, &particles, &weighed)?;
+        }
+        Ok(())
+    }
+}
+
+fn value_ref(table: &Table, row: usize) -> (&Table, usize) {
+    (table, row)
+}
+
+fn value_of<'a>((table, row): &(&'a Table, usize), name: &str) -> Value<'a> {
+    match table.column_index(name) {
+        Ok(at) => table.value(*row, at),
+        Err(_) => Value::Missing,
+    }
+}
+
+/// The set of one value of a column.
+fn set_of(value: Value<'_>, schema: &ef_tabular::Schema, name: &str) -> Option<ValueSet> {
+    use ef_tabular::condition::NumberRange;
+    let kind = schema.column(name)?.kind;
+    Some(match value {
+        Value::Text(text) => ValueSet::labels([text]),
+        Value::Boolean(flag) => ValueSet::booleans([flag]),
+        Value::Number(x) => ValueSet::ranges(kind, [NumberRange::closed(x, x)]),
+        Value::Date(date) => {
+            let day = f64::from(date.day_number());
+            ValueSet::ranges(kind, [NumberRange::closed(day, day)])
+        }
+        Value::Missing => return None,
+    })
+}
+
+/// What derived columns add to the log-density of rows in which they and all their sources are known.
+fn known_derived(model: &EchoFlow, conformed: &Table, rows: usize) -> Result<Vec<f64>, Error> {
+    let all = model.columns.derived_log_prob(conformed)?;
+    if all.is_empty() {
+        return Ok(vec![0.0; rows]);
+    }
+    let involved: Vec<usize> = model
+        .derived_columns()
+        .flat_map(|(dependency, ..)| {
+            let mut names = dependency.sources();
+            names.push(dependency.derived());
+            names
+        })
+        .map(|name| conformed.column_index(name))
+        .collect::<Result<_, _>>()?;
+    let known = |row: usize| {
+        involved
+            .iter()
+            .all(|&at| conformed.value(row, at) != Value::Missing)
+    };
+    Ok((0..rows)
+        .map(|row| if known(row) { all[row] } else { 0.0 })
+        .collect())
+}

@@ -1,0 +1,204 @@
+//! What a question fixes or narrows of each modelled column.
+
+use ef_density::Place;
+use ef_density::chain::{CellSet, Step};
+use ef_density::mixed::{Layout, MixedRows};
+use ef_tabular::ColumnLaw;
+use ef_tabular::condition::ValueSet;
+
+/// What is known of one column of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Limit {
+    /// Nothing.
+    Free,
+    /// Its value.
+    Value(Place),
+    /// That it lies in a set.
+    Within(Within),
+}
+
+/// A set of values of a column, in cells and ranks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Within {
+    pub(crate) set: CellSet,
+    /// Of the cell that pools rare categories: which positions lie in the set. Empty for all.
+    positions: Vec<(f64, f64)>,
+}
+
+impl Within {
+    /// The part of a law in a set of values; without `tails`, in the range seen at fit.
+    pub(crate) fn new(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Self {
+        let mut within = law.cells_within(set);
+        if !tails {
+            within = within.confined(law);
+        }
+        let mut cells: Vec<f64> = within
+            .cells()
+            .iter()
+            .map(|&held| f64::from(u8::from(held)))
+            .collect();
+        let (mut ranks, mut positions) = (Vec::new(), Vec::new());
+        match (law, within.ranked_cell()) {
+            (ColumnLaw::Category(_), Some(cell)) => {
+                cells[cell as usize] = within.rank_share();
+                positions = within.ranks().to_vec();
+            }
+            _ => ranks = within.ranks().to_vec(),
+        }
+        Self {
+            set: CellSet { cells, ranks },
+            positions,
+        }
+    }
+
+    pub(crate) fn is_empty(&self, law: &ColumnLaw) -> bool {
+        let first = usize::from(law.is_continuous());
+        self.set.ranks.is_empty() && self.set.cells.iter().skip(first).all(|share| *share <= 0.0)
+    }
+
+    /// Whether it leaves nothing of the law out that is ever drawn.
+    fn is_whole(&self, law: &ColumnLaw, tails: bool) -> bool {
+        let all = Self::new(law, &ValueSet::all(kind_of(law)), tails);
+        *self == all
+    }
+
+    /// The position in the pooled cell that a uniform number stands for.
+    fn position(&self, u: f64) -> f64 {
+        let total: f64 = self.positions.iter().map(|(low, high)| high - low).sum();
+        let mut left = u * total;
+        for (low, high) in &self.positions {
+            if left < high - low {
+                return (low + left).max(low.next_up()).min(high.next_down());
+            }
+            left -= high - low;
+        }
+        self.positions.last().map_or(u, |(_, high)| high.next_down())
+    }
+}
+
+fn kind_of(law: &ColumnLaw) -> ef_tabular::Kind {
+    match law {
+        ColumnLaw::Number(_) => ef_tabular::Kind::Decimal,
+        ColumnLaw::Date(_) => ef_tabular::Kind::Date,
+        _ => ef_tabular::Kind::Category,
+    }
+}
+
+impl Limit {
+    /// A set as a limit: nothing if it leaves nothing out.
+    pub(crate) fn within(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Self {
+        let within = Within::new(law, set, tails);
+        if !set.is_all() && !within.is_whole(law, tails) {
+            Self::Within(within)
+        } else {
+            Self::Free
+        }
+    }
+
+    /// What a walk does with the column where it is drawn (or replayed) if it is not known.
+    pub(crate) fn step(&self, replay: bool) -> Step<'_> {
+        let set = match self {
+            Self::Value(_) => return Step::Keep,
+            Self::Free => None,
+            Self::Within(within) => Some(&within.set),
+        };
+        match replay {
+            true => Step::Replay(set),
+            false => Step::Draw(set),
+        }
+    }
+
+    /// The position in a pooled cell that a uniform number stands for.
+    pub(crate) fn position(&self, u: f64) -> f64 {
+        match self {
+            Self::Within(within) if !within.positions.is_empty() => within.position(u),
+            _ => u,
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        matches!(self, Self::Free)
+    }
+}
+
+/// One question: what is known of a row. Draws are made of the rest.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Problem {
+    /// Of each modelled column.
+    pub(crate) limits: Vec<Limit>,
+    /// Context features.
+    pub(crate) context: Vec<f32>,
+    /// How many of the columns, from the first, weights depend on: all up to the last limit.
+    pub(crate) head: usize,
+    /// Columns that proposals draw first.
+    pub(crate) leading: Vec<usize>,
+    /// The context-free part of the log-density of known values.
+    pub(crate) log_measure: f64,
+}
+
+impl Problem {
+    pub(crate) fn new(limits: Vec<Limit>, leading: Vec<usize>, context: Vec<f32>) -> Self {
+        let head = limits
+            .iter()
+            .rposition(|limit| !limit.is_free())
+            .map_or(0, |last| last + 1);
+        let measure = |limit: &Limit| match limit {
+            Limit::Value(place) => place.log_measure,
+            _ => 0.0,
+        };
+        Self {
+            log_measure: limits.iter().map(measure).sum(),
+            limits,
+            context,
+            head,
+            leading,
+        }
+    }
+
+    /// Whether every set has something in it.
+    pub(crate) fn is_possible(&self, laws: &[ColumnLaw]) -> bool {
+        self.limits.iter().zip(laws).all(|(limit, law)| match limit {
+            Limit::Within(within) => !within.is_empty(law),
+            Limit::Value(place) => place.cell.is_some() || place.log_measure > f64::NEG_INFINITY,
+            Limit::Free => true,
+        })
+    }
+
+    /// Whether weights are all alike: nothing is drawn in the head, or sets come first and are one.
+    pub(crate) fn draws_in_head(&self) -> bool {
+        self.limits[..self.head]
+            .iter()
+            .any(|limit| !matches!(limit, Limit::Value(_)))
+    }
+
+    /// Writes known values to a row.
+    pub(crate) fn write(&self, layout: &Layout, rows: &mut MixedRows, row: usize) {
+        for (j, limit) in self.limits.iter().enumerate() {
+            if let Limit::Value(place) = limit {
+                layout.set_place(rows, row, j, place);
+            }
+        }
+    }
+
+    /// Whether a row's values lie in all sets.
+    pub(crate) fn holds(
+        &self,
+        layout: &Layout,
+        rows: &MixedRows,
+        row: usize,
+        law_is_continuous: impl Fn(usize) -> bool,
+    ) -> bool {
+        self.limits.iter().enumerate().all(|(j, limit)| match limit {
+            Limit::Free => true,
+            Limit::Value(place) => {
+                let (cell, rank) = layout.cell_and_rank(rows, row, j);
+                let ranked = law_is_continuous(j) && cell == 0;
+                place.cell == Some(cell) && (!ranked || (place.low < rank && rank <= place.high))
+            }
+            Limit::Within(within) => {
+                let (cell, rank) = layout.cell_and_rank(rows, row, j);
+                within.set.contains(cell, law_is_continuous(j).then_some(rank))
+            }
+        })
+    }
+}

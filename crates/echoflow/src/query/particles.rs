@@ -1,0 +1,398 @@
+//! Weighted draws of what a question leaves open.
+//!
+//! Two proposals, both with a known density of what they draw:
+//!
+//! * the model's **own**: each column given those before it, sets by truncation. The weight of a draw is the probability
+//!   of what is known, `prod P(x_c | before)` over values and `prod P(S_c | before)` over sets: likelihood weighting
+//!   (Fung and Chang 1990). Flows draw whole rows, of which those in the sets count.
+//! * the **any-order** network: sets first, then the other columns up to the last that is known, each given all that is
+//!   known.
+//!
+//! Both are weighted by the model's exact density. Where both are used, the weight is that of their mixture (the balance
+//! heuristic, Veach and Guibas 1995), which the share of the own proposal keeps bounded:
+//!
+//! ```text
+//! w = p(drawn, known) / (a p_own(drawn) + (1 - a) q(drawn))
+//! ```
+//!
+//! Columns after the last that is known need no weight: the model draws them.
+
+use ef_density::Key;
+use ef_density::chain::{Step, Walk, WalkSums};
+use ef_density::mixed::{Layout, MixedRows, MixedScratch, Scores};
+use ef_density::{Density, ScoreKey};
+use ndarray::{Array2, Axis};
+
+use super::limit::{Limit, Problem};
+use crate::model::EchoFlow;
+use crate::parallel::over_chunks;
+use crate::proposal::{Proposal, joined};
+use crate::table_density::TableDensity;
+
+/// The share of draws that the model's own proposal makes where both are used.
+const OWN_SHARE: f64 = 0.25;
+
+/// Which proposals draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proposing {
+    /// The model's own.
+    Own,
+    /// The any-order network and the model's own.
+    Both,
+}
+
+/// Weighted rows: those of a problem lie together, equally many each.
+#[derive(Debug)]
+pub(crate) struct Particles {
+    pub(crate) rows: MixedRows,
+    /// Unnormalized, nats; `-inf` counts for nothing.
+    pub(crate) log_weights: Vec<f64>,
+    pub(crate) each: usize,
+}
+
+/// What some weights say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Weighed {
+    /// `ln` of their mean: of the probability of what is known.
+    pub(crate) log_mean: f64,
+    /// The standard error of that mean over the mean.
+    pub(crate) relative_error: f64,
+    /// Effective sample size, `(sum w)^2 / sum w^2` (Kish 1965).
+    pub(crate) effective: f64,
+}
+
+impl Weighed {
+    pub(crate) fn of(log_weights: &[f64]) -> Self {
+        let n = log_weights.len() as f64;
+        let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if top == f64::NEG_INFINITY {
+            return Self {
+                log_mean: top,
+                relative_error: 0.0,
+                effective: 0.0,
+            };
+        }
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for w in log_weights {
+            let w = (w - top).exp();
+            sum += w;
+            squares += w * w;
+        }
+        let effective = sum * sum / squares;
+        // of weights that differ by roundings alone nothing is uncertain
+        let relative = (n / effective - 1.0).max(0.0);
+        let relative = if relative < 1e-10 { 0.0 } else { relative };
+        Self {
+            log_mean: top + (sum / n).ln(),
+            relative_error: (relative / (n - 1.0).max(1.0)).sqrt(),
+            effective,
+        }
+    }
+}
+
+/// Draws for questions about one model.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Engine<'a> {
+    density: &'a TableDensity,
+    params: &'a [f32],
+    pub(crate) layout: &'a Layout,
+    proposal: Option<&'a Proposal>,
+}
+
+impl<'a> Engine<'a> {
+    pub(crate) fn new(model: &'a EchoFlow) -> Self {
+        Self {
+            density: &model.density,
+            params: &model.params,
+            layout: &model.layout,
+            proposal: model.proposal.as_ref(),
+        }
+    }
+
+    /// Whether there is more than the model's own proposal.
+    pub(crate) fn has_both(&self) -> bool {
+        self.proposal.is_some()
+    }
+
+    /// Whether values with a density, and cells at will, can be known: everything a chain or an any-order network knows.
+    pub(crate) fn knows_values(&self) -> bool {
+        matches!(self.density, TableDensity::Chain(_)) || self.has_both()
+    }
+
+    /// Whether columns after the last known one need no weight.
+    pub(crate) fn is_exact(&self) -> bool {
+        matches!(self.density, TableDensity::Chain(_))
+    }
+
+    /// How many columns of a problem's row are drawn with weights.
+    fn head(&self, problem: &Problem) -> usize {
+        match self.density {
+            TableDensity::Chain(_) => problem.head,
+            TableDensity::Mixed(_) => problem.limits.len(),
+        }
+    }
+
+    /// `each` draws for every problem, the first from stream `first`.
+    pub(crate) fn draw(
+        &self,
+        problems: &[&Problem],
+        each: usize,
+        proposing: Proposing,
+        first: u64,
+        key: Key,
+    ) -> Particles {
+        let parts = over_chunks(problems.len() * each, |range, scratch: &mut MixedScratch<f32>| {
+            let batch = Batch {
+                engine: self,
+                problems: range.clone().map(|i| problems[i / each]).collect(),
+                // which draws of a problem are the model's own
+                own: range
+                    .clone()
+                    .map(|i| proposing == Proposing::Own || (((i % each) as f64) < OWN_SHARE * each as f64))
+                    .collect(),
+                places: range.clone().map(|i| i % each).collect(),
+                streams: range.map(|i| first + i as u64).collect(),
+                key,
+            };
+            match (proposing, self.proposal) {
+                (Proposing::Both, Some(proposal)) => batch.both(proposal, share(each), scratch),
+                _ => batch.own(scratch),
+            }
+        });
+        let (rows, weights): (Vec<MixedRows>, Vec<Vec<f64>>) = parts.into_iter().unzip();
+        Particles {
+            rows: joined(rows),
+            log_weights: weights.concat(),
+            each,
+        }
+    }
+
+    /// Draws the columns after the head of rows whose head is drawn, `problems` and `streams` one a row.
+    pub(crate) fn finish(
+        &self,
+        mut rows: MixedRows,
+        problems: &[&Problem],
+        members: &[usize],
+        key: Key,
+    ) -> MixedRows {
+        let TableDensity::Chain(chains) = self.density else {
+            return rows;
+        };
+        let parts = over_chunks(problems.len(), |range, scratch: &mut MixedScratch<f32>| {
+            let index: Vec<usize> = range.clone().collect();
+            let mut own = select(&rows, &index);
+            let (start, streams): (usize, Vec<u64>) = (range.start, range.map(|i| i as u64).collect());
+            let steps = |i: usize, j: usize| match problems[start + i] {
+                problem if j >= problem.head => Step::Free,
+                problem => problem.limits[j].step(true),
+            };
+            let walk = Walk {
+                steps: &steps,
+                streams: &streams,
+                key: key.purpose("tail"),
+                scored: false,
+                by_column: false,
+            };
+            let member = |i: usize| members[start + i];
+            chains.walk(self.params, &mut own, usize::MAX, walk, &member, scratch);
+            own
+        });
+        rows = joined(parts);
+        rows
+    }
+
+    /// How many members take turns.
+    pub(crate) fn members(&self) -> usize {
+        match self.density {
+            TableDensity::Chain(chains) => chains.count(),
+            TableDensity::Mixed(_) => 1,
+        }
+    }
+}
+
+fn share(each: usize) -> f64 {
+    (OWN_SHARE * each as f64).ceil() / each as f64
+}
+
+/// The rows at some positions.
+pub(crate) fn select(rows: &MixedRows, index: &[usize]) -> MixedRows {
+    MixedRows {
+        codes: rows.codes.select(Axis(0), index),
+        low: rows.low.select(Axis(0), index),
+        high: rows.high.select(Axis(0), index),
+        log_measure: index.iter().map(|&i| rows.log_measure[i]).collect(),
+        context: rows.context.select(Axis(0), index),
+    }
+}
+
+/// A chunk of draws.
+struct Batch<'a> {
+    engine: &'a Engine<'a>,
+    problems: Vec<&'a Problem>,
+    own: Vec<bool>,
+    /// Number of each draw in its problem.
+    places: Vec<usize>,
+    streams: Vec<u64>,
+    key: Key,
+}
+
+impl Batch<'_> {
+    fn blank(&self) -> MixedRows {
+        let width = self.problems.first().map_or(0, |problem| problem.context.len());
+        let context: Vec<f32> = self
+            .problems
+            .iter()
+            .flat_map(|p| p.context.iter().copied())
+            .collect();
+        let context =
+            Array2::from_shape_vec((self.problems.len(), width), context).expect("contexts of one width");
+        let mut rows = self.engine.layout.blank(context);
+        for (row, problem) in self.problems.iter().enumerate() {
+            problem.write(self.engine.layout, &mut rows, row);
+        }
+        rows
+    }
+
+    fn limit(&self, row: usize, column: usize) -> Option<&Limit> {
+        let problem = self.problems[row];
+        (column < self.engine.head(problem)).then(|| &problem.limits[column])
+    }
+
+    /// The model's own proposal, or its exact density of rows that are there, for rows that are not its `own`.
+    fn under_model(&self, rows: &mut MixedRows, scored: bool, scratch: &mut MixedScratch<f32>) -> WalkSums {
+        let engine = self.engine;
+        match engine.density {
+            TableDensity::Chain(chains) => {
+                let steps = |row: usize, column: usize| match self.limit(row, column) {
+                    Some(limit) => limit.step(!self.own[row]),
+                    None => Step::Free,
+                };
+                let walk = Walk {
+                    steps: &steps,
+                    streams: &self.streams,
+                    key: self.key.purpose("own"),
+                    scored,
+                    by_column: false,
+                };
+                let until = self.problems.iter().map(|p| engine.head(p)).max().unwrap_or(0);
+                let member = |i: usize| self.places[i] % chains.count();
+                chains.walk(engine.params, rows, until, walk, &member, scratch)
+            }
+            TableDensity::Mixed(density) => {
+                let n = rows.context.nrows();
+                if self.own.contains(&true) {
+                    let first = self.streams[0];
+                    let streams = first..first + n as u64;
+                    let given = MixedRows::of_context(rows.context.clone());
+                    let drawn =
+                        density.sample(engine.params, &given, streams, self.key.purpose("own"), scratch);
+                    for row in (0..n).filter(|row| self.own[*row]) {
+                        rows.codes.row_mut(row).assign(&drawn.codes.row(row));
+                        rows.low.row_mut(row).assign(&drawn.low.row(row));
+                        rows.high.row_mut(row).assign(&drawn.high.row(row));
+                    }
+                }
+                let ranked: Vec<bool> = engine.layout.ranked().collect();
+                let mass =
+                    |row: usize| match self.problems[row].holds(engine.layout, rows, row, |j| ranked[j]) {
+                        true => 0.0,
+                        // what is known is not drawn: only the other proposal can have made it
+                        false if !self.own[row] => 0.0,
+                        false => f64::NEG_INFINITY,
+                    };
+                let mut sums = WalkSums {
+                    mass: (0..n).map(mass).collect(),
+                    kept: vec![0.0; n],
+                    drawn: vec![0.0; n],
+                    by_column: Array2::zeros((0, 0)),
+                };
+                if scored {
+                    let mut scores = Scores::default();
+                    let index: Vec<usize> = (0..n).collect();
+                    let key = ScoreKey::new(0);
+                    density.score(engine.params, rows, &index, key, scratch, &mut scores);
+                    sums.drawn = scores.log_prob;
+                }
+                sums
+            }
+        }
+    }
+
+    fn own(&self, scratch: &mut MixedScratch<f32>) -> (MixedRows, Vec<f64>) {
+        let mut rows = self.blank();
+        let sums = self.under_model(&mut rows, false, scratch);
+        let weights = sums.kept.iter().zip(&sums.mass).zip(&self.problems);
+        let weights = weights.map(|((kept, mass), problem)| number(kept + mass + problem.log_measure));
+        let weights = weights.collect();
+        (rows, weights)
+    }
+
+    fn both(
+        &self,
+        proposal: &Proposal,
+        share: f64,
+        scratch: &mut MixedScratch<f32>,
+    ) -> (MixedRows, Vec<f64>) {
+        let mut rows = self.blank();
+        let proposed = self.proposed(proposal, &mut rows, false, scratch);
+        let sums = self.under_model(&mut rows, true, scratch);
+        let replayed = self.proposed(proposal, &mut rows, true, scratch);
+        let weights = (0..rows.log_measure.len()).map(|i| {
+            let by_network = if self.own[i] { &replayed } else { &proposed };
+            if sums.mass[i] == f64::NEG_INFINITY {
+                return f64::NEG_INFINITY;
+            }
+            // a flow's own draws never have a known value
+            let knows = matches!(self.engine.density, TableDensity::Chain(_))
+                || !self.problems[i]
+                    .limits
+                    .iter()
+                    .any(|limit| matches!(limit, Limit::Value(_)));
+            let own = match knows {
+                true => share.ln() + sums.drawn[i] - sums.mass[i],
+                false => f64::NEG_INFINITY,
+            };
+            let network = (1.0 - share).ln() + by_network.drawn[i] - by_network.mass[i];
+            let top = own.max(network);
+            let mixture = top + ((own - top).exp() + (network - top).exp()).ln();
+            number(sums.kept[i] + sums.drawn[i] - mixture + self.problems[i].log_measure)
+        });
+        let weights = weights.collect();
+        (rows, weights)
+    }
+
+    /// The any-order network's draws, or its log-probabilities of the model's own draws.
+    fn proposed(
+        &self,
+        proposal: &Proposal,
+        rows: &mut MixedRows,
+        replay: bool,
+        scratch: &mut MixedScratch<f32>,
+    ) -> WalkSums {
+        let steps = |row: usize, column: usize| match self.limit(row, column) {
+            Some(limit @ Limit::Value(_)) => limit.step(replay),
+            Some(limit) if self.own[row] == replay => limit.step(replay),
+            _ => Step::Free,
+        };
+        let columns = self.problems.first().map_or(0, |problem| problem.limits.len());
+        let leading = self.problems.first().map_or(&[][..], |problem| &problem.leading);
+        let others = (0..columns).filter(|j| !leading.contains(j));
+        let order: Vec<usize> = leading.iter().copied().chain(others).collect();
+        let walk = Walk {
+            steps: &steps,
+            streams: &self.streams,
+            key: self.key.purpose("any order"),
+            scored: true,
+            by_column: false,
+        };
+        proposal.net.walk(&proposal.params, rows, &order, walk, scratch)
+    }
+}
+
+fn number(log_weight: f64) -> f64 {
+    if log_weight.is_nan() || log_weight == f64::INFINITY {
+        f64::NEG_INFINITY
+    } else {
+        log_weight
+    }
+}

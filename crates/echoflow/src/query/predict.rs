@@ -1,0 +1,226 @@
+//! The distribution of one column in each row, given the others.
+
+use ef_density::{Key, Place};
+use ef_tabular::{ColumnLaw, ColumnSchema, Kind, Table, Value};
+
+use super::complete::Given;
+use super::limit::{Limit, Problem};
+use super::particles::Weighed;
+use crate::error::Error;
+use crate::model::EchoFlow;
+
+/// Draws a row where a column's values are drawn.
+const DRAWS: usize = 256;
+/// A column of at most this many cells is asked cell by cell.
+const MOST_CELLS: usize = 64;
+/// Which quantiles of a number are told.
+const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+
+/// The conditional distribution of one column in each row of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prediction {
+    /// Of a column of categories or booleans.
+    Labels {
+        /// The values it may have; empty for a missing cell.
+        labels: Vec<String>,
+        /// For each row, the probability of each value.
+        probabilities: Vec<Vec<f64>>,
+    },
+    /// Of a column of numbers.
+    Numbers {
+        /// For each row, what its distribution is like.
+        rows: Vec<NumberPrediction>,
+    },
+}
+
+/// A distribution of numbers in figures. Those of a missing cell are left out of all but its probability.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NumberPrediction {
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation.
+    pub deviation: f64,
+    /// The 5, 25, 50, 75 and 95 % quantiles.
+    pub quantiles: [f64; 5],
+    /// Probability of a missing cell.
+    pub missing: f64,
+}
+
+impl EchoFlow {
+    /// The distribution of `column` in each row of a table, given the row's other cells; missing ones are integrated out,
+    /// and what the table says of the column itself is not read.
+    ///
+    /// Categories and numbers of few values are asked value by value, exactly where no other cell is missing; other numbers
+    /// are told by 256 weighted draws a row. Dates are told as numbers of days since 1970-01-01.
+    ///
+    /// # Errors
+    /// A column that is not modelled; cells of the wrong kind; a model that cannot be asked for this.
+    pub fn conditional(&self, table: &Table, column: &str) -> Result<Prediction, Error> {
+        let Some(at) = self.schema().index(column) else {
+            return Err(Error::NotModelled {
+                column: column.to_owned(),
+                known: self
+                    .schema()
+                    .columns
+                    .iter()
+                    .map(|c| c.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            });
+        };
+        let blank = match table.column_index(column) {
+            Ok(_) => table.drop(&[column])?,
+            Err(_) => table.clone(),
+        };
+        let key = Key::new(self.training.seed).purpose("predict");
+        let law = &self.laws()[at];
+        let schema = &self.schema().columns[at];
+        let given = Given::new(self, &blank, true)?;
+        if law.cells() <= MOST_CELLS && !law.is_continuous() {
+            return self.by_cell(given, at, key);
+        }
+        let mut rows: Vec<Vec<(Value<'_>, f64)>> = vec![Vec::new(); table.num_rows()];
+        // the column is drawn with weights, whether or not it comes after all that is known
+        let given = given.up_to(at);
+        given.weigh(self, DRAWS, key, &mut |index, particles, weighed, _| {
+            for (i, (&row, _)) in index.iter().zip(weighed).enumerate() {
+                let own = i * particles.each..(i + 1) * particles.each;
+                let top = particles.log_weights[own.clone()]
+                    .iter()
+                    .copied()
+                    .fold(f64::NEG_INFINITY, f64::max);
+                rows[row] = own
+                    .map(|p| {
+                        let (cell, rank) = self.layout.cell_and_rank(&particles.rows, p, at);
+                        let weight = match top == f64::NEG_INFINITY {
+                            true => 1.0,
+                            false => (particles.log_weights[p] - top).exp(),
+                        };
+                        (law.draw(cell, rank), weight)
+                    })
+                    .collect();
+            }
+            Ok(())
+        })?;
+        Ok(told(law, schema, &rows))
+    }
+
+    /// Every cell of the column in turn.
+    fn by_cell(&self, given: Given, at: usize, key: Key) -> Result<Prediction, Error> {
+        let law = &self.laws()[at];
+        let rows = given.problems.len();
+        let cells = law.cells();
+        let problems: Vec<Problem> = given
+            .problems
+            .iter()
+            .flat_map(|problem| {
+                (0..cells).map(|cell| {
+                    let mut limits = problem.limits.clone();
+                    limits[at] = Limit::Value(Place {
+                        cell: Some(cell as u32),
+                        low: 0.0,
+                        high: 1.0,
+                        log_measure: 0.0,
+                    });
+                    Problem::new(limits, problem.leading.clone(), problem.context.clone())
+                })
+            })
+            .collect();
+        let mut log = vec![f64::NEG_INFINITY; rows * cells];
+        given
+            .with_problems(problems)
+            .weigh(self, 1, key, &mut |index, _, weighed: &[Weighed], _| {
+                for (&row, weighed) in index.iter().zip(weighed) {
+                    log[row] = weighed.log_mean;
+                }
+                Ok(())
+            })?;
+        let rows: Vec<Vec<(Value<'_>, f64)>> = log
+            .chunks(cells)
+            .map(|log| {
+                let top = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let weight = |log: f64| {
+                    if top == f64::NEG_INFINITY {
+                        1.0
+                    } else {
+                        (log - top).exp()
+                    }
+                };
+                (0..cells)
+                    .map(|cell| (law.draw(cell as u32, 0.5), weight(log[cell])))
+                    .collect()
+            })
+            .collect();
+        Ok(told(law, &self.schema().columns[at], &rows))
+    }
+}
+
+/// Weighted values as a distribution.
+fn told(law: &ColumnLaw, schema: &ColumnSchema, rows: &[Vec<(Value<'_>, f64)>]) -> Prediction {
+    if matches!(schema.kind, Kind::Category | Kind::Boolean) {
+        let mut labels: Vec<String> = Vec::new();
+        let text = |value: &Value<'_>| match value {
+            Value::Text(text) => (*text).to_owned(),
+            Value::Boolean(flag) => schema.boolean.text(*flag).to_owned(),
+            _ => String::new(),
+        };
+        let mut position = std::collections::HashMap::new();
+        for cell in 0..law.cells() as u32 {
+            let label = text(&law.draw(cell, 0.5));
+            position.entry(label.clone()).or_insert_with(|| {
+                labels.push(label);
+                labels.len() - 1
+            });
+        }
+        for (value, _) in rows.iter().flatten() {
+            let label = text(value);
+            position.entry(label.clone()).or_insert_with(|| {
+                labels.push(label);
+                labels.len() - 1
+            });
+        }
+        let probabilities = rows.iter().map(|row| {
+            let mut all = vec![0.0; labels.len()];
+            let total: f64 = row.iter().map(|(_, weight)| weight).sum();
+            for (value, weight) in row {
+                all[position[&text(value)]] += weight / total;
+            }
+            all
+        });
+        let probabilities = probabilities.collect();
+        return Prediction::Labels {
+            labels,
+            probabilities,
+        };
+    }
+    let number = |value: &Value<'_>| match value {
+        Value::Number(x) => Some(*x),
+        Value::Date(date) => Some(f64::from(date.day_number())),
+        _ => None,
+    };
+    let rows = rows.iter().map(|row| {
+        let total: f64 = row.iter().map(|(_, weight)| weight).sum();
+        let mut known: Vec<(f64, f64)> = row.iter().filter_map(|(v, w)| Some((number(v)?, *w))).collect();
+        known.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let weight: f64 = known.iter().map(|(_, w)| w).sum();
+        let mean = known.iter().map(|(x, w)| x * w).sum::<f64>() / weight;
+        let variance = known.iter().map(|(x, w)| (x - mean).powi(2) * w).sum::<f64>() / weight;
+        let quantile = |q: f64| {
+            let mut below = 0.0;
+            for (x, w) in &known {
+                below += w;
+                if below >= q * weight {
+                    return *x;
+                }
+            }
+            known.last().map_or(f64::NAN, |(x, _)| *x)
+        };
+        NumberPrediction {
+            mean,
+            deviation: variance.sqrt(),
+            quantiles: QUANTILES.map(quantile),
+            missing: 1.0 - weight / total,
+        }
+    });
+    Prediction::Numbers { rows: rows.collect() }
+}

@@ -1,0 +1,233 @@
+//! A condition as questions about the modelled columns.
+
+use std::collections::BTreeMap;
+
+use ef_density::mixed::MixedRows;
+use ef_tabular::condition::{Boxes, Condition, ConditionBox, ValueSet};
+use ef_tabular::{ColumnLaw, Table, Value};
+
+use super::limit::{Limit, Problem};
+use crate::error::Error;
+use crate::model::EchoFlow;
+
+/// One box of a condition: a problem, and what has to be looked at in decoded rows.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) problem: Problem,
+    /// Of all columns, derived ones too.
+    pub(super) sets: BTreeMap<String, ValueSet>,
+    /// Comparisons of columns.
+    residual: Option<Condition>,
+    /// Derived columns whose sets could not be brought to their sources.
+    unresolved: Vec<String>,
+}
+
+/// A condition as a union of boxes.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) cases: Vec<Case>,
+}
+
+impl Question {
+    /// # Errors
+    /// A condition that does not fit the columns, that is about context columns, or that no row of the model meets.
+    pub(super) fn new(model: &EchoFlow, condition: &Condition) -> Result<Self, Error> {
+        let boxes = condition.boxes(&model.full_schema())?;
+        Self::of_boxes(model, condition, &boxes)
+    }
+
+    fn of_boxes(model: &EchoFlow, condition: &Condition, boxes: &Boxes) -> Result<Self, Error> {
+        let context = model.columns.context_names();
+        if let Some(name) = condition
+            .columns()
+            .into_iter()
+            .find(|name| context.contains(name))
+        {
+            return Err(Error::ConditionOnContext(name.to_owned()));
+        }
+        let mut unknown = Vec::new();
+        let mut cases = Vec::new();
+        for one in boxes {
+            let case = Case::new(model, one, &mut unknown);
+            if case.problem.is_possible(model.laws()) {
+                cases.push(case);
+            }
+        }
+        if cases.is_empty() {
+            unknown.dedup();
+            return Err(Error::Impossible {
+                condition: condition.to_string(),
+                because: match unknown.is_empty() {
+                    true => "no row can meet all of it".to_owned(),
+                    false => unknown.join("; "),
+                },
+            });
+        }
+        Ok(Self { cases })
+    }
+
+    /// Whether known values have densities, so that the condition has probability 0.
+    pub(super) fn has_density(&self, model: &EchoFlow) -> bool {
+        let exact = |case: &Case| {
+            let limits = case.problem.limits.iter().zip(model.laws());
+            limits
+                .into_iter()
+                .any(|(limit, law)| matches!(limit, Limit::Value(p) if law.is_continuous() && p.cell == Some(0) && p.low == p.high))
+        };
+        self.cases.iter().all(exact)
+    }
+}
+
+impl Case {
+    fn new(model: &EchoFlow, one: &ConditionBox, unknown: &mut Vec<String>) -> Self {
+        let mut sets = one.sets().clone();
+        let all = sets.clone();
+        let mut unresolved = Vec::new();
+        let derived: Vec<_> = model.derived_columns().collect();
+        for (dependency, _, own) in derived.iter().rev() {
+            let Some(set) = sets.remove(dependency.derived()) else {
+                continue;
+            };
+            unknown.extend(said(dependency.derived(), own, &set));
+            let sources = dependency.sources();
+            let law = sources.first().and_then(|source| law_of(model, source));
+            let preimage = law.and_then(|law| dependency.preimage(&set, law));
+            match (preimage, sources.as_slice()) {
+                (Some(preimage), [source]) => {
+                    let both = match sets.get(*source) {
+                        Some(set) => set.intersect(&preimage),
+                        None => preimage,
+                    };
+                    sets.insert((*source).to_owned(), both);
+                }
+                _ => unresolved.push(dependency.derived().to_owned()),
+            }
+        }
+        let schema = model.schema();
+        let (mut limits, mut leading) = (Vec::new(), Vec::new());
+        for (j, (column, law)) in schema.columns.iter().zip(model.laws()).enumerate() {
+            let limit = match sets.get(&column.name) {
+                None => Limit::Free,
+                Some(set) => {
+                    unknown.extend(said(&column.name, law, set));
+                    limit_of(law, set, model.tails())
+                }
+            };
+            if matches!(limit, Limit::Within(_)) {
+                leading.push(j);
+            }
+            limits.push(limit);
+        }
+        let residual = one.residual();
+        let mut problem = Problem::new(limits, leading, Vec::new());
+        // what is checked in decoded rows has to be drawn with weights
+        let mut checked: Vec<String> = residual
+            .iter()
+            .flat_map(Condition::columns)
+            .map(str::to_owned)
+            .collect();
+        checked.extend(unresolved.iter().cloned());
+        while let Some(name) = checked.pop() {
+            if let Some(j) = schema.index(&name) {
+                problem.head = problem.head.max(j + 1);
+            }
+            if let Some((dependency, ..)) = derived.iter().find(|(d, ..)| d.derived() == name) {
+                checked.extend(dependency.sources().into_iter().map(str::to_owned));
+            }
+        }
+        Self {
+            problem,
+            sets: all,
+            residual,
+            unresolved,
+        }
+    }
+
+    fn is_checked(&self) -> bool {
+        self.residual.is_some() || !self.unresolved.is_empty()
+    }
+
+    /// The values that a column has in every row.
+    pub(super) fn single(&self, column: &str) -> Option<Value<'_>> {
+        self.sets.get(column).and_then(ValueSet::single)
+    }
+}
+
+/// Which of a case's draws count: those that meet what its sets could not say, and belong to no case before it.
+pub(super) fn counted(
+    model: &EchoFlow,
+    cases: &[Case],
+    at: usize,
+    rows: &MixedRows,
+    decode: impl Fn(&MixedRows) -> Result<Table, Error>,
+) -> Result<Option<Vec<bool>>, Error> {
+    let (case, before) = (&cases[at], &cases[..at]);
+    if before.is_empty() && !case.is_checked() {
+        return Ok(None);
+    }
+    let n = rows.log_measure.len();
+    let ranked: Vec<bool> = model.layout.ranked().collect();
+    let decoded = match case.is_checked() || before.iter().any(Case::is_checked) {
+        true => Some(decode(rows)?),
+        false => None,
+    };
+    let checks = |case: &Case| -> Result<Vec<bool>, Error> {
+        let Some(table) = decoded.as_ref().filter(|_| case.is_checked()) else {
+            return Ok(vec![true; n]);
+        };
+        let mut meets = match &case.residual {
+            Some(residual) => residual.matches(table)?,
+            None => vec![true; n],
+        };
+        for name in &case.unresolved {
+            let column = table.column_index(name)?;
+            for (row, meets) in meets.iter_mut().enumerate() {
+                *meets &= case.sets[name].contains(table.value(row, column));
+            }
+        }
+        Ok(meets)
+    };
+    let mut counts = checks(case)?;
+    for earlier in before {
+        let meets = checks(earlier)?;
+        for row in 0..n {
+            let inside = meets[row] && earlier.problem.holds(&model.layout, rows, row, |j| ranked[j]);
+            counts[row] &= !inside;
+        }
+    }
+    Ok(Some(counts))
+}
+
+/// A set of values as a limit: a single value that a law has is known.
+fn limit_of(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Limit {
+    match set.single() {
+        Some(value) => {
+            let place = crate::columns::Law(law).place_of(value);
+            match place.cell {
+                Some(_) => Limit::Value(place),
+                None => Limit::Within(super::limit::Within::new(law, set, tails)),
+            }
+        }
+        None => Limit::within(law, set, tails),
+    }
+}
+
+/// The law of a modelled or derived column.
+fn law_of<'a>(model: &'a EchoFlow, name: &str) -> Option<&'a ColumnLaw> {
+    match model.schema().index(name) {
+        Some(at) => model.laws().get(at),
+        None => model
+            .derived_columns()
+            .find(|(dependency, ..)| dependency.derived() == name)
+            .map(|(_, _, law)| law),
+    }
+}
+
+/// What a set names that a law cannot draw, in words.
+fn said(column: &str, law: &ColumnLaw, set: &ValueSet) -> Vec<String> {
+    let values: Vec<String> = law.unknown_in(set).iter().map(ToString::to_string).collect();
+    match values.is_empty() {
+        true => Vec::new(),
+        false => vec![format!("no training row has {column} = {}", values.join(" or "))],
+    }
+}
