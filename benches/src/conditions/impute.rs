@@ -9,7 +9,6 @@ use ef_density::{Key, uniform};
 use ef_tabular::{ColumnLaw, Kind, Value};
 use serde_json::json;
 
-use super::answer::{completed, observed};
 use super::plain::{cell, pick, write_plain};
 use crate::process::cpu_seconds;
 
@@ -66,13 +65,15 @@ pub fn impute(
     let holed = pick(&whole, &all, |i, j| !removed[i][j])?;
 
     let started = cpu_seconds()?;
-    let points = points(model, &holed, &cells, settings.draws, key)?;
+    let imputed = model.impute(&holed, settings.draws, &mut key.purpose("draws").row(0))?;
+    let points = points(&imputed.tables, &cells);
     let drawn = cpu_seconds()?;
     let of_row: Vec<usize> = cells.iter().map(|(i, _)| *i).collect();
     let restored = pick(&whole, &of_row, |at, j| {
         !removed[cells[at].0][j] || cells[at].1 == j
     })?;
-    let (without, with) = (observed(model, &holed)?, observed(model, &restored)?);
+    let without = model.log_prob_observed(&holed)?;
+    let with = model.log_prob_observed(&restored)?;
     let scored = cpu_seconds()?;
 
     write_plain(train, &folder.join("train.csv"))?;
@@ -106,6 +107,7 @@ pub fn impute(
         "rows": rows.len(),
         "cells": cells.len(),
         "draws": settings.draws,
+        "poor_rows": imputed.poor.len(),
         "draw_cpu_s": drawn - started,
         "score_cpu_s": scored - drawn,
         "score_error": errors / cells.len() as f64,
@@ -121,22 +123,15 @@ fn some_rows(rows: usize, most: usize, key: Key) -> Vec<usize> {
     order.into_iter().map(|(_, row)| row).collect()
 }
 
-/// A point estimate of each cell, from so many completed tables.
-fn points(
-    model: &EchoFlow,
-    holed: &Table,
-    cells: &[(usize, usize)],
-    draws: usize,
-    key: Key,
-) -> Result<Vec<String>> {
+/// A point estimate of each cell, from completed tables.
+fn points(tables: &[Table], cells: &[(usize, usize)]) -> Vec<String> {
     let mut sums = vec![0.0; cells.len()];
     let mut votes: Vec<BTreeMap<String, usize>> = vec![BTreeMap::new(); cells.len()];
-    for draw in 0..draws {
-        let table = completed(model, holed, key.index(draw as u64))?;
+    for table in tables {
         for (at, (i, j)) in cells.iter().enumerate() {
             match table.value(*i, *j) {
-                Value::Number(number) => sums[at] += number / draws as f64,
-                Value::Date(date) => sums[at] += f64::from(date.day_number()) / draws as f64,
+                Value::Number(number) => sums[at] += number / tables.len() as f64,
+                Value::Date(date) => sums[at] += f64::from(date.day_number()) / tables.len() as f64,
                 label => *votes[at].entry(cell(label)).or_default() += 1,
             }
         }
@@ -145,7 +140,7 @@ fn points(
         let most = votes.into_iter().max_by_key(|(_, count)| *count);
         most.map_or_else(|| sum.to_string(), |(label, _)| label)
     };
-    Ok(sums.into_iter().zip(votes).map(point).collect())
+    sums.into_iter().zip(votes).map(point).collect()
 }
 
 /// The law of every column, those derived from others included.

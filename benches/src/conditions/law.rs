@@ -5,7 +5,7 @@ use echoflow::EchoFlow;
 use ef_density::Key;
 use serde_json::{Value, json};
 
-use super::answer::{Chance, probability, rows_where};
+use super::answer::{probability, rows_where};
 use super::case::{Case, Clause, Test};
 use super::distance::Distance;
 use super::draw::Maker;
@@ -186,12 +186,15 @@ fn measure(
                 "rejection_noise_mean": summary(&found, Distance::noise).0,
             }),
         );
-        match probability(model, case, pool, key) {
-            Ok(chance) => join(&mut line, off(chance, reference.share(pool))),
-            Err(refusal) => join(&mut line, json!({"chance_refused": refusal})),
+        match probability(model, case, pool, key)? {
+            Ok(found) => join(
+                &mut line,
+                off(found.value, found.standard_error, reference.share(pool)),
+            ),
+            Err(refusal) => join(&mut line, json!({"probability_refused": refusal})),
         }
     }
-    let answer = match rows_where(model, case, pool, settings.rows, key)? {
+    let (answer, took) = match rows_where(model, case, pool, settings.rows, key)? {
         Ok(answer) => answer,
         Err(refusal) => {
             join(&mut line, json!({"refused": refusal}));
@@ -204,17 +207,22 @@ fn measure(
     let nulls = reference.nulls(pool, rows.len());
     let worst = found.iter().zip(reference.names(pool));
     let worst = worst.max_by(|(a, _), (b, _)| a.excess().total_cmp(&b.excess()));
+    let story = answer.story;
     if let Against::Own(_) = against {
-        join(&mut line, off(answer.chance, reference.share(pool)));
+        join(
+            &mut line,
+            off(story.probability, story.standard_error, reference.share(pool)),
+        );
     }
     join(
         &mut line,
         json!({
             "rows": rows.len(),
             "violations": rows.len() - case.hits(&drawn).len(),
-            "draws": answer.draws,
-            "effective": answer.effective,
-            "cpu_s": answer.cpu_s,
+            "proposal": story.proposal,
+            "draws": story.draws,
+            "effective": story.effective,
+            "cpu_s": took,
             "tv_mean": summary(&found, Distance::tv).0,
             "tv_worst": summary(&found, Distance::tv).1,
             "noise_mean": summary(&found, Distance::noise).0,
@@ -228,11 +236,11 @@ fn measure(
 }
 
 /// A probability beside the reference's, where it has one.
-fn off(chance: Chance, share: Option<f64>) -> Value {
+fn off(probability: f64, standard_error: f64, share: Option<f64>) -> Value {
     json!({
-        "probability": chance.value,
-        "probability_error": chance.standard_error,
-        "probability_off": share.map(|share| (chance.value - share).abs() / share),
+        "probability": probability,
+        "probability_error": standard_error,
+        "probability_off": share.map(|share| (probability - share).abs() / share),
     })
 }
 

@@ -67,7 +67,7 @@ pub fn real(
         let rows = test_rows.len();
         let mut line = json!({"case": made, "condition": case.text(&learned), "rows": rows});
         match rows_where(model, &case, &learned, rows * settings.repeats, key.index(number))? {
-            Ok(answer) => {
+            Ok((answer, _)) => {
                 let file = folder.join(format!("drawn-{made}.csv"));
                 write_plain(&answer.table, &file)?;
                 let samples: Vec<Vec<u32>> = (0..settings.repeats)
@@ -75,8 +75,8 @@ pub fn real(
                     .collect();
                 line["violations"] =
                     json!(answer.table.num_rows() - case.hits(&learned.like(&answer.table)?).len());
-                line["effective"] = json!(answer.effective);
-                line["draws"] = json!(answer.draws);
+                line["effective"] = json!(answer.story.effective);
+                line["draws"] = json!(answer.story.draws);
                 line["drawn"] = json!(file);
                 line["test_rows"] = json!(test_rows);
                 line["train_rows"] = json!(samples);
