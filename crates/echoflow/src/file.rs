@@ -4,9 +4,10 @@
 //! metadata["echoflow"] = {"checksum": .., "format": 1, "sections": {
 //!     "columns":  {"kind": "columns/1" ("columns/2" with dates), ..schema and laws; long lists moved to tensors..},
 //!     "density":  {"kind": "density.maf/1", ..sizes..},
+//!     "any-order": {"kind": "any-order/1", ..sizes, gap and history of the any-order network; left out if there is none..},
 //!     "derived":  {"kind": "derived/1", ..relations and laws of derived columns; left out if there are none..},
 //!     "training": {"kind": "training/1", ..version, kernels, seed and history..}}}
-//! tensors: the parameters by name (F32), and "columns/..", "derived/.." (F64 or U64)
+//! tensors: the parameters by name (F32; those of the any-order network begin with "any_order."), and "columns/..", "derived/.." (F64 or U64)
 //! ```
 //!
 //! No time, path, host or thread count is in it: the same fit gives the same bytes.
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
 
+use ef_tensor::params::ParamLayout;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
@@ -24,6 +26,7 @@ use crate::columns::Columns;
 use crate::error::Error;
 use crate::kind::ModelKind;
 use crate::model::EchoFlow;
+use crate::proposal::{Proposal, ProposalStory};
 use crate::stage::Training;
 
 const FORMAT: u64 = 1;
@@ -32,6 +35,11 @@ const KEY: &str = "echoflow";
 const LONG: usize = 32;
 /// How a list that became a tensor stands in the JSON.
 const MOVED: &str = "$tensor";
+
+/// The section of the any-order network, its kind, and what its tensors' names begin with.
+const ANY_ORDER: &str = "any-order";
+const ANY_ORDER_KIND: &str = "any-order/1";
+const ANY_ORDER_PREFIX: &str = "any_order.";
 
 const COLUMNS: &str = "columns/1";
 /// A program that knows no dates names a file that holds them as newer, not as damaged.
@@ -76,17 +84,9 @@ fn save(model: &EchoFlow, path: &Path) -> Result<(), Error> {
 fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
     let said = |e: serde_json::Error| e.to_string();
     let mut tensors = BTreeMap::new();
-    for entry in model.parameters().entries() {
-        let values = &model.params[entry.offset..entry.offset + entry.len()];
-        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        tensors.insert(
-            entry.name.clone(),
-            Tensor {
-                dtype: Dtype::F32,
-                shape: entry.shape.clone(),
-                bytes,
-            },
-        );
+    put(&mut tensors, "", &model.parameters(), &model.params);
+    if let Some(proposal) = &model.proposal {
+        put(&mut tensors, ANY_ORDER_PREFIX, &proposal.parameters(), &proposal.params);
     }
     let mut columns = section(
         columns_kind(&model.columns),
@@ -105,6 +105,10 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
         move_out(&mut derived, "derived", &mut tensors);
         header["sections"]["derived"] = derived;
     }
+    if let Some(proposal) = &model.proposal {
+        let story = serde_json::to_value(&proposal.story).map_err(said)?;
+        header["sections"][ANY_ORDER] = section(ANY_ORDER_KIND, story);
+    }
     let views: Vec<(&str, TensorView<'_>)> = tensors
         .iter()
         .map(|(name, t)| {
@@ -117,6 +121,57 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
         .map_err(|e| e.to_string())?;
     header["checksum"] = checksum(&header, views.iter().map(|(n, t)| (*n, t))).into();
     serialize(views, Some(HashMap::from([(KEY.to_owned(), header.to_string())]))).map_err(|e| e.to_string())
+}
+
+/// Adds parameters as tensors.
+fn put(tensors: &mut BTreeMap<String, Tensor>, prefix: &str, layout: &ParamLayout, params: &[f32]) {
+    for entry in layout.entries() {
+        let values = &params[entry.offset..entry.offset + entry.len()];
+        let tensor = Tensor {
+            dtype: Dtype::F32,
+            shape: entry.shape.clone(),
+            bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        };
+        tensors.insert(format!("{prefix}{}", entry.name), tensor);
+    }
+}
+
+/// Takes parameters out of the tensors that are left, or says what is wrong.
+fn take_params(
+    left: &mut BTreeMap<String, TensorView<'_>>,
+    prefix: &str,
+    layout: &ParamLayout,
+    params: &mut [f32],
+) -> Result<(), String> {
+    for entry in layout.entries() {
+        let name = format!("{prefix}{}", entry.name);
+        let tensor = left
+            .remove(&name)
+            .ok_or_else(|| format!("the tensor \"{name}\" is missing"))?;
+        if tensor.dtype() != Dtype::F32 || tensor.shape() != entry.shape {
+            let (have, want) = (tensor.shape(), &entry.shape);
+            return Err(format!("the tensor \"{name}\" has shape {have:?}, not {want:?}"));
+        }
+        let values = tensor
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        for (to, value) in params[entry.offset..].iter_mut().zip(values) {
+            if !value.is_finite() {
+                return Err(format!("the tensor \"{name}\" holds a number that is not finite"));
+            }
+            *to = value;
+        }
+    }
+    Ok(())
+}
+
+/// How many parameters the tensors hold whose names begin with the any-order network's prefix, or do not.
+fn count_params(left: &BTreeMap<String, TensorView<'_>>, any_order: bool) -> usize {
+    let floats = left
+        .iter()
+        .filter(|(name, t)| t.dtype() == Dtype::F32 && name.starts_with(ANY_ORDER_PREFIX) == any_order);
+    floats.map(|(_, t)| t.data().len() / 4).sum()
 }
 
 fn load(path: &Path) -> Result<EchoFlow, Error> {
@@ -155,6 +210,7 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         return Err(bad("it has no sections".to_owned()));
     };
     let has_derived = sections.contains_key("derived");
+    let has_any_order = sections.contains_key(ANY_ORDER);
     let mut take = |name: &str| -> Result<(String, Value), Error> {
         let mut value = sections
             .remove(name)
@@ -188,6 +244,10 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         true => Some(known(take("derived")?, "derived/1")?),
         false => None,
     };
+    let any_order = match has_any_order {
+        true => Some(known(take(ANY_ORDER)?, ANY_ORDER_KIND)?),
+        false => None,
+    };
     if let Some(name) = sections.keys().next() {
         return Err(newer(format!("section \"{name}\"")));
     }
@@ -214,43 +274,25 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
     }
     let architecture: Architecture = parse("density", density).map_err(bad)?;
     let training: Training = parse("training", training).map_err(bad)?;
-    let count = left
-        .values()
-        .filter(|t| t.dtype() == Dtype::F32)
-        .map(|t| t.data().len() / 4)
-        .sum();
+    let count = count_params(&left, false);
     architecture.validate().map_err(|e| bad(e.to_string()))?;
+    let sizes = "its sizes and its number of parameters do not fit together";
     let model = EchoFlow::rebuild(columns, architecture, training, count, |layout, params| {
-        for entry in layout.entries() {
-            let name = &entry.name;
-            let tensor = left
-                .remove(name)
-                .ok_or_else(|| bad(format!("the tensor \"{name}\" is missing")))?;
-            if tensor.dtype() != Dtype::F32 || tensor.shape() != entry.shape {
-                let (have, want) = (tensor.shape(), &entry.shape);
-                return Err(bad(format!(
-                    "the tensor \"{name}\" has shape {have:?}, not {want:?}"
-                )));
-            }
-            let values = tensor
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            for (to, value) in params[entry.offset..].iter_mut().zip(values) {
-                if !value.is_finite() {
-                    return Err(bad(format!(
-                        "the tensor \"{name}\" holds a number that is not finite"
-                    )));
-                }
-                *to = value;
-            }
-        }
-        match left.keys().next() {
-            Some(name) => Err(bad(format!("it holds a tensor no part needs, \"{name}\""))),
-            None => Ok(()),
-        }
+        take_params(&mut left, "", layout, params).map_err(bad)
     })?;
-    model.ok_or_else(|| bad("its sizes and its number of parameters do not fit together".to_owned()))
+    let mut model = model.ok_or_else(|| bad(sizes.to_owned()))?;
+    if let Some(story) = any_order {
+        let story: ProposalStory = parse(ANY_ORDER, story).map_err(bad)?;
+        let count = count_params(&left, true);
+        let proposal = Proposal::rebuild(&model.layout, story, count, |layout, params| {
+            take_params(&mut left, ANY_ORDER_PREFIX, layout, params).map_err(bad)
+        })?;
+        model.proposal = Some(proposal.ok_or_else(|| bad(sizes.to_owned()))?);
+    }
+    match left.keys().next() {
+        Some(name) => Err(bad(format!("it holds a tensor no part needs, \"{name}\""))),
+        None => Ok(model),
+    }
 }
 
 fn columns_kind(columns: &Columns) -> &'static str {

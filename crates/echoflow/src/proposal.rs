@@ -144,6 +144,11 @@ impl Proposal {
         count: usize,
         fill: impl FnOnce(&ParamLayout, &mut [f32]) -> Result<(), Error>,
     ) -> Result<Option<Self>, Error> {
+        // more than any file of these sizes holds: before the layers of such a network are laid out
+        let weights = (story.hidden as f64).powi(2) * story.blocks.max(1) as f64;
+        if weights > count as f64 + 1e6 || story.hidden > count {
+            return Ok(None);
+        }
         let net = network(layout, story.hidden, story.blocks, story.components)?;
         if Density::<f32>::num_params(&net) != count {
             return Ok(None);
