@@ -86,7 +86,12 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
     let mut tensors = BTreeMap::new();
     put(&mut tensors, "", &model.parameters(), &model.params);
     if let Some(proposal) = &model.proposal {
-        put(&mut tensors, ANY_ORDER_PREFIX, &proposal.parameters(), &proposal.params);
+        put(
+            &mut tensors,
+            ANY_ORDER_PREFIX,
+            &proposal.parameters(),
+            &proposal.params,
+        );
     }
     let mut columns = section(
         columns_kind(&model.columns),

@@ -101,19 +101,6 @@ impl EchoFlow {
         let question = Question::new(self, condition)?;
         let plan = self.plan(&question, key)?;
         let share = plan.weighed.effective / plan.draws as f64;
-        let mean = plan.weighed.log_mean.exp();
-        let story = |draws: usize, effective: f64| Story {
-            rows,
-            draws,
-            effective,
-            probability: mean,
-            standard_error: mean * plan.weighed.relative_error,
-            density: question.has_density(self),
-            proposal: match plan.proposing {
-                Proposing::Own => "own",
-                Proposing::Both => "any-order",
-            },
-        };
         let poor = share < POOR_SHARE || plan.weighed.effective < POOR_DRAWS;
         if plan.weighed.effective == 0.0 || (poor && !self.allow_poor) {
             return Err(self.poor(condition, &plan));
@@ -123,12 +110,15 @@ impl EchoFlow {
         let batches = total.div_ceil(BATCH).max(1);
         let (mut heads, mut cases, mut members) = (Vec::new(), Vec::new(), Vec::new());
         let (mut draws, mut effective) = (0, 0.0);
+        let (mut mean, mut variance) = (0.0, 0.0);
         for batch in 0..batches {
             let quota = rows * (batch + 1) / batches - rows * batch / batches;
             let key = key.purpose("batch").index(batch as u64);
             let pool = self.pool(&question, &plan, total.div_ceil(batches), key)?;
             let weighed = Weighed::of(&pool.log_weights);
             (draws, effective) = (draws + pool.log_weights.len(), effective + weighed.effective);
+            let own = weighed.log_mean.exp() / batches as f64;
+            (mean, variance) = (mean + own, variance + (own * weighed.relative_error).powi(2));
             let chosen = resample(&pool.log_weights, quota, key);
             if chosen.len() < quota {
                 return Err(self.poor(condition, &plan));
@@ -141,7 +131,18 @@ impl EchoFlow {
         let table = self.only_meeting(condition, table, &question, &plan, key)?;
         Ok(Drawn {
             table,
-            story: story(draws, effective),
+            story: Story {
+                rows,
+                draws,
+                effective,
+                probability: mean,
+                standard_error: variance.sqrt(),
+                density: question.has_density(self),
+                proposal: match plan.proposing {
+                    Proposing::Own => "own",
+                    Proposing::Both => "any-order",
+                },
+            },
         })
     }
 

@@ -12,9 +12,9 @@ use crate::model::EchoFlow;
 
 /// Draws at first, and at most.
 const FIRST_DRAWS: usize = 16_384;
-const MOST_DRAWS: usize = 262_144;
+const MOST_DRAWS: usize = 131_072;
 /// The relative standard error that is good enough.
-const GOOD: f64 = 0.005;
+const GOOD: f64 = 0.01;
 
 /// An estimated probability.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -119,7 +119,7 @@ impl EchoFlow {
             if (weighed.relative_error <= GOOD && weighed.effective > 0.0) || draws >= MOST_DRAWS {
                 return Ok((weighed, weights.len()));
             }
-            draws *= 4;
+            draws *= 2;
         }
     }
 }

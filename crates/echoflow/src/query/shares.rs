@@ -57,7 +57,9 @@ impl EchoFlow {
             false => self.sample(USUAL_ROWS, &mut rng)?,
         };
         let usual = self.by_column(&usual)?;
-        let mean = usual.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(surprise.ncols()));
+        let mean = usual
+            .mean_axis(Axis(0))
+            .unwrap_or_else(|| Array1::zeros(surprise.ncols()));
         for mut row in surprise.rows_mut() {
             row.zip_mut_with(&mean, |x, mean| *x = mean - *x);
         }
@@ -124,7 +126,10 @@ impl EchoFlow {
         let mut all = concatenate(Axis(0), &views).unwrap_or_else(|_| Array2::zeros((0, columns)));
         let encoded = self.columns.modelled.encode(table)?;
         for (mut column, encoded) in all.columns_mut().into_iter().zip(&encoded.columns) {
-            column.iter_mut().zip(&encoded.log_measure).for_each(|(x, measure)| *x += measure);
+            column
+                .iter_mut()
+                .zip(&encoded.log_measure)
+                .for_each(|(x, measure)| *x += measure);
         }
         Ok(all)
     }

@@ -81,7 +81,7 @@ pub enum ConditionError {
     },
 }
 
-pub(super) fn plural(kind: Kind) -> &'static str {
+fn plural(kind: Kind) -> &'static str {
     match kind {
         Kind::Category => "labels",
         Kind::Integer | Kind::Decimal => "numbers",
@@ -99,8 +99,8 @@ fn way_out(kind: Kind) -> &'static str {
     }
 }
 
-/// `; did you mean "age" or "wage"?`, or nothing.
-pub(super) fn did_you_mean(near: &[String]) -> String {
+/// ` (did you mean "age" or "wage"?)`, or nothing.
+pub(crate) fn did_you_mean(near: &[String]) -> String {
     if near.is_empty() {
         return String::new();
     }

@@ -76,9 +76,11 @@ mod ranges;
 mod resolve;
 mod token;
 mod value_set;
+mod worded;
 
 pub use boxes::{Boxes, ConditionBox};
 pub use error::ConditionError;
+pub(crate) use error::did_you_mean;
 pub use expression::{Condition, ConditionColumn, Literal, column};
 pub(crate) use near::near;
 pub use ranges::NumberRange;

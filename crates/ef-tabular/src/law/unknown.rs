@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{CategoryLaw, ColumnLaw, NumberLaw, Value};
-use crate::condition::{LabelSet, NumberRange, ValueSet, near};
+use crate::condition::{LabelSet, NumberRange, ValueSet, did_you_mean, near};
 use crate::date::Date;
 use crate::format::NumberFormat;
 
@@ -24,11 +24,7 @@ impl fmt::Display for UnknownValue {
             (false, []) => f.write_str(&self.value),
             (false, [one]) => write!(f, "{} (the nearest is {one})", self.value),
             (false, several) => write!(f, "{} (the nearest are {})", self.value, several.join(" and ")),
-            (true, []) => write!(f, "\"{}\"", self.value),
-            (true, near) => {
-                let quoted: Vec<String> = near.iter().map(|label| format!("\"{label}\"")).collect();
-                write!(f, "\"{}\" (did you mean {}?)", self.value, quoted.join(" or "))
-            }
+            (true, near) => write!(f, "\"{}\"{}", self.value, did_you_mean(near)),
         }
     }
 }

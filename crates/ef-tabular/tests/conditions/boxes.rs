@@ -49,6 +49,21 @@ proptest! {
     }
 
     #[test]
+    fn a_box_in_words_is_the_box(expression in drawn::expression(), table in drawn::table()) {
+        let Ok(boxes) = expression.condition().boxes(&table.schema()) else { return Ok(()) };
+        for one in &boxes {
+            let words = one.condition().to_string();
+            let read = Condition::parse(&words).unwrap();
+            prop_assert_eq!(read.matches(&table).unwrap(), one.matches(&table).unwrap(), "{}", words);
+            for (name, set) in one.sets() {
+                let boxes = set.condition(name).boxes(&table.schema()).unwrap();
+                let sets: Vec<_> = boxes.iter().map(|one| one.sets().clone()).collect();
+                prop_assert_eq!(sets, [[(name.clone(), set.clone())].into()], "{}", words);
+            }
+        }
+    }
+
+    #[test]
     fn set_operations_are_those_of_membership(
         expressions in (drawn::expression(), drawn::expression()),
         table in drawn::table(),
@@ -131,6 +146,35 @@ fn boxes_that_differ_in_one_column_are_one() {
         .map(ValueSet::single)
         .collect();
     assert_eq!(sets, [Some(Value::Number(2.0)), Some(Value::Text("red"))]);
+}
+
+#[test]
+fn sets_are_worded_shortly() {
+    let words = |text: &str| {
+        let boxes = boxes(text);
+        boxes
+            .iter()
+            .map(|one| one.condition().to_string())
+            .collect::<Vec<String>>()
+    };
+    for text in [
+        "a != 3",
+        "a between 1 and 2",
+        "a > 1 and a <= 2",
+        "a is not missing",
+        "color is missing or color not in (blue, red)",
+        "()",
+        "a is not missing and b is not missing and a < `b`",
+    ] {
+        assert_eq!(words(text), [text]);
+    }
+    assert_eq!(
+        words("a = 1 or a = 1.5 or a >= 7"),
+        ["a = 1 or a = 1.5 or a >= 7"]
+    );
+    assert_eq!(words("not color != red"), ["color = red"]);
+    let never = ValueSet::none(ef_tabular::Kind::Decimal).condition("a");
+    assert!(never.boxes(&schema()).unwrap().is_empty());
 }
 
 #[test]

@@ -190,6 +190,16 @@ fn everything_is_full_and_nothing_is_empty() {
         assert!(law.cells_within(&ValueSet::none(kind)).is_empty(), "{name}");
         let missing = law.cells_within(&ValueSet::missing(kind));
         assert_eq!(missing.is_empty(), law.missing_cell().is_none(), "{name}");
+        if name.ends_with("above 0") {
+            let natural = NumberRange {
+                low: 0.0,
+                ..NumberRange::ALL
+            };
+            assert!(
+                law.cells_within(&ValueSet::ranges(kind, [natural])).is_full(),
+                "{name}"
+            );
+        }
         // a label is no number
         assert!(law.cells_within(&ValueSet::labels(["3"])).is_empty(), "{name}");
     }

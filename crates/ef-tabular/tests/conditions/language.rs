@@ -15,7 +15,7 @@ proptest! {
     }
 
     #[test]
-    fn any_name_and_any_value_read_back(name in ".*", value in ".*", other in ".*") {
+    fn any_name_and_any_value_read_back(name in "(?s).*", value in "(?s).*", other in "(?s).*") {
         let condition = column(name.as_str())
             .equals(value.as_str())
             .or(!column(other.as_str()).at_most_column(name.as_str()));
@@ -24,7 +24,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in ".*") {
+    fn any_text_is_read_or_refused(text in "(?s).*") {
         if let Err(error) = Condition::parse(&text) {
             prop_assert!(!error.to_string().is_empty());
         }

@@ -23,17 +23,11 @@ impl NumberLaw {
     /// From where the point before the first one ends to where the last one ends.
     fn grid_ranks(&self, range: NumberRange) -> Option<(f64, f64)> {
         let (first, last) = range.grid_points(self.saved.grid)?;
-        let lo = if range.low == f64::NEG_INFINITY {
-            0.0
-        } else {
-            self.upper(first - 1)
-        };
+        let from_start = range.low == f64::NEG_INFINITY || self.first.is_some_and(|start| first <= start);
+        let to_end = range.high == f64::INFINITY || self.last.is_some_and(|end| last >= end);
+        let lo = if from_start { 0.0 } else { self.upper(first - 1) };
         // weights that sum to 1 may sum to a little less
-        let hi = if range.high == f64::INFINITY {
-            1.0
-        } else {
-            self.upper(last)
-        };
+        let hi = if to_end { 1.0 } else { self.upper(last) };
         (lo < hi).then_some((lo, hi))
     }
 
