@@ -34,7 +34,7 @@ SPREADS = [0.5, 1.0, 2.0]
 
 def read(folder):
     """The training table, the test table, and the removed cells."""
-    cells = pd.read_csv(f"{folder}/cells.csv", dtype={"point": str})
+    cells = pd.read_csv(f"{folder}/cells.csv", dtype={"point": str, "predicted": str}, keep_default_na=False, na_values={"step": [""]})
     raw = [pd.read_csv(f"{folder}/{part}.csv", dtype=str, keep_default_na=False, na_values=[""]) for part in ("train", "test")]
     kinds = cells.groupby("column")["kind"].first()
     converted = []
@@ -288,7 +288,8 @@ def judge(folder, seed, names=None):
     train, test, cells = read(folder)
     steps = {name: None if np.isnan(step) else step for name, step in cells.groupby("column")["step"].first().items()}
     scale = {name: train[name].std() for name in train.columns if train[name].dtype == float}
-    lines = [summary("model", ours(cells), test, cells, scale)]
+    ours = {"model, draws": ("point", "log_score"), "model, predicted": ("predicted", "predicted_score")}
+    lines = [summary(name, list(zip(cells[p], cells[s])), test, cells, scale) for name, (p, s) in ours.items()]
     frame = Frame(train, steps)
     lines.append(summary("mean", by_mean(frame, test, cells), test, cells, scale))
     for name, method in methods(seed).items():
@@ -296,11 +297,6 @@ def judge(folder, seed, names=None):
             found = tuned(method, frame, train, test, cells, steps, seed)
             lines.append(summary(name, found, test, cells, scale))
     return lines
-
-
-def ours(cells):
-    """Points and log-scores of the model, by cell."""
-    return list(zip(cells["point"], cells["log_score"]))
 
 
 def by_mean(frame, test, cells):

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use echoflow::{EchoFlow, Table};
+use echoflow::{EchoFlow, Prediction, Table};
 use ef_density::{Key, uniform};
 use ef_tabular::{ColumnLaw, Kind, Value};
 use serde_json::json;
@@ -27,7 +27,7 @@ pub struct Imputing {
 
 /// Removes cells, and writes into `folder`: `train.csv` and `test.csv` as the scorer's other methods read them, and
 /// `cells.csv`, a line for each removed cell: its row in `test.csv`, its column, whether it is a number or a category, the
-/// step of its rounding grid (empty if it has a density), our point estimate and our log-score. Returns what that took.
+/// step of its rounding grid (empty if it has a density), our point estimates and our log-score. Returns what that took.
 ///
 /// With `K` the known cells of the row, the log-score of cell `c` is
 ///
@@ -35,7 +35,8 @@ pub struct Imputing {
 /// log p(c | K) = log p(K, c) - log p(K)
 /// ```
 ///
-/// The point is the mean of the draws for a number, the label drawn most often for a category.
+/// One point is the mean of the draws for a number, the label drawn most often for a category. The other is the mean, or the
+/// likeliest label, of the cell's predicted law; of columns that are derived from others it is the first.
 ///
 /// # Errors
 /// A model of other columns, files that cannot be written.
@@ -66,8 +67,10 @@ pub fn impute(
 
     let started = cpu_seconds()?;
     let imputed = model.impute(&holed, settings.draws, &mut key.purpose("draws").row(0))?;
-    let points = points(&imputed.tables, &cells);
     let drawn = cpu_seconds()?;
+    let points = points(&imputed.tables, &cells);
+    let predicted = predicted(model, &whole, &holed, &cells)?;
+    let told = cpu_seconds()?;
     let of_row: Vec<usize> = cells.iter().map(|(i, _)| *i).collect();
     let restored = pick(&whole, &of_row, |at, j| {
         !removed[cells[at].0][j] || cells[at].1 == j
@@ -81,24 +84,29 @@ pub fn impute(
     let path = folder.join("cells.csv");
     let what = || format!("{} cannot be written", path.display());
     let mut out = csv::Writer::from_path(&path).with_context(what)?;
-    out.write_record(["row", "column", "kind", "step", "point", "log_score"])
+    out.write_record(["row", "column", "kind", "step", "point", "predicted", "log_score"])
         .with_context(what)?;
     let (schema, laws) = (whole.schema(), laws(model));
-    let mut errors = 0.0;
+    let (mut errors, mut bias) = (0.0, 0.0);
     for (at, (i, j)) in cells.iter().enumerate() {
         let column = &schema.columns[*j];
         let number = column.kind.is_number() || column.kind == Kind::Date;
         let law = laws.get(column.name.as_str());
         let step = law.and_then(|law| step(law, whole.value(*i, *j)));
         let score = with.log_prob[at] - without.log_prob[*i];
-        errors += f64::hypot(with.standard_error[at], without.standard_error[*i]);
+        let (above, below) = (with.standard_error[at], without.standard_error[*i]);
+        errors += above.hypot(below);
+        // the logarithm of a mean is too low by about half its variance
+        bias += 0.5 * (below.powi(2) - above.powi(2));
         out.write_record([
             i.to_string(),
             column.name.clone(),
             if number { "number" } else { "category" }.to_owned(),
             step.map_or_else(String::new, |step| step.to_string()),
             points[at].clone(),
+            predicted[at].point.clone().unwrap_or_else(|| points[at].clone()),
             score.to_string(),
+            predicted[at].log_score.unwrap_or(score).to_string(),
         ])
         .with_context(what)?;
     }
@@ -109,8 +117,10 @@ pub fn impute(
         "draws": settings.draws,
         "poor_rows": imputed.poor.len(),
         "draw_cpu_s": drawn - started,
-        "score_cpu_s": scored - drawn,
+        "predict_cpu_s": told - drawn,
+        "score_cpu_s": scored - told,
         "score_error": errors / cells.len() as f64,
+        "score_bias": bias / cells.len() as f64,
     }))
 }
 
@@ -141,6 +151,63 @@ fn points(tables: &[Table], cells: &[(usize, usize)]) -> Vec<String> {
         most.map_or_else(|| sum.to_string(), |(label, _)| label)
     };
     sums.into_iter().zip(votes).map(point).collect()
+}
+
+/// What the predicted law of a cell says.
+#[derive(Debug, Clone, Default)]
+struct Predicted {
+    /// Its mean, or its likeliest label.
+    point: Option<String>,
+    /// Of a label, the log-probability of the right one among those that are not missing.
+    log_score: Option<f64>,
+}
+
+/// The predicted law of each cell; nothing for columns that the model derives from others.
+fn predicted(
+    model: &EchoFlow,
+    whole: &Table,
+    holed: &Table,
+    cells: &[(usize, usize)],
+) -> Result<Vec<Predicted>> {
+    let schema = holed.schema();
+    let mut found = vec![Predicted::default(); cells.len()];
+    for (j, column) in schema.columns.iter().enumerate() {
+        let at: Vec<usize> = (0..cells.len()).filter(|at| cells[*at].1 == j).collect();
+        if at.is_empty() || model.schema().index(&column.name).is_none() {
+            continue;
+        }
+        let rows: Vec<usize> = at.iter().map(|at| cells[*at].0).collect();
+        let asked = pick(holed, &rows, |_, _| true)?;
+        match model.conditional(&asked, &column.name)? {
+            Prediction::Labels {
+                labels,
+                probabilities,
+            } => {
+                let plain = |label: &String| match column.kind {
+                    Kind::Boolean if !label.is_empty() => (label == column.boolean.text(true)).to_string(),
+                    _ => label.clone(),
+                };
+                let labels: Vec<String> = labels.iter().map(plain).collect();
+                for (at, chances) in at.iter().zip(&probabilities) {
+                    let known = labels.iter().zip(chances).filter(|(label, _)| !label.is_empty());
+                    let total: f64 = known.clone().map(|(_, chance)| chance).sum();
+                    let truth = cell(whole.value(cells[*at].0, j));
+                    let right = known.clone().find(|(label, _)| **label == truth);
+                    let likeliest = known.max_by(|a, b| a.1.total_cmp(b.1));
+                    found[*at] = Predicted {
+                        point: likeliest.map(|(label, _)| label.clone()),
+                        log_score: right.map(|(_, chance)| (chance / total).ln()),
+                    };
+                }
+            }
+            Prediction::Numbers { rows } => {
+                for (at, row) in at.iter().zip(&rows) {
+                    found[*at].point = Some(row.mean.to_string());
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The law of every column, those derived from others included.
