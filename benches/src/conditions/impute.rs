@@ -230,3 +230,29 @@ fn step(law: &ColumnLaw, value: Value<'_>) -> Option<f64> {
         _ => Some(1.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_means_and_the_commonest_labels() {
+        let read = |text: &str| Table::from_csv_reader(text.as_bytes(), "t").expect("a table");
+        let tables = [
+            read("n,who\n1,a\n5,b\n"),
+            read("n,who\n2,b\n5,b\n"),
+            read("n,who\n6,b\n5,a\n"),
+        ];
+        let found = points(&tables, &[(0, 0), (0, 1), (1, 1)]);
+        assert_eq!(found, ["3", "b", "b"]);
+    }
+
+    #[test]
+    fn rows_are_some_of_all() {
+        let mut some = some_rows(50, 20, Key::new(1));
+        assert_eq!(some_rows(5, 20, Key::new(1)).len(), 5);
+        some.sort_unstable();
+        some.dedup();
+        assert_eq!(some.len(), 20);
+    }
+}

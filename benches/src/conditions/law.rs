@@ -250,3 +250,63 @@ fn join(line: &mut Value, more: Value) {
         line.extend(more);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use echoflow::ModelKind;
+    use echoflow::demo::Demo;
+
+    use super::*;
+
+    /// Few epochs and no second network: the laws hold for a bad model as for a good one.
+    fn model(demo: Demo) -> EchoFlow {
+        let table = demo.generate(400, 1).to_table().expect("a table");
+        let settings = EchoFlow::builder()
+            .model(ModelKind::Chain)
+            .epochs(1)
+            .any_order(false);
+        settings.fit(&table).expect("a model")
+    }
+
+    fn lines(model: &EchoFlow, against: &Against<'_>) -> Vec<Value> {
+        let settings = Laws {
+            conditions: 6,
+            rows: 4_000,
+            least_share: 0.05,
+            least_hits: 1_000,
+            seed: 3,
+        };
+        let mut lines = Vec::new();
+        laws(model, against, settings, &mut |line| {
+            lines.push(line);
+            Ok(())
+        })
+        .expect("conditions");
+        lines
+    }
+
+    #[test]
+    fn a_model_follows_its_own_law_and_another_law_is_told_from_it() {
+        for demo in [Demo::Loans, Demo::Ring] {
+            let model = model(demo);
+            let own = Pool::of_model(&model, None, 40_000, Key::new(8)).expect("rows");
+            let mut answered = 0;
+            for line in lines(&model, &Against::Own(&own)) {
+                assert_eq!(line["violations"].as_u64().unwrap_or(0), 0, "{line}");
+                if let Some(excess) = line["excess_worst"].as_f64() {
+                    assert!(excess < 0.04, "{line}");
+                    answered += 1;
+                }
+            }
+            assert!(answered >= 4, "{answered} of 6 conditions were answered");
+        }
+        // a model that knows nothing of the dependence of the two numbers
+        let model = model(Demo::Ring);
+        let truth = Pool::of_demo(Demo::Ring, 1_000, 20_000, 1).expect("rows");
+        let own = Pool::of_model(&model, Some(&truth), 20_000, Key::new(8)).expect("rows");
+        let lines = lines(&model, &Against::Truth(&truth, &own));
+        assert_eq!(lines[0]["part"], "unconditional");
+        let far = lines.iter().filter_map(|line| line["tv_mean"].as_f64());
+        assert!(far.fold(0.0, f64::max) > 0.05, "{lines:?}");
+    }
+}

@@ -102,3 +102,26 @@ fn sample(rows: &[u32], many: usize, rng: &mut impl rand::RngCore) -> Vec<u32> {
     rows.truncate(many);
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_of_different_rows_and_every_row_is_as_likely() {
+        let rows: Vec<u32> = (10..30).collect();
+        let mut counts = [0; 20];
+        for seed in 0..2_000 {
+            let mut some = sample(&rows, 5, &mut Key::new(seed).row(0));
+            some.iter().for_each(|row| counts[*row as usize - 10] += 1);
+            some.sort_unstable();
+            some.dedup();
+            assert_eq!(some.len(), 5);
+        }
+        // 500 each, with a standard deviation of 19
+        assert!(
+            counts.iter().all(|count| (410..590).contains(count)),
+            "{counts:?}"
+        );
+    }
+}
