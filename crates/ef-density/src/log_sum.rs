@@ -9,6 +9,15 @@ pub(crate) fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
     largest + terms.map(|t| (t - largest).exp()).sum::<f64>().ln()
 }
 
+/// `log(exp(a) + exp(b))`; `-inf` if both are.
+pub(crate) fn log_add_exp(a: f64, b: f64) -> f64 {
+    let largest = a.max(b);
+    if !largest.is_finite() {
+        return largest;
+    }
+    largest + (a.min(b) - largest).exp().ln_1p()
+}
+
 /// `log(mean(exp(terms)))`: the log-density of a mixture with equal weights.
 ///
 /// ```

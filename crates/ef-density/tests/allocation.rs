@@ -3,7 +3,7 @@
 use std::alloc::System;
 
 use ef_bijectors::{Bijector, BijectorError, FlowConfig, MlpConfig, maf, real_nvp};
-use ef_density::chain::{ChainConfig, ColumnChain};
+use ef_density::chain::{AnyOrder, ChainConfig, ColumnChain};
 use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedScratch, RankFlow};
 use ef_density::{ColumnLaw, Density, Key, Place, StepKey};
 use ndarray::Array2;
@@ -101,6 +101,8 @@ fn a_step_allocates_nothing() {
     };
     let chain = ColumnChain::new(&layout, &config).unwrap();
     assert_eq!(allocations(&chain, &rows), 0);
+    let any = AnyOrder::new(&layout, &config).unwrap();
+    assert_eq!(allocations(&any, &rows), 0);
 
     let config = FlowConfig {
         layers: 3,

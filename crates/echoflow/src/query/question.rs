@@ -6,7 +6,7 @@ use ef_density::mixed::MixedRows;
 use ef_tabular::condition::{Boxes, Condition, ConditionBox, ValueSet};
 use ef_tabular::{ColumnLaw, Table, Value};
 
-use super::limit::{Limit, Problem};
+use super::limit::{Limit, Problem, Within};
 use crate::error::Error;
 use crate::model::EchoFlow;
 
@@ -198,18 +198,18 @@ pub(super) fn counted(
     Ok(Some(counts))
 }
 
-/// A set of values as a limit: a single value that a law has is known.
+/// A set of values as a limit: a single value that a law can draw, or has a density for, is known.
 fn limit_of(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Limit {
-    match set.single() {
-        Some(value) => {
-            let place = crate::columns::Law(law).place_of(value);
-            match place.cell {
-                Some(_) => Limit::Value(place),
-                None => Limit::Within(super::limit::Within::new(law, set, tails)),
-            }
+    if let Some(value) = set.single() {
+        let place = crate::columns::Law(law).place_of(value);
+        // places are those of the nearest value on a grid, which may be another
+        let drawn = Within::new(law, set, true);
+        if place.cell.is_some() && (law.has_density(value) || !drawn.is_empty(law)) {
+            return Limit::Value(place);
         }
-        None => Limit::within(law, set, tails),
+        return Limit::Within(drawn);
     }
+    Limit::within(law, set, tails)
 }
 
 /// The law of a modelled or derived column.

@@ -17,8 +17,13 @@
 //! flow, the head is a conditional monotone map from rank to uniform base, `u = P(rank' <= rank | x_<j)`.
 //!
 //! Networks read a rank through its normal score and 64 piecewise-linear features (Gorishniy et al. 2022, 2203.05556),
-//! and a cell through an embedding. Normal scores also reach the heads to their right by one linear layer. The network is MADE (Germain et al. 2015, 1502.03509) with residual
-//! blocks, units sorted by degree; sampling evaluates it unit by unit ([`Incremental`](ef_tensor::Incremental)).
+//! and a cell through an embedding. Normal scores also reach the heads to their right by one linear layer. The network is
+//! MADE (Germain et al. 2015, 1502.03509) with residual blocks, units sorted by degree; sampling evaluates it unit by unit
+//! ([`Incremental`](ef_tensor::Incremental)).
+//!
+//! A [`Walk`] goes through the columns of many rows, each kept, drawn, drawn within a [`CellSet`] or replayed, and adds up
+//! what importance sampling needs. It is how rows are sampled, with conditions and without. [`AnyOrder`] is the same
+//! network without masks: it proposes any columns given any others, and the chain corrects it.
 
 mod any_order;
 mod heads;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ef_tensor::{Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, SparseLinear, TensorError};
-use ndarray::{Array2, s};
+use ndarray::s;
 use rand::RngCore;
 
 use super::inputs::RankInputs;
@@ -105,11 +105,51 @@ impl ColumnChain {
         self.network.columns.len()
     }
 
-    /// Walks the first `columns` columns of all rows in the chain's order; drawn values are written to `rows`, whose
-    /// context is read.
+    /// Walks the first `columns` columns of all rows in the chain's order. Drawn values are written to `rows`; what else is
+    /// read of them is the context, and the values of columns that are kept or replayed.
+    ///
+    /// Two coins, both with heads at .8: pairs whose second is tails, and the probability of that, the mean weight.
+    ///
+    /// ```
+    /// # use ef_density::chain::{CellSet, ChainConfig, ColumnChain, Step, Walk};
+    /// # use ef_density::mixed::{Layout, MixedScratch};
+    /// # use ef_density::{ColumnLaw, Density, Key, Place};
+    /// # use rand::SeedableRng;
+    /// # #[derive(Debug)]
+    /// # struct Coin;
+    /// # impl ColumnLaw for Coin {
+    /// #     type Value = u32;
+    /// #     fn cells(&self) -> usize { 2 }
+    /// #     fn is_continuous(&self) -> bool { false }
+    /// #     fn cell_shares(&self) -> Vec<f64> { vec![0.8, 0.2] }
+    /// #     fn cell_features(&self, _: u32) -> Vec<f64> { Vec::new() }
+    /// #     fn place(&self, &side: &u32) -> Place { Place { cell: Some(side), low: 0.0, high: 1.0, log_measure: 0.0 } }
+    /// #     fn draw_in_cell(&self, side: u32, _: f64) -> u32 { side }
+    /// #     fn mass(&self, _: f64, _: f64) -> f64 { 0.0 }
+    /// # }
+    /// let layout = Layout::new(&[Coin, Coin], 0);
+    /// let chain = ColumnChain::new(&layout, &ChainConfig::default())?;
+    /// let mut params = vec![0.0; Density::<f64>::num_params(&chain)];
+    /// chain.init(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1), &mut params);
+    ///
+    /// let tails = CellSet { cells: vec![0.0, 1.0], ranks: Vec::new() };
+    /// let mut rows = layout.blank(ndarray::Array2::zeros((100, 0)));
+    /// let walk = Walk {
+    ///     steps: &|_, column| Step::Draw((column == 1).then_some(&tails)),
+    ///     streams: &(0..100).collect::<Vec<u64>>(),
+    ///     key: Key::new(7),
+    ///     scored: false,
+    ///     by_column: false,
+    /// };
+    /// let sums = chain.walk(&params, &mut rows, 2, walk, &mut MixedScratch::default());
+    /// assert!(rows.codes.column(1).iter().all(|side| *side == 1));
+    /// let probability = sums.mass.iter().map(|mass| mass.exp()).sum::<f64>() / 100.0;
+    /// assert!((probability - 0.2).abs() < 1e-9); // at the start columns are independent, and all weights alike
+    /// # Ok::<(), ef_tensor::TensorError>(())
+    /// ```
     ///
     /// # Panics
-    /// If `rows` has not as many rows as the walk has streams.
+    /// If `rows` has not as many rows as the walk has streams, or is not of the chain's layout.
     pub fn walk<'a, T: Real>(
         &'a self,
         params: &[T],
@@ -292,13 +332,7 @@ impl<T: Real> Density<T> for ColumnChain {
         key: Key,
         scratch: &mut MixedScratch<T>,
     ) -> MixedRows {
-        let n = given.context.nrows();
-        let mut drawn = MixedRows {
-            codes: Array2::zeros((n, self.network.shares.len())),
-            low: Array2::zeros((n, self.network.ranks.len())),
-            high: Array2::ones((n, self.network.ranks.len())),
-            ..MixedRows::of_context(given.context.clone())
-        };
+        let mut drawn = self.network.blank(given);
         let streams: Vec<u64> = rows.collect();
         let walk = Walk {
             steps: &|_, _| Step::Draw(None),

@@ -118,6 +118,11 @@ impl Network {
         self.net.project(net);
     }
 
+    /// Rows of the contexts given, to be drawn.
+    pub(super) fn blank(&self, given: &MixedRows) -> MixedRows {
+        MixedRows::blank(self.shares.len(), self.ranks.len(), given.context.clone())
+    }
+
     pub(super) fn codes<'a>(&self, rows: usize, codes: &'a [u32]) -> ArrayView2<'a, u32> {
         ArrayView2::from_shape((rows, self.shares.len()), codes).expect("gathered with this many variables")
     }

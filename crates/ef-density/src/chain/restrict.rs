@@ -9,14 +9,14 @@ use ndarray::{ArrayView1, ArrayViewMut1};
 
 use super::mixture::log_scale_of;
 use super::plan::Column;
-use crate::log_sum::log_sum_exp;
+use crate::log_sum::{log_add_exp, log_sum_exp};
 
 /// A set of values of one column, as heads know it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellSet {
     /// Per cell, the share of it that lies in the set, from 0 to 1. The entry of a continuous cell is not read.
     pub cells: Vec<f64>,
-    /// Of a continuous cell, the intervals of ranks in the set: ascending, disjoint, each of positive length.
+    /// Of a continuous cell, the open intervals of ranks in the set: ascending, disjoint, each with a number inside.
     pub ranks: Vec<(f64, f64)>,
 }
 
@@ -24,6 +24,11 @@ impl CellSet {
     /// The share of a cell; those that do not exist have none.
     fn share(&self, cell: usize) -> f64 {
         self.cells.get(cell).copied().unwrap_or(0.0)
+    }
+
+    /// `ln` of the share of a cell, nats.
+    pub(super) fn log_share(&self, cell: usize) -> f64 {
+        self.share(cell).max(0.0).ln()
     }
 
     /// Whether nothing lies in the set.
@@ -40,121 +45,168 @@ impl CellSet {
     }
 }
 
-/// Restricts the weights of a column's head to a set and returns the logarithm of the set's probability, nats.
-/// `weights` are the head's logits, `y` all its outputs. A set of no mass changes nothing and gives `-inf`.
-pub(super) fn restrict<T: Real>(
-    column: &Column,
-    components: usize,
-    y: ArrayView1<'_, T>,
-    set: &CellSet,
-    mut weights: ArrayViewMut1<'_, T>,
-) -> f64 {
-    let log_weight = |i: usize| y[i].wide();
-    let (first_cell, continuous) = match column.rank {
-        Some(_) => (components, true),
-        None => (0, false),
-    };
-    let total: f64 = set.ranks.iter().map(|(low, high)| high - low).sum();
-    let log_share = |i: usize| match i.checked_sub(first_cell) {
-        None => {
-            let logits = weights.len();
-            let (mean, raw) = (y[logits + i].wide(), y[logits + components + i].wide());
-            log_sum_exp(
-                set.ranks
-                    .iter()
-                    .map(|&ends| Truncated::new(mean, raw, ends).log_mass),
-            )
-        }
-        Some(0) if continuous => total.ln(),
-        Some(cell) => set.share(cell).ln(),
-    };
-    let left: Vec<f64> = (0..weights.len()).map(|i| log_weight(i) + log_share(i)).collect();
-    let after = log_sum_exp(left.iter().copied());
-    let mass = after - log_sum_exp((0..weights.len()).map(log_weight));
-    if after == f64::NEG_INFINITY {
-        return after;
-    }
-    for (weight, left) in weights.iter_mut().zip(left) {
-        // relative to the largest, so that rare sets keep their digits
-        *weight = T::of(left - after);
-    }
-    mass.min(0.0)
+/// A set as the head of one column reads it: the logarithms that do not depend on the row.
+#[derive(Debug, Default)]
+pub(super) struct Restriction {
+    /// Of each logit behind those of logistics, `ln` of the share that lies in the set.
+    log_shares: Vec<f64>,
+    intervals: Vec<Interval>,
+    /// Scratch memory: logarithms of what is left of each logit, or of each interval.
+    left: Vec<f64>,
 }
 
-/// The rank that the uniform number `u` stands for in a component of a head within intervals of ranks; `None` is the
-/// background.
-pub(super) fn draw_within(logistic: Option<(f64, f64)>, ranks: &[(f64, f64)], u: f64) -> f64 {
-    let log_mass = |&(low, high): &(f64, f64)| match logistic {
-        Some((mean, raw)) => Truncated::new(mean, raw, (low, high)).log_mass,
-        None => (high - low).ln(),
-    };
-    let total = log_sum_exp(ranks.iter().map(log_mass));
-    let mut left = u;
-    let mut chosen = None;
-    for ends in ranks {
-        let share = (log_mass(ends) - total).exp();
-        if share > 0.0 {
-            chosen = Some((*ends, (left / share).clamp(0.0, 1.0)));
-            if left < share {
-                break;
+impl Restriction {
+    /// Reads the set of a column.
+    pub(super) fn read(&mut self, column: &Column, set: &CellSet) {
+        self.intervals.clear();
+        self.log_shares.clear();
+        let mut cells = 0..column.cells;
+        if column.rank.is_some() {
+            self.intervals.extend(set.ranks.iter().filter_map(Interval::new));
+            let background: f64 = self.intervals.iter().map(Interval::length).sum();
+            self.log_shares.push(background.ln());
+            cells.start = 1;
+        }
+        self.log_shares.extend(cells.map(|cell| set.log_share(cell)));
+    }
+
+    /// Restricts the weights of a row's head to the set and returns the logarithm of the set's probability, nats.
+    /// `y` are the head's outputs, `weights` its logits. A set of no mass changes nothing and gives `-inf`.
+    pub(super) fn restrict<T: Real>(
+        &mut self,
+        y: ArrayView1<'_, T>,
+        mut weights: ArrayViewMut1<'_, T>,
+    ) -> f64 {
+        let logits = weights.len();
+        let components = logits - self.log_shares.len();
+        self.left.clear();
+        for k in 0..components {
+            let logistic = Logistic::new(y[logits + k].wide(), y[logits + components + k].wide());
+            let masses = self.intervals.iter().map(|interval| logistic.log_mass(interval));
+            let mass = masses.reduce(log_add_exp).unwrap_or(f64::NEG_INFINITY);
+            self.left.push(y[k].wide() + mass);
+        }
+        for (log_share, weight) in self.log_shares.iter().zip(y.iter().skip(components)) {
+            self.left.push(weight.wide() + log_share);
+        }
+        let after = log_sum_exp(self.left.iter().copied());
+        if after == f64::NEG_INFINITY {
+            return after;
+        }
+        for (weight, left) in weights.iter_mut().zip(&self.left) {
+            // relative to their sum, so that rare sets keep their digits
+            *weight = T::of(left - after);
+        }
+        let before = log_sum_exp(y.iter().take(logits).map(|weight| weight.wide()));
+        (after - before).min(0.0)
+    }
+
+    /// The rank that the uniform number `u` stands for in a component of the head, within the set: a logistic's raw
+    /// mean and log-scale, or `None`, the background.
+    pub(super) fn draw(&mut self, logistic: Option<(f64, f64)>, u: f64) -> f64 {
+        let logistic = logistic.map(|(mean, raw_scale)| Logistic::new(mean, raw_scale));
+        self.left.clear();
+        for interval in &self.intervals {
+            self.left.push(match &logistic {
+                Some(logistic) => logistic.log_mass(interval),
+                None => interval.length().ln(),
+            });
+        }
+        let total = log_sum_exp(self.left.iter().copied());
+        let mut rest = u;
+        let mut chosen = None;
+        for (interval, log_mass) in self.intervals.iter().zip(&self.left) {
+            let share = (log_mass - total).exp();
+            if share > 0.0 {
+                chosen = Some((interval, (rest / share).clamp(0.0, 1.0)));
+                if rest < share {
+                    break;
+                }
             }
+            rest -= share;
         }
-        left -= share;
+        let Some((interval, u)) = chosen else {
+            // without mass: any rank will do
+            return 0.5;
+        };
+        let rank = match &logistic {
+            Some(logistic) => logistic.draw(interval, u),
+            None => interval.ends.0 + u * interval.length(),
+        };
+        rank.max(interval.ends.0.next_up())
+            .min(interval.ends.1.next_down())
     }
-    let Some(((low, high), u)) = chosen else {
-        return 0.5;
-    };
-    let rank = match logistic {
-        Some((mean, raw)) => Truncated::new(mean, raw, (low, high)).draw(u),
-        None => low + u * (high - low),
-    };
-    // strictly inside, where there is an inside
-    rank.max(low.next_up()).min(high.next_down()).max(low)
 }
 
-/// A logistic over logits of ranks, between two ranks.
-struct Truncated {
-    mean: f64,
-    scale: f64,
-    /// The ends, standardized.
+/// An interval of ranks and its place among their logits.
+#[derive(Debug)]
+struct Interval {
+    ends: (f64, f64),
     low: f64,
     high: f64,
-    /// `ln` of the mass between them.
-    log_mass: f64,
+    /// `high - low`, with the digits of a narrow one.
+    width: f64,
 }
 
-impl Truncated {
-    fn new(mean: f64, raw_scale: f64, (low, high): (f64, f64)) -> Self {
+impl Interval {
+    fn new(&(low, high): &(f64, f64)) -> Option<Self> {
+        let ends = (low.clamp(0.0, 1.0), high.clamp(0.0, 1.0));
+        let length = ends.1 - ends.0;
         let logit = |rank: f64| rank.ln() - (-rank).ln_1p();
-        let scale = log_scale_of(raw_scale).exp();
-        let (a, b) = (logit(low.clamp(0.0, 1.0)), logit(high.clamp(0.0, 1.0)));
-        let (low, high) = ((a - mean) / scale, (b - mean) / scale);
-        // s(B) - s(A) = s(B) s(-A) (1 - e^-x), x = B - A
-        let x = (b - a) / scale;
-        let log_mass = if b > a {
-            log_sigmoid(high) + log_sigmoid(-low) + log_1m_exp(-x)
-        } else {
-            f64::NEG_INFINITY
-        };
-        Self {
-            mean,
-            scale,
+        let (low, high) = (logit(ends.0), logit(ends.1));
+        let mut width = high - low;
+        if width < 1.0 {
+            // ln(high / low) + ln[(1 - low) / (1 - high)]
+            width = (length / ends.0).ln_1p() - (-length / (1.0 - ends.0)).ln_1p();
+        }
+        (ends.0 < ends.1).then_some(Self {
+            ends,
             low,
             high,
-            log_mass,
+            width,
+        })
+    }
+
+    fn length(&self) -> f64 {
+        self.ends.1 - self.ends.0
+    }
+}
+
+/// A logistic over logits of ranks.
+struct Logistic {
+    mean: f64,
+    scale: f64,
+}
+
+impl Logistic {
+    fn new(mean: f64, raw_scale: f64) -> Self {
+        Self {
+            mean,
+            scale: log_scale_of(raw_scale).exp(),
         }
     }
 
-    /// The rank below which a share `u` of the mass lies.
-    fn draw(&self, u: f64) -> f64 {
+    /// The ends of an interval, standardized.
+    fn standardized(&self, interval: &Interval) -> (f64, f64) {
+        (
+            (interval.low - self.mean) / self.scale,
+            (interval.high - self.mean) / self.scale,
+        )
+    }
+
+    /// `ln` of the mass of an interval: `s(B) - s(A) = s(B) s(-A) (1 - e^-x)` with `x = B - A`.
+    fn log_mass(&self, interval: &Interval) -> f64 {
+        let (a, b) = self.standardized(interval);
+        log_sigmoid(b) + log_sigmoid(-a) + log_1m_exp(-interval.width / self.scale)
+    }
+
+    /// The rank of an interval below which a share `u` of its mass lies: the logit of `s(A) + u [s(B) - s(A)]`.
+    fn draw(&self, interval: &Interval, u: f64) -> f64 {
         // In the lower tail, where the distribution function keeps its digits; the upper one is its mirror image.
-        let mirrored = self.low + self.high > 0.0;
-        let (low, u) = if mirrored {
-            (-self.high, 1.0 - u)
-        } else {
-            (self.low, u)
-        };
-        let log_below = log_sum_exp([log_sigmoid(low), u.ln() + self.log_mass].into_iter());
+        let (a, b) = self.standardized(interval);
+        let mirrored = a + b > 0.0;
+        let (a, u) = if mirrored { (-b, 1.0 - u) } else { (a, u) };
+        let log_below = log_add_exp(log_sigmoid(a), u.ln() + self.log_mass(interval)).min(0.0);
         let w = log_below - log_1m_exp(log_below);
         let w = self.mean + self.scale * if mirrored { -w } else { w };
         1.0 / (1.0 + (-w).exp())
@@ -177,8 +229,10 @@ fn log_1m_exp(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use approx::assert_relative_eq;
+    use ndarray::{Array1, ArrayView1};
     use proptest::prelude::*;
 
+    use super::super::mixture::raw_log_scale;
     use super::*;
 
     /// The distribution function of the logistic at a rank.
@@ -187,22 +241,40 @@ mod tests {
         1.0 / (1.0 + (-(w - mean) / log_scale_of(raw).exp()).exp())
     }
 
+    fn log_mass(mean: f64, raw: f64, low: f64, high: f64) -> f64 {
+        Logistic::new(mean, raw).log_mass(&Interval::new(&(low, high)).unwrap())
+    }
+
+    fn restriction(ranks: Vec<(f64, f64)>) -> Restriction {
+        let column = Column {
+            variable: None,
+            rank: Some(0),
+            cells: 1,
+            outputs: 0..4,
+            features: 0..0,
+        };
+        let mut restriction = Restriction::default();
+        let cells = Vec::new();
+        restriction.read(&column, &CellSet { cells, ranks });
+        restriction
+    }
+
     proptest! {
         /// A share `u` of the truncated mass lies below what is drawn for `u`, whichever interval it falls into.
         #[test]
         fn draws_invert_the_truncated_mass(
             mean in -6.0..6.0_f64,
             raw in -5.0..1.0_f64,
-            mut ends in proptest::collection::vec(0.001..0.999_f64, 4),
+            mut ends in proptest::collection::vec(0.001..0.999_f64, 40),
             u in 0.001..0.999_f64,
         ) {
             ends.sort_by(f64::total_cmp);
-            prop_assume!(ends[0] + 1e-6 < ends[1] && ends[2] + 1e-6 < ends[3] && ends[1] < ends[2]);
-            let ranks = [(ends[0], ends[1]), (ends[2], ends[3])];
-            let rank = draw_within(Some((mean, raw)), &ranks, u);
+            ends.dedup_by(|b, a| *b < *a + 1e-6);
+            let ranks: Vec<(f64, f64)> = ends.chunks_exact(2).map(|e| (e[0], e[1])).collect();
+            let rank = restriction(ranks.clone()).draw(Some((mean, raw)), u);
             prop_assert!(ranks.iter().any(|(low, high)| *low < rank && rank < *high));
-            let mass = |low: f64, high: f64| Truncated::new(mean, raw, (low, high)).log_mass.exp();
-            let total = mass(ends[0], ends[1]) + mass(ends[2], ends[3]);
+            let mass = |low: f64, high: f64| log_mass(mean, raw, low, high).exp();
+            let total: f64 = ranks.iter().map(|(low, high)| mass(*low, *high)).sum();
             prop_assume!(total > 1e-12);
             let reached: f64 = ranks
                 .iter()
@@ -215,15 +287,61 @@ mod tests {
         /// The mass between two ranks is the difference of the distribution function.
         #[test]
         fn masses_are_differences(mean in -3.0..3.0_f64, raw in -4.0..1.0_f64, a in 0.01..0.5_f64, b in 0.5..0.99_f64) {
-            let mass = Truncated::new(mean, raw, (a, b)).log_mass.exp();
+            let mass = log_mass(mean, raw, a, b).exp();
             assert_relative_eq!(mass, below(mean, raw, b) - below(mean, raw, a), epsilon = 1e-12, max_relative = 1e-9);
-            // to the ends, and beyond what the function itself can resolve
-            let lower = Truncated::new(mean, raw, (0.0, a)).log_mass.exp();
+            let lower = log_mass(mean, raw, 0.0, a).exp();
             assert_relative_eq!(lower, below(mean, raw, a), epsilon = 1e-12, max_relative = 1e-9);
-            let far = Truncated::new(mean + 40.0, raw, (a, b));
-            prop_assert!(far.log_mass.is_finite());
-            let rank = far.draw(0.5);
-            prop_assert!((a..=b).contains(&rank));
+        }
+
+        /// However far from the mean and however narrow, an interval has a finite log-mass, that of its parts together,
+        /// and draws that lie in it, in order.
+        #[test]
+        fn tails_keep_their_digits(
+            mean in -60.0..60.0_f64,
+            log_scale in -5.4..0.4_f64,
+            exponent in 0.0..15.0_f64,
+            narrow in 0.0..12.0_f64,
+            upper: bool,
+            (u, v) in (0.0..=1.0_f64, 0.0..=1.0_f64),
+        ) {
+            let raw = raw_log_scale(log_scale);
+            let at = 0.5 * 10_f64.powf(-exponent);
+            let length = at * 10_f64.powf(-narrow);
+            let (low, high) = if upper { (1.0 - at, 1.0 - at + length) } else { (at, at + length) };
+            let middle = 0.5 * (low + high);
+            prop_assume!(low.next_up() < middle && middle.next_up() < high);
+            let whole = log_mass(mean, raw, low, high);
+            prop_assert!(whole.is_finite() && whole <= 0.0);
+            let parts = log_add_exp(log_mass(mean, raw, low, middle), log_mass(mean, raw, middle, high));
+            assert_relative_eq!(whole, parts, epsilon = 1e-9, max_relative = 1e-11);
+            let mut within = restriction(vec![(low, high)]);
+            for logistic in [Some((mean, raw)), None] {
+                let (a, b) = (within.draw(logistic, u.min(v)), within.draw(logistic, u.max(v)));
+                prop_assert!(low < a && b < high);
+                prop_assert!(a <= b * (1.0 + 1e-12));
+            }
+        }
+
+        /// Restricted weights are those of the parts, over their sum; nothing is lost of rare sets, in `f32` neither.
+        #[test]
+        fn rare_sets_keep_their_weights(far in 0.0..40.0_f64, exponent in 0.0..18.0_f64) {
+            let high = 10_f64.powf(-exponent);
+            // one logistic and the background of equal weights, raw log-scale of scale 1
+            let y = [0.0, 0.0, far, raw_log_scale(0.0)];
+            let logistic = log_mass(far, y[3], 0.0, high);
+            let expected = log_add_exp(logistic, high.ln()) - 2.0_f64.ln();
+            let mut within = restriction(vec![(0.0, high)]);
+
+            let mut weights = Array1::zeros(2);
+            let mass = within.restrict(ArrayView1::from(&y), weights.view_mut());
+            assert_relative_eq!(mass, expected, epsilon = 1e-12, max_relative = 1e-12);
+            assert_relative_eq!(weights[0] - weights[1], logistic - high.ln(), epsilon = 1e-9);
+
+            let y = y.map(|y| y as f32);
+            let mut weights = Array1::<f32>::zeros(2);
+            let mass = within.restrict(ArrayView1::from(&y), weights.view_mut());
+            assert_relative_eq!(mass, expected, epsilon = 1e-4);
+            assert_relative_eq!(f64::from(weights[0] - weights[1]), logistic - high.ln(), epsilon = 1e-4);
         }
     }
 }

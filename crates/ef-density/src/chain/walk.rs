@@ -13,12 +13,13 @@
 
 use ef_tensor::simd::dispatch;
 use ef_tensor::{Real, Workspace};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::heads::Head;
 use super::mixture::draw_rank;
 use super::network::Network;
-use super::restrict::{CellSet, draw_within, restrict};
+use super::plan::Column;
+use super::restrict::{CellSet, Restriction};
 use crate::key::{Key, uniform};
 use crate::mixed::MixedRows;
 use crate::softmax::draw_codes;
@@ -101,8 +102,11 @@ pub(super) struct Walking<'a> {
     /// Two uniform numbers a column: which component or cell, and where in it. `(2 columns, rows)`.
     uniforms: Array2<f64>,
     pub(super) sums: WalkSums,
+    restriction: Restriction,
+    /// The set of the current column that it is of.
+    read: Option<&'a CellSet>,
     left: Vec<f64>,
-    /// The cell of each row just settled, or `u32::MAX`.
+    /// The cell of each row just settled; `SparseLinear::NONE` for a value never seen.
     pub(super) cells: Vec<u32>,
 }
 
@@ -120,6 +124,8 @@ impl<'a> Walking<'a> {
             walk,
             uniforms,
             sums: WalkSums::new(n, if walk.by_column { network.columns.len() } else { 0 }),
+            restriction: Restriction::default(),
+            read: None,
             left: Vec::with_capacity(n),
             cells: Vec::with_capacity(n),
         }
@@ -129,8 +135,8 @@ impl<'a> Walking<'a> {
         (self.walk.steps)(row, column)
     }
 
-    /// Settles column `j` of the rows at `index`, whose outputs are `y: (outputs of j, index.len())`, and writes its
-    /// features to `features: (features of j, index.len())`.
+    /// Settles column `j` of the rows at `index`, whose outputs are `y: (outputs of j, index.len())`. `features` gets each
+    /// position and the rank that stands for its value, if the column has ranks.
     pub(super) fn settle<T: Real>(
         &mut self,
         j: usize,
@@ -140,74 +146,22 @@ impl<'a> Walking<'a> {
         mut features: impl FnMut(usize, Option<f64>),
         ws: &mut Workspace<T>,
     ) {
-        let column = &self.network.columns[j];
-        let k = self.network.components;
-        let (n, logits) = (index.len(), column.logits(k));
+        let (column, steps) = (&self.network.columns[j], self.walk.steps);
         self.cells.clear();
-        self.cells.resize(n, 0);
+        self.cells.resize(index.len(), 0);
         if column.outputs.is_empty() {
-            // a single cell: certain, unless a set leaves it out
+            // a single cell: certain, but that a set may hold it in part or not at all
             for &row in index {
-                if let Some(set) = self.step(row, j).set()
-                    && set.cells.first().is_none_or(|share| *share <= 0.0)
-                {
-                    self.sums.mass[row] = f64::NEG_INFINITY;
+                if let Some(set) = steps(row, j).set() {
+                    self.sums.mass[row] += set.log_share(0);
                 }
             }
             return;
         }
-        let mut weights = ws.take(logits, n);
-        weights.assign(&y.slice(ndarray::s![..logits, ..]));
-        let mut draws = false;
-        for (i, &row) in index.iter().enumerate() {
-            let step = self.step(row, j);
-            draws |= matches!(step, Step::Draw(_) | Step::Free);
-            if let Some(set) = step.set() {
-                self.sums.mass[row] += restrict(column, k, y.column(i), set, weights.column_mut(i));
-            }
+        if index.iter().any(|&row| steps(row, j) != Step::Keep) {
+            self.draw(j, index, y, rows, ws);
         }
-        if draws {
-            let uniforms = self.uniforms.row(2 * j).select(ndarray::Axis(0), index);
-            draw_codes(
-                weights.view_mut(),
-                uniforms.view(),
-                &mut self.left,
-                &mut self.cells,
-            );
-        }
-        ws.give(weights);
         for (i, &row) in index.iter().enumerate() {
-            let step = self.step(row, j);
-            if matches!(step, Step::Draw(_) | Step::Free) {
-                let set = step.set();
-                let cell = match column.rank {
-                    None => self.cells[i],
-                    Some(r) => {
-                        let component = self.cells[i] as usize;
-                        let u = self.uniforms[[2 * j + 1, row]];
-                        let logistic = (component < k).then(|| {
-                            (
-                                y[[logits + component, i]].wide(),
-                                y[[logits + k + component, i]].wide(),
-                            )
-                        });
-                        if component <= k {
-                            let rank = match (set, logistic) {
-                                (Some(set), logistic) => draw_within(logistic, &set.ranks, u),
-                                (None, Some((mean, raw))) => draw_rank(mean, raw, u),
-                                (None, None) => u,
-                            };
-                            (rows.low[[row, r]], rows.high[[row, r]]) = (rank, rank);
-                        } else {
-                            (rows.low[[row, r]], rows.high[[row, r]]) = (0.0, 1.0);
-                        }
-                        component.saturating_sub(k) as u32
-                    }
-                };
-                if let Some(v) = column.variable {
-                    rows.codes[[row, v]] = cell;
-                }
-            }
             self.cells[i] = column.variable.map_or(0, |v| rows.codes[[row, v]]);
             if let Some(r) = column.rank {
                 let middle = 0.5 * (rows.low[[row, r]] + rows.high[[row, r]]);
@@ -215,6 +169,77 @@ impl<'a> Walking<'a> {
             }
         }
         self.score(j, index, y, rows, ws);
+    }
+
+    /// Restricts the heads to the sets of their rows, and draws for those whose step says so.
+    fn draw<T: Real>(
+        &mut self,
+        j: usize,
+        index: &[usize],
+        y: ArrayView2<'_, T>,
+        rows: &mut MixedRows,
+        ws: &mut Workspace<T>,
+    ) {
+        let (network, steps) = (self.network, self.walk.steps);
+        let (column, k) = (&network.columns[j], network.components);
+        let logits = column.logits(k);
+        let mut weights = ws.take(logits, index.len());
+        weights.assign(&y.slice(s![..logits, ..]));
+        self.read = None;
+        for (i, &row) in index.iter().enumerate() {
+            if let Some(set) = steps(row, j).set() {
+                let mass = self
+                    .restriction(column, set)
+                    .restrict(y.column(i), weights.column_mut(i));
+                self.sums.mass[row] += mass;
+            }
+        }
+        let uniforms = self.uniforms.row(2 * j).select(Axis(0), index);
+        draw_codes(
+            weights.view_mut(),
+            uniforms.view(),
+            &mut self.left,
+            &mut self.cells,
+        );
+        ws.give(weights);
+        for (i, &row) in index.iter().enumerate() {
+            let set = match steps(row, j) {
+                Step::Draw(set) => set,
+                Step::Free => None,
+                Step::Keep | Step::Replay(_) => continue,
+            };
+            let mut cell = self.cells[i];
+            if let Some(r) = column.rank {
+                // logistics and the background share cell 0
+                let component = cell as usize;
+                cell = component.saturating_sub(k) as u32;
+                let mut place = (0.0, 1.0);
+                if cell == 0 {
+                    let output = |at: usize| y[[logits + at + component, i]].wide();
+                    let logistic = (component < k).then(|| (output(0), output(k)));
+                    let u = self.uniforms[[2 * j + 1, row]];
+                    let rank = match (set, logistic) {
+                        (Some(set), _) => self.restriction(column, set).draw(logistic, u),
+                        (None, Some((mean, raw))) => draw_rank(mean, raw, u),
+                        (None, None) => u,
+                    };
+                    place = (rank, rank);
+                }
+                (rows.low[[row, r]], rows.high[[row, r]]) = place;
+            }
+            if let Some(v) = column.variable {
+                rows.codes[[row, v]] = cell;
+            }
+        }
+    }
+
+    /// The restriction of a column to a set, read anew unless the row before has the same.
+    fn restriction(&mut self, column: &Column, set: &'a CellSet) -> &mut Restriction {
+        if !self.read.is_some_and(|read| std::ptr::eq(read, set)) {
+            self.restriction.read(column, set);
+            self.read = Some(set);
+        }
+        &mut self.restriction
     }
 
     /// Adds what the heads say of the values that rows hold by now.

@@ -128,15 +128,9 @@ impl Layout {
         rows
     }
 
-    /// Rows of these contexts with a place for every value.
+    /// Rows of a context without values yet, for walks that draw them: cell 0 and all ranks in every column.
     pub fn blank(&self, context: Array2<f32>) -> MixedRows {
-        let n = context.nrows();
-        MixedRows {
-            codes: Array2::zeros((n, self.variables.len())),
-            low: Array2::zeros((n, self.ranks.len())),
-            high: Array2::ones((n, self.ranks.len())),
-            ..MixedRows::of_context(context)
-        }
+        MixedRows::blank(self.variables.len(), self.ranks.len(), context)
     }
 
     /// Puts a value into a row. What it adds to the row's `log_measure` is left to the caller.
@@ -185,6 +179,17 @@ impl MixedRows {
             high: Array2::zeros((n, 0)),
             log_measure: vec![0.0; n],
             context,
+        }
+    }
+
+    /// Cell 0 and all ranks in every column.
+    pub(crate) fn blank(variables: usize, continuous: usize, context: Array2<f32>) -> Self {
+        let n = context.nrows();
+        Self {
+            codes: Array2::zeros((n, variables)),
+            low: Array2::zeros((n, continuous)),
+            high: Array2::ones((n, continuous)),
+            ..Self::of_context(context)
         }
     }
 

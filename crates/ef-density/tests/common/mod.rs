@@ -1,5 +1,7 @@
 //! Tables of simple columns, and densities over their rows.
 
+pub(crate) mod chain;
+
 use ef_bijectors::{Bijector, FlowConfig, MlpConfig, maf, real_nvp};
 use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedDensity, MixedRows, RankFlow};
 use ef_density::{ColumnLaw, Place};

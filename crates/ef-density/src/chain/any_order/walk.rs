@@ -1,0 +1,182 @@
+//! Walks of a network of any order: what it has been shown of each row grows column by column.
+
+use ef_tensor::{Incremental, Real, Workspace};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+
+use super::AnyOrder;
+use crate::chain::RankInputs;
+use crate::chain::walk::{Step, Walk, WalkSums, Walking};
+use crate::mixed::rows::given_context;
+use crate::mixed::{MixedRows, MixedScratch};
+
+impl AnyOrder {
+    /// Draws or replays the columns of `order`, each at most once, one after the other. From the start each row is shown
+    /// the columns that its steps keep; the others stay hidden until their turn. Nothing is `kept` in the sums: what is
+    /// shown from the start is what all is conditioned on. Each column costs a pass of the network.
+    ///
+    /// # Panics
+    /// If `rows` has not as many rows as the walk has streams, or is not of the network's layout.
+    pub fn walk<'a, T: Real>(
+        &'a self,
+        params: &[T],
+        rows: &mut MixedRows,
+        order: &[usize],
+        walk: Walk<'a>,
+        scratch: &mut MixedScratch<T>,
+    ) -> WalkSums {
+        let (network, ws) = (&self.network, &mut scratch.ws);
+        let n = walk.streams.len();
+        assert_eq!(n, rows.context.nrows(), "a stream a row");
+        let mut walking = Walking::new(network, walk);
+        let mut seen = Seen::new(self, params, rows, ws);
+        for (j, column) in network.columns.iter().enumerate() {
+            let certain = column.outputs.is_empty();
+            let index: Vec<usize> = (0..n)
+                .filter(|&row| certain || walking.step(row, j) == Step::Keep)
+                .collect();
+            if index.is_empty() {
+                continue;
+            }
+            let mut features = ws.take(column.features.len(), index.len());
+            let mut cells = Vec::with_capacity(index.len());
+            for (i, &row) in index.iter().enumerate() {
+                let cell = column.variable.map_or(0, |v| rows.codes[[row, v]]);
+                let middle = column
+                    .rank
+                    .map_or(0.5, |r| 0.5 * (rows.low[[row, r]] + rows.high[[row, r]]));
+                network.write_features(column, cell, middle, features.column_mut(i).into_iter());
+                cells.push(cell);
+            }
+            seen.show(j, &index, &cells, features.view(), ws);
+            ws.give(features);
+        }
+        for &j in order {
+            let column = &network.columns[j];
+            let index: Vec<usize> = (0..n)
+                .filter(|&row| !matches!(walking.step(row, j), Step::Keep | Step::Free))
+                .collect();
+            if index.is_empty() {
+                continue;
+            }
+            let y = seen.outputs(j, &index, ws);
+            let mut features = ws.take(column.features.len(), index.len());
+            let write = |i: usize, rank: Option<f64>| {
+                RankInputs::write(rank, features.column_mut(i).into_iter());
+            };
+            let outputs = y.slice(s![column.outputs.clone(), ..]);
+            walking.settle(j, &index, outputs, rows, write, ws);
+            if !column.outputs.is_empty() {
+                seen.show(j, &index, &walking.cells, features.view(), ws);
+            }
+            ws.give(y);
+            ws.give(features);
+        }
+        seen.finish(ws);
+        walking.sums
+    }
+}
+
+/// What the network has been shown of each row by now.
+struct Seen<'a, T> {
+    any: &'a AnyOrder,
+    params: &'a [T],
+    /// Pre-activations of the first hidden layer: `(hidden, rows)`.
+    first: Array2<T>,
+    /// What the skip layer reads: `(ranks, rows)`.
+    scores: Array2<T>,
+}
+
+impl<'a, T: Real> Seen<'a, T> {
+    /// Nothing but the context of the rows.
+    fn new(any: &'a AnyOrder, params: &'a [T], rows: &MixedRows, ws: &mut Workspace<T>) -> Self {
+        let network = &any.network;
+        let (n, hidden) = (rows.context.nrows(), network.net.hidden());
+        let [_, _, p_context, ..] = network.split(any.split(params).0);
+        let context = given_context(rows, ws);
+        let mut first = ws.zeros(hidden, n);
+        network
+            .context
+            .forward_units_add(p_context, 0..hidden, context.t(), first.view_mut());
+        ws.give(context);
+        Self {
+            any,
+            params,
+            first,
+            scores: ws.zeros(network.ranks.len(), n),
+        }
+    }
+
+    /// Shows column `j` of the rows at `index`, with its cells and `features: (features of j, index.len())`.
+    fn show(
+        &mut self,
+        j: usize,
+        index: &[usize],
+        cells: &[u32],
+        features: ArrayView2<'_, T>,
+        ws: &mut Workspace<T>,
+    ) {
+        let network = &self.any.network;
+        let (column, hidden) = (&network.columns[j], network.net.hidden());
+        let (p_network, p_shown) = self.any.split(self.params);
+        let [p_embedding, p_numbers, ..] = network.split(p_network);
+        let mut added = ws.zeros(hidden, index.len());
+        network
+            .numbers
+            .forward_inputs_add(p_numbers, column.features.clone(), features, added.view_mut());
+        if let Some(v) = column.variable {
+            network
+                .embedding
+                .forward_variable(p_embedding, v, cells, 0..hidden, added.view_mut());
+        }
+        let bits = &p_shown[j * hidden..][..hidden];
+        for ((mut first, added), &bit) in self.first.rows_mut().into_iter().zip(added.rows()).zip(bits) {
+            for (&row, &added) in index.iter().zip(added) {
+                first[row] += added + bit;
+            }
+        }
+        if let Some(r) = column.rank {
+            for (&row, &score) in index.iter().zip(features.row(0)) {
+                self.scores[[r, row]] = score;
+            }
+        }
+        ws.give(added);
+    }
+
+    /// Outputs of the rows at `index`, of which those of column `j` are written: `(outputs, index.len())`.
+    fn outputs(&self, j: usize, index: &[usize], ws: &mut Workspace<T>) -> Array2<T> {
+        let network = &self.any.network;
+        let outputs = network.columns[j].outputs.clone();
+        let mut y = ws.take(network.net.outputs(), index.len());
+        if outputs.is_empty() {
+            return y;
+        }
+        let [.., p_skip, p_net] = network.split(self.any.split(self.params).0);
+        let mut net = Incremental::new(&network.net, p_net, index.len(), ws);
+        select(self.first.view(), index, net.first.view_mut());
+        net.advance(0..network.net.hidden());
+        y.slice_mut(s![outputs.clone(), ..])
+            .assign(&net.outputs(outputs.clone()));
+        net.finish(ws);
+        let mut scores = ws.take(self.scores.nrows(), index.len());
+        select(self.scores.view(), index, scores.view_mut());
+        network
+            .skip
+            .forward_units_add(p_skip, outputs, scores.view(), y.view_mut());
+        ws.give(scores);
+        y
+    }
+
+    fn finish(self, ws: &mut Workspace<T>) {
+        ws.give(self.first);
+        ws.give(self.scores);
+    }
+}
+
+/// The columns of `from` at `index`.
+fn select<T: Real>(from: ArrayView2<'_, T>, index: &[usize], mut to: ArrayViewMut2<'_, T>) {
+    for (from, mut to) in from.rows().into_iter().zip(to.rows_mut()) {
+        for (to, &row) in to.iter_mut().zip(index) {
+            *to = from[row];
+        }
+    }
+}

@@ -1,0 +1,518 @@
+//! Laws of the network of any order: gradients and those of `ef-check`, one mass 1 for each order, a score that is the
+//! mean over orders, no influence of what is hidden, and proposals that weights correct.
+
+mod common;
+
+use approx::{assert_abs_diff_eq, assert_relative_eq};
+use ef_check::{DensityConfig, assert_density};
+use ef_density::chain::{CellSet, Step, Walk};
+use ef_density::mixed::{MixedRows, MixedScratch};
+use ef_density::{ColumnLaw, Density, Key, ScoreKey, StepKey};
+use ef_tensor::SparseLinear;
+use ef_tensor::simd::{Level, with_level};
+use ndarray::Array2;
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use common::chain::{
+    all_tables, any_order, assert_average, assert_distributed, assert_follow, blank, chain, chosen,
+    densities, every_row, listed_tables, log_probs, orders, params, position, rows_among, rows_of, seeded,
+    some_values, values_in, walk, walk_in,
+};
+use common::{TestLaw, draw_rows, gridded, law};
+
+#[test]
+fn of_densities() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        for (context, dropout) in [(0, 0.0), (2, 0.3)] {
+            let mut rng = seeded(i as u64);
+            let (layout, any) = any_order(laws, context, dropout);
+            let mut rows = draw_rows(&layout, laws, 12, context, &mut rng);
+            if rows.codes.ncols() > 0 {
+                rows.codes[[0, 0]] = SparseLinear::NONE;
+            }
+            let config = DensityConfig {
+                cases: 4,
+                exact_loss: false,
+                exact_score: false,
+                ..DensityConfig::default()
+            };
+            println!("table {i}: {}", assert_density(&any, &rows, &config));
+        }
+    }
+}
+
+/// Sums over all rows, in every order; midpoints where a column has a density.
+#[test]
+fn each_order_has_mass_one() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let densities = densities(laws);
+        if densities > 2 {
+            continue; // beyond a grid's patience; two dimensions cover it
+        }
+        let (layout, any) = any_order(laws, 1, 0.0);
+        // Moderate where midpoints have to see every peak.
+        let params = params(
+            &any,
+            if densities > 0 { 0.3 } else { 1.0 },
+            &mut seeded(40 + i as u64),
+        );
+        let (values, weights) = every_row(laws, if densities > 1 { 120 } else { 1000 });
+        let mut rows = rows_of(&layout, laws, &values, 0.3);
+        for order in orders(laws.len()) {
+            let sums = walk_in(&any, &params, &mut rows, &order, |_, _| Step::Replay(None));
+            let mass: f64 = (0..weights.len())
+                .map(|k| weights[k] * (sums.drawn[k] + rows.log_measure[k]).exp())
+                .sum();
+            let epsilon = if densities == 0 { 1e-12 } else { 1e-6 };
+            assert_abs_diff_eq!(mass, 1.0, epsilon = epsilon);
+            assert!(sums.kept.iter().chain(&sums.mass).all(|sum| *sum == 0.0));
+        }
+    }
+}
+
+/// Of each row, `log_prob` and the loss are unbiased for the mean of its log-density over all orders.
+#[test]
+fn the_score_is_the_mean_over_orders() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let mut rng = seeded(60 + i as u64);
+        let (layout, any) = any_order(laws, 1, 0.0);
+        let params = params(&any, 2.0, &mut rng);
+        let mut rows = draw_rows(&layout, laws, 3, 1, &mut rng);
+        if rows.codes.ncols() > 0 {
+            rows.codes[[0, 0]] = SparseLinear::NONE;
+        }
+        let orders = orders(laws.len());
+        let mut expected = rows.log_measure.clone();
+        for order in &orders {
+            let sums = walk_in(&any, &params, &mut rows, order, |_, _| Step::Replay(None));
+            for (expected, drawn) in expected.iter_mut().zip(&sums.drawn) {
+                *expected += drawn / orders.len() as f64;
+            }
+        }
+        let mut scratch = MixedScratch::default();
+        let (mut scores, mut grads) = (vec![Vec::new(); 3], vec![0.0; params.len()]);
+        let mut losses = scores.clone();
+        for seed in 0..2000 {
+            let key = ScoreKey {
+                key: Key::new(seed),
+                // sizes are spread evenly over the draws
+                draws: 1 + seed as usize % 5,
+            };
+            let mut out = [0.0; 3];
+            any.log_prob(&params, &rows, &[0, 1, 2], key, &mut scratch, &mut out);
+            for (scores, score) in scores.iter_mut().zip(out) {
+                scores.push(score);
+            }
+            for (row, losses) in losses.iter_mut().enumerate() {
+                let key = StepKey {
+                    key: Key::new(1),
+                    step: seed,
+                    row: row as u64,
+                };
+                let nll = any.nll_backward(&params, &rows, &[row], key, &mut scratch, &mut grads);
+                losses.push(-nll);
+            }
+        }
+        for row in 0..3 {
+            // 2,000 estimates each, of few values: within five standard errors of the mean
+            let shifted = |v: &[f64]| v.iter().map(|v| v - expected[row] + 1.0).collect::<Vec<_>>();
+            assert_average(&shifted(&scores[row]), 1.0);
+            assert_average(&shifted(&losses[row]), 1.0);
+        }
+    }
+}
+
+/// The same rows with a column's values exchanged for others.
+fn exchanged(rows: &MixedRows, others: &MixedRows, laws: &[TestLaw], column: usize) -> MixedRows {
+    let mut rows = rows.clone();
+    let before = |column: usize| {
+        let variables = laws[..column].iter().filter(|l| l.cells() > 1).count();
+        let ranks = laws[..column].iter().filter(|l| l.continuous).count();
+        (variables, ranks)
+    };
+    let (from, to) = (before(column), before(column + 1));
+    for v in from.0..to.0 {
+        rows.codes.column_mut(v).assign(&others.codes.column(v));
+    }
+    for r in from.1..to.1 {
+        rows.low.column_mut(r).assign(&others.low.column(r));
+        rows.high.column_mut(r).assign(&others.high.column(r));
+    }
+    rows
+}
+
+/// A column's conditional depends on what is shown, and on nothing else that a row holds.
+#[test]
+fn only_what_is_shown_has_influence() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let mut rng = seeded(70 + i as u64);
+        let (layout, any) = any_order(laws, 1, 0.0);
+        let params = params(&any, 2.0, &mut rng);
+        let rows = draw_rows(&layout, laws, 20, 1, &mut rng);
+        let others = draw_rows(&layout, laws, 20, 1, &mut rng);
+        for target in 0..laws.len() {
+            for subset in 0..1_u32 << laws.len() {
+                let shown = |j: usize| j != target && subset >> j & 1 == 1;
+                let score = |rows: &MixedRows| {
+                    let mut rows = rows.clone();
+                    let before = rows.clone();
+                    let sums = walk_in(&any, &params, &mut rows, &[target], |_, j| match shown(j) {
+                        _ if j == target => Step::Replay(None),
+                        true => Step::Keep,
+                        false => Step::Free,
+                    });
+                    assert_eq!(rows, before);
+                    sums.drawn
+                };
+                let before = score(&rows);
+                for column in (0..laws.len()).filter(|&j| j != target) {
+                    let after = score(&exchanged(&rows, &others, laws, column));
+                    if shown(column) && laws[column].cells() > 1 && laws[target].cells() > 1 {
+                        assert_ne!(after, before, "column {column} is shown");
+                    }
+                    if !shown(column) {
+                        assert_eq!(after, before, "column {column} is hidden");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Columns left out change nothing of those drawn, and keep what they hold.
+#[test]
+fn free_columns_are_left_out() {
+    let laws = [law(false, 3), gridded(4, 1), law(true, 2), law(false, 2)];
+    let mut rng = seeded(90);
+    let (layout, any) = any_order(&laws, 1, 0.0);
+    let params = params(&any, 2.0, &mut rng);
+    let start = draw_rows(&layout, &laws, 30, 1, &mut rng);
+    let steps = |_: usize, j: usize| match j {
+        0 => Step::Keep,
+        2 => Step::Free,
+        _ => Step::Draw(None),
+    };
+    let mut with = start.clone();
+    let sums = walk_in(&any, &params, &mut with, &[3, 2, 1], steps);
+    let mut without = start.clone();
+    let expected = walk_in(&any, &params, &mut without, &[3, 1], steps);
+    assert_eq!((&with, &sums), (&without, &expected));
+    assert_eq!(with.codes.column(0), start.codes.column(0));
+    assert_eq!(with.low.column(1), start.low.column(1));
+    assert!(sums.by_column.row(2).iter().all(|term| *term == 0.0));
+}
+
+/// Whatever is drawn lies in its set, and replayed in the same order it gives the same sums, whichever columns a row
+/// keeps.
+#[test]
+fn draws_lie_in_their_sets_and_can_be_replayed() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let mut rng = seeded(20 + i as u64);
+        let (layout, any) = any_order(laws, 1, 0.0);
+        let params = params(&any, 2.0, &mut rng);
+        let sets: Vec<CellSet> = laws.iter().map(|law| some_values(law, &mut rng)).collect();
+        let set = |j: usize| (!values_in(&laws[j], &sets[j], 1).is_empty()).then_some(&sets[j]);
+        let kept = |row: usize, j: usize| (row >> j) & 1 == 1;
+        for order in orders(laws.len()) {
+            let mut rows = draw_rows(&layout, laws, 64, 1, &mut rng);
+            let start = rows.clone();
+            let drawn = walk_in(&any, &params, &mut rows, &order, |row, j| match kept(row, j) {
+                true => Step::Keep,
+                false => Step::Draw(set(j)),
+            });
+            for row in 0..64 {
+                for (j, law) in laws.iter().enumerate() {
+                    let (cell, rank) = layout.cell_and_rank(&rows, row, j);
+                    if kept(row, j) {
+                        assert_eq!((cell, rank), layout.cell_and_rank(&start, row, j));
+                    } else {
+                        let rank = law.continuous.then_some(rank);
+                        assert!(set(j).is_none_or(|set| set.contains(cell, rank)));
+                    }
+                }
+                assert!(drawn.drawn[row].is_finite() && drawn.mass[row].is_finite());
+                assert_relative_eq!(
+                    drawn.by_column.column(row).sum(),
+                    drawn.drawn[row],
+                    epsilon = 1e-9
+                );
+            }
+            let mut again = rows.clone();
+            let replayed = walk_in(&any, &params, &mut again, &order, |row, j| match kept(row, j) {
+                true => Step::Keep,
+                false => Step::Replay(set(j)),
+            });
+            assert_eq!((again, replayed), (rows, drawn));
+        }
+    }
+}
+
+/// Chi-squared over all rows, in an order that is not the layout's; a sample is the walk in the layout's order.
+#[test]
+fn drawn_values_follow_the_scored_probabilities() {
+    for (i, laws) in listed_tables().iter().enumerate() {
+        let mut rng = seeded(110 + i as u64);
+        let (layout, any) = any_order(laws, 1, 0.0);
+        let params = params(&any, 2.0, &mut rng);
+        let (every, _) = every_row(laws, 0);
+        let n = 20_000;
+        let mut order: Vec<usize> = (0..laws.len()).collect();
+        for shuffled in [false, true] {
+            let drawn = if shuffled {
+                order.shuffle(&mut rng);
+                let mut drawn = blank(&layout, n, 0.3);
+                walk_in(&any, &params, &mut drawn, &order, |_, _| Step::Draw(None));
+                drawn
+            } else {
+                let given = MixedRows::of_context(Array2::from_elem((n, 1), 0.3));
+                let mut scratch = MixedScratch::default();
+                any.sample(&params, &given, 0..n as u64, Key::new(5), &mut scratch)
+            };
+            let mut counts = vec![0.0; every.len()];
+            (0..n).for_each(|row| counts[position(&layout, laws, &drawn, row)] += 1.0);
+            let mut rows = rows_of(&layout, laws, &every, 0.3);
+            let sums = walk_in(&any, &params, &mut rows, &order, |_, _| Step::Replay(None));
+            let expected: Vec<f64> = (0..every.len())
+                .map(|k| n as f64 * (sums.drawn[k] + rows.log_measure[k]).exp())
+                .collect();
+            assert_follow(&counts, &expected);
+        }
+    }
+}
+
+/// Kolmogorov: the first column's ranks given the second's cell.
+#[test]
+fn drawn_ranks_follow_the_scored_density() {
+    let laws = [law(true, 1), law(false, 3)];
+    let mut rng = seeded(120);
+    let (layout, any) = any_order(&laws, 0, 0.0);
+    let params = params(&any, 1.0, &mut rng);
+    let n = 20_000;
+    let steps = |_: usize, j: usize| match j {
+        0 => Step::Draw(None),
+        _ => Step::Keep,
+    };
+    for cell in 0..3 {
+        let mut drawn = rows_of(&layout, &laws, &vec![vec![(0, 0.5), (cell, 0.5)]; n], 0.0);
+        walk_in(&any, &params, &mut drawn, &[0], steps);
+        let mut ranks: Vec<f64> = (0..n)
+            .filter(|&row| drawn.codes[[row, 0]] == 0)
+            .map(|row| drawn.low[[row, 0]])
+            .collect();
+        ranks.sort_by(f64::total_cmp);
+        assert!(ranks.len() > 1000);
+        let edges: Vec<f64> = (0..=4000).map(|k| f64::from(k) / 4000.0).collect();
+        let middles = edges
+            .windows(2)
+            .map(|e| vec![(0, 0.5 * (e[0] + e[1])), (cell, 0.5)]);
+        let mut rows = rows_of(&layout, &laws, &middles.collect::<Vec<_>>(), 0.0);
+        let sums = walk_in(&any, &params, &mut rows, &[0], |_, j| match j {
+            0 => Step::Replay(None),
+            _ => Step::Keep,
+        });
+        let masses: Vec<f64> = sums.drawn.iter().map(|l| l.exp()).collect();
+        assert_distributed(&ranks, &edges, &masses);
+    }
+}
+
+/// Rows proposed given values and within sets, in any order: `p / q` averages to the chain's probability of the
+/// condition.
+#[test]
+fn proposals_are_corrected_by_their_weights() {
+    let mut tables = listed_tables();
+    tables.push(vec![law(true, 1), law(true, 0)]);
+    for (i, laws) in tables.iter().enumerate() {
+        for seed in 0..6 {
+            let mut rng = seeded(2000 + 10 * i as u64 + seed);
+            let (layout, chain) = chain(laws, 1, 0.0);
+            let (_, any) = any_order(laws, 1, 0.0);
+            let of_chain = params(&chain, 1.0, &mut rng);
+            let of_any = params(&any, 1.0, &mut rng);
+            // the last column is given, sets are asked of the others
+            let last = laws.len() - 1;
+            let value = (rng.random_range(0..laws[last].cells() as u32), 0.3);
+            let mut sets: Vec<CellSet> = laws.iter().map(|law| some_values(law, &mut rng)).collect();
+            // a weight corrects no share of a cell that sets hold in part
+            let whole = |share: &mut f64| *share = share.ceil();
+            sets.iter_mut()
+                .for_each(|set| set.cells.iter_mut().for_each(whole));
+            let mut order: Vec<usize> = (0..last).collect();
+            order.shuffle(&mut rng);
+
+            let n = 10_000;
+            let mut given = vec![(0, 0.5); laws.len()];
+            given[last] = value;
+            let mut rows = rows_of(&layout, laws, &vec![given; n], -0.2);
+            let proposed = walk_in(&any, &of_any, &mut rows, &order, |_, j| match j == last {
+                true => Step::Keep,
+                false => Step::Draw(Some(&sets[j])),
+            });
+            let scored = walk(&chain, &of_chain, &mut rows, |_, j| match j == last {
+                true => Step::Keep,
+                false => Step::Replay(None),
+            });
+            let measure = laws[last].place(&value).log_measure;
+            let weights: Vec<f64> = (0..n)
+                .map(|row| {
+                    let p = scored.kept[row] + scored.drawn[row] + measure;
+                    (p - proposed.drawn[row] + proposed.mass[row]).exp()
+                })
+                .collect();
+            let columns = laws.iter().zip(&sets).enumerate();
+            let (every, shares) = rows_among(columns.map(|(j, (law, set))| match j == last {
+                true => vec![(value, 1.0)],
+                false => values_in(law, set, 400),
+            }));
+            let log_probs = log_probs(&chain, &of_chain, &rows_of(&layout, laws, &every, -0.2));
+            let probability: f64 = log_probs.iter().zip(&shares).map(|(l, w)| w * l.exp()).sum();
+            assert_average(&weights, probability);
+        }
+    }
+}
+
+/// Rows that stand alone, in other batches and with other neighbours, draw the same; a set without mass is said.
+#[test]
+fn a_walked_row_is_addressable() {
+    let laws = [law(true, 2), law(false, 3), gridded(6, 0)];
+    let mut rng = seeded(130);
+    let (layout, any) = any_order(&laws, 1, 0.0);
+    let params = params(&any, 1.0, &mut rng);
+    let nothing = CellSet {
+        cells: vec![0.0; 3],
+        ranks: Vec::new(),
+    };
+    let steps = |row: u64, j: usize| match (row + j as u64) % 4 {
+        0 => Step::Draw(None),
+        1 => Step::Draw(Some(&nothing)),
+        2 => Step::Free,
+        _ => Step::Keep,
+    };
+    let walk = |rows: &mut MixedRows, streams: &[u64]| {
+        let walk = Walk {
+            steps: &|row, j| steps(streams[row], j),
+            streams,
+            key: Key::new(8),
+            scored: true,
+            by_column: false,
+        };
+        any.walk(&params, rows, &[2, 0, 1], walk, &mut MixedScratch::default())
+    };
+    let start = draw_rows(&layout, &laws, 40, 1, &mut rng);
+    let mut whole = start.clone();
+    let sums = walk(&mut whole, &(0..40).collect::<Vec<_>>());
+    let some = [31_usize, 7, 8, 2];
+    let mut alone = chosen(&start, &some);
+    let own = walk(&mut alone, &some.map(|row| row as u64));
+    for (i, &row) in some.iter().enumerate() {
+        assert_eq!(alone.codes.row(i), whole.codes.row(row));
+        assert_abs_diff_eq!(
+            alone.low.row(i).to_owned(),
+            whole.low.row(row).to_owned(),
+            epsilon = 1e-12
+        );
+        assert_relative_eq!(own.drawn[i], sums.drawn[row], epsilon = 1e-9);
+        let asks_nothing = (0..3).any(|j| (row + j) % 4 == 1);
+        let expected = if asks_nothing { f64::NEG_INFINITY } else { 0.0 };
+        assert_eq!((own.mass[i], sums.mass[row]), (expected, expected));
+    }
+}
+
+/// A table of certain columns has no parameters to speak of, and one row.
+#[test]
+fn certain_columns_are_certain() {
+    let laws = [law(false, 1), law(false, 1)];
+    let (layout, any) = any_order(&laws, 1, 0.2);
+    let params = params(&any, 1.0, &mut seeded(1));
+    let rows = blank(&layout, 4, 0.2);
+    assert_eq!(log_probs(&any, &params, &rows), [0.0; 4]);
+    let key = StepKey {
+        key: Key::new(1),
+        step: 0,
+        row: 0,
+    };
+    let mut scratch = MixedScratch::default();
+    let nll = any.nll_backward(&params, &rows, &[0, 1], key, &mut scratch, &mut params.clone());
+    assert_eq!(nll, 0.0);
+    assert_eq!(any.sample(&params, &rows, 0..4, Key::new(1), &mut scratch), rows);
+    let half = CellSet {
+        cells: vec![0.5],
+        ranks: Vec::new(),
+    };
+    let sums = walk_in(&any, &params, &mut rows.clone(), &[1, 0], |_, _| {
+        Step::Draw(Some(&half))
+    });
+    for mass in sums.mass {
+        assert_relative_eq!(mass, 0.25_f64.ln(), max_relative = 1e-12);
+    }
+}
+
+/// The generic code in `f32`, at every level the machine has, against `f64` at the same weights.
+#[test]
+fn narrow_numbers_agree_at_every_level() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let mut rng = seeded(70 + i as u64);
+        let (layout, any) = any_order(laws, 2, 0.0);
+        let narrow: Vec<f32> = params(&any, 1.0, &mut rng).iter().map(|&p| p as f32).collect();
+        let wide: Vec<f64> = narrow.iter().map(|&p| f64::from(p)).collect();
+        let rows = draw_rows(&layout, laws, 40, 2, &mut rng);
+        let index: Vec<usize> = (0..40).collect();
+        let key = StepKey {
+            key: Key::new(1),
+            step: 0,
+            row: 0,
+        };
+        let mut grads = vec![0.0; wide.len()];
+        let nll = any.nll_backward(
+            &wide,
+            &rows,
+            &index,
+            key,
+            &mut MixedScratch::default(),
+            &mut grads,
+        );
+        let size = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let order: Vec<usize> = (0..laws.len()).rev().collect();
+        let set = &laws
+            .iter()
+            .map(|law| some_values(law, &mut rng))
+            .collect::<Vec<_>>();
+        for level in Level::ALL {
+            let (found, own) = with_level(level, || {
+                let mut own = vec![0.0_f32; narrow.len()];
+                let mut scratch = MixedScratch::default();
+                let nll = any.nll_backward(&narrow, &rows, &index, key, &mut scratch, &mut own);
+                (nll, own)
+            });
+            assert_relative_eq!(found, nll, epsilon = 1e-4 * 40.0, max_relative = 1e-5);
+            let error = own
+                .iter()
+                .zip(&grads)
+                .map(|(o, g)| (f64::from(*o) - g).powi(2))
+                .sum::<f64>()
+                .sqrt();
+            assert!(
+                error <= 1e-4 * (1.0 + size),
+                "table {i}, {level:?}: {error} of {size}"
+            );
+            let steps = |row: usize, j: usize| match (row + j) % 3 {
+                0 => Step::Keep,
+                1 => Step::Draw(None),
+                _ => Step::Draw(Some(&set[j])),
+            };
+            let mut drawn = rows.clone();
+            let sums = with_level(level, || walk_in(&any, &narrow, &mut drawn, &order, steps));
+            let replayed = walk_in(&any, &wide, &mut drawn, &order, |row, j| match steps(row, j) {
+                Step::Draw(set) => Step::Replay(set),
+                step => step,
+            });
+            let same = |narrow: &[f64], wide: &[f64]| {
+                for (narrow, wide) in narrow.iter().zip(wide) {
+                    assert_relative_eq!(narrow, wide, epsilon = 1e-4, max_relative = 1e-5);
+                }
+            };
+            same(&sums.drawn, &replayed.drawn);
+            same(&sums.mass, &replayed.mass);
+        }
+    }
+}

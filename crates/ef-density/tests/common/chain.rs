@@ -1,0 +1,321 @@
+//! The chain and the network of any order over tables of simple columns, every row of such a table, and their walks.
+
+#![allow(dead_code, reason = "not every test has one")]
+
+use ef_density::chain::{AnyOrder, CellSet, ChainConfig, ColumnChain, Step, Walk, WalkSums};
+use ef_density::mixed::{Layout, MixedRows, MixedScratch};
+use ef_density::{ColumnLaw, Density, Key, Place, ScoreKey};
+use ef_tensor::{Activation, MlpConfig, Real};
+use ndarray::Array2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{TestLaw, gridded, law, tables};
+
+fn config(dropout: f64) -> ChainConfig {
+    let net = MlpConfig {
+        hidden: 11,
+        blocks: 1,
+        residual: true,
+        activation: Activation::Silu,
+    };
+    ChainConfig {
+        net,
+        dropout,
+        components: 3,
+    }
+}
+
+pub(crate) fn chain(laws: &[TestLaw], context: usize, dropout: f64) -> (Layout, ColumnChain) {
+    let layout = Layout::new(laws, context);
+    let chain = ColumnChain::new(&layout, &config(dropout)).unwrap();
+    (layout, chain)
+}
+
+pub(crate) fn any_order(laws: &[TestLaw], context: usize, dropout: f64) -> (Layout, AnyOrder) {
+    let layout = Layout::new(laws, context);
+    let any = AnyOrder::new(&layout, &config(dropout)).unwrap();
+    (layout, any)
+}
+
+/// Those of flows, and numbers on grids.
+pub(crate) fn all_tables() -> Vec<Vec<TestLaw>> {
+    let mut all = tables();
+    all.push(vec![gridded(5, 0), law(false, 3), gridded(4, 2)]);
+    all.push(vec![law(false, 1), gridded(3, 1), law(true, 1)]);
+    all
+}
+
+/// Those whose rows can be listed.
+pub(crate) fn listed_tables() -> Vec<Vec<TestLaw>> {
+    let mut all = all_tables();
+    all.retain(|laws| densities(laws) == 0);
+    all.push(vec![law(false, 3), law(false, 1), gridded(3, 2)]);
+    all
+}
+
+/// How many columns have a density.
+pub(crate) fn densities(laws: &[TestLaw]) -> usize {
+    laws.iter().filter(|l| l.continuous && l.steps == 0).count()
+}
+
+/// Starting values, with uniform noise of this width.
+pub(crate) fn params<D: Density<f64>>(density: &D, scale: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
+    let mut params = vec![0.0; density.num_params()];
+    density.init(rng, &mut params);
+    params
+        .iter_mut()
+        .for_each(|p| *p += scale * (rng.random::<f64>() - 0.5));
+    density.project(&mut params);
+    params
+}
+
+pub(crate) fn log_probs<D: Density<f64, Rows = MixedRows, Scratch = MixedScratch<f64>>>(
+    density: &D,
+    params: &[f64],
+    rows: &MixedRows,
+) -> Vec<f64> {
+    let index: Vec<usize> = (0..rows.log_measure.len()).collect();
+    let mut out = vec![0.0; index.len()];
+    let mut scratch = MixedScratch::default();
+    density.log_prob(params, rows, &index, ScoreKey::new(1), &mut scratch, &mut out);
+    out
+}
+
+/// Rows of these values, all with the same context.
+pub(crate) fn rows_of(
+    layout: &Layout,
+    laws: &[TestLaw],
+    values: &[Vec<(u32, f64)>],
+    context: f32,
+) -> MixedRows {
+    let places: Vec<Vec<Place>> = laws
+        .iter()
+        .enumerate()
+        .map(|(j, law)| values.iter().map(|v| law.place(&v[j])).collect())
+        .collect();
+    let context = Array2::from_elem((values.len(), layout.context_dim()), context);
+    layout.rows(places.iter().map(Vec::as_slice), context)
+}
+
+/// The rows at `index`.
+pub(crate) fn chosen(rows: &MixedRows, index: &[usize]) -> MixedRows {
+    let axis = ndarray::Axis(0);
+    MixedRows {
+        codes: rows.codes.select(axis, index),
+        low: rows.low.select(axis, index),
+        high: rows.high.select(axis, index),
+        log_measure: index.iter().map(|&i| rows.log_measure[i]).collect(),
+        context: rows.context.select(axis, index),
+    }
+}
+
+/// Every value of a column with its weight in sums: 1 for cells and grid points; for a density, those of midpoints.
+pub(crate) fn every_value(law: &TestLaw, points: u32) -> Vec<((u32, f64), f64)> {
+    let first = u32::from(law.continuous);
+    let mut values: Vec<((u32, f64), f64)> = (first..law.cells() as u32).map(|c| ((c, 0.5), 1.0)).collect();
+    if law.steps > 0 {
+        let middles = (0..law.steps).map(|k| (k as f64 + 0.5) / law.steps as f64);
+        values.extend(middles.map(|x| ((0, x), 1.0)));
+    } else if law.continuous {
+        values.extend(midpoints(0.0, 1.0, points));
+    }
+    values
+}
+
+/// Midpoints of an interval of ranks in the logit, where the logistics live, with their weights.
+fn midpoints(low: f64, high: f64, points: u32) -> impl Iterator<Item = ((u32, f64), f64)> {
+    let logit = |rank: f64| (rank.ln() - (-rank).ln_1p()).clamp(-24.0, 24.0);
+    let (low, high) = (logit(low), logit(high));
+    let dw = (high - low) / f64::from(points);
+    (0..points).map(move |k| {
+        let w = low + dw * (f64::from(k) + 0.5);
+        let rank = 1.0 / (1.0 + (-w).exp());
+        ((0, rank), dw * rank * (1.0 - rank))
+    })
+}
+
+/// Every row of a table, with its weight in sums.
+pub(crate) fn every_row(laws: &[TestLaw], points: u32) -> (Vec<Vec<(u32, f64)>>, Vec<f64>) {
+    rows_among(laws.iter().map(|law| every_value(law, points)))
+}
+
+/// Every row of these values of each column, with the product of their weights.
+pub(crate) fn rows_among(
+    columns: impl Iterator<Item = Vec<((u32, f64), f64)>>,
+) -> (Vec<Vec<(u32, f64)>>, Vec<f64>) {
+    let mut rows: Vec<(Vec<(u32, f64)>, f64)> = vec![(Vec::new(), 1.0)];
+    for values in columns {
+        rows = rows
+            .into_iter()
+            .flat_map(|(head, w)| {
+                values.iter().map(move |&(value, v)| {
+                    let mut next = head.clone();
+                    next.push(value);
+                    (next, w * v)
+                })
+            })
+            .collect();
+    }
+    rows.into_iter().unzip()
+}
+
+/// A set of some grid points or intervals of ranks, of some cells, and of parts of others.
+pub(crate) fn some_values(law: &TestLaw, rng: &mut ChaCha8Rng) -> CellSet {
+    let share = |rng: &mut ChaCha8Rng| match rng.random_range(0..3) {
+        0 => 0.0,
+        1 => 1.0,
+        _ => rng.random(),
+    };
+    let cells = (0..law.cells()).map(|_| share(rng)).collect();
+    let ranks = if law.steps > 0 {
+        let steps = law.steps as f64;
+        let held = (0..law.steps).filter(|_| rng.random());
+        held.map(|k| (k as f64 / steps, (k + 1) as f64 / steps)).collect()
+    } else if law.continuous {
+        let mut ends: Vec<f64> = (0..4).map(|_| rng.random()).collect();
+        ends.sort_by(f64::total_cmp);
+        vec![(ends[0], ends[1]), (ends[2], ends[3])]
+    } else {
+        Vec::new()
+    };
+    CellSet { cells, ranks }
+}
+
+/// Every value of a column in a set with its weight in sums, its share included.
+pub(crate) fn values_in(law: &TestLaw, set: &CellSet, points: u32) -> Vec<((u32, f64), f64)> {
+    let mut values = every_value(law, 0);
+    for ((cell, rank), weight) in &mut values {
+        *weight = match law.continuous && *cell == 0 {
+            true => f64::from(u8::from(set.contains(0, Some(*rank)))),
+            false => set.cells[*cell as usize],
+        };
+    }
+    if law.continuous && law.steps == 0 {
+        for &(low, high) in &set.ranks {
+            values.extend(midpoints(low, high, points));
+        }
+    }
+    values.retain(|(_, weight)| *weight > 0.0);
+    values
+}
+
+/// The position of a row's values among those of [`every_row`], for tables that can be listed.
+pub(crate) fn position(layout: &Layout, laws: &[TestLaw], rows: &MixedRows, row: usize) -> usize {
+    laws.iter().enumerate().fold(0, |at, (j, law)| {
+        let (cell, rank) = layout.cell_and_rank(rows, row, j);
+        let value = if law.continuous && cell == 0 {
+            law.atoms + (rank * law.steps as f64) as usize
+        } else {
+            cell as usize - usize::from(law.continuous)
+        };
+        at * (law.atoms + law.steps) + value
+    })
+}
+
+/// Rows without values, of one context.
+pub(crate) fn blank(layout: &Layout, n: usize, context: f32) -> MixedRows {
+    layout.blank(Array2::from_elem((n, layout.context_dim()), context))
+}
+
+fn streams(rows: &MixedRows) -> Vec<u64> {
+    (0..rows.log_measure.len() as u64).collect()
+}
+
+/// A scored walk of the whole chain.
+pub(crate) fn walk<'a, T: Real>(
+    chain: &ColumnChain,
+    params: &[T],
+    rows: &mut MixedRows,
+    steps: impl Fn(usize, usize) -> Step<'a> + Sync,
+) -> WalkSums {
+    let walk = Walk {
+        steps: &|row, j| steps(row, j),
+        streams: &streams(rows),
+        key: Key::new(31),
+        scored: true,
+        by_column: true,
+    };
+    chain.walk(params, rows, chain.columns(), walk, &mut MixedScratch::default())
+}
+
+/// A scored walk of a network of any order.
+pub(crate) fn walk_in<'a, T: Real>(
+    any: &AnyOrder,
+    params: &[T],
+    rows: &mut MixedRows,
+    order: &[usize],
+    steps: impl Fn(usize, usize) -> Step<'a> + Sync,
+) -> WalkSums {
+    let walk = Walk {
+        steps: &|row, j| steps(row, j),
+        streams: &streams(rows),
+        key: Key::new(31),
+        scored: true,
+        by_column: true,
+    };
+    any.walk(params, rows, order, walk, &mut MixedScratch::default())
+}
+
+/// All orders of `n` columns.
+pub(crate) fn orders(n: usize) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for j in 0..n {
+        all = all
+            .into_iter()
+            .flat_map(|order: Vec<usize>| {
+                (0..=order.len()).map(move |at| {
+                    let mut next = order.clone();
+                    next.insert(at, j);
+                    next
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+/// Chi-squared of counts: at most its mean and four standard deviations.
+pub(crate) fn assert_follow(counts: &[f64], expected: &[f64]) {
+    let terms = counts.iter().zip(expected).filter(|(_, e)| **e >= 5.0);
+    let chi2: f64 = terms.clone().map(|(c, e)| (c - e).powi(2) / e).sum();
+    let freedom = terms.count() as f64 - 1.0;
+    assert!(
+        chi2 < freedom + 4.0 * (2.0 * freedom).sqrt() + 8.0,
+        "chi-squared {chi2} of {freedom}"
+    );
+}
+
+/// Kolmogorov: the largest distance of sorted ranks from the distribution with these masses between `edges` is at most
+/// its 99.99 % quantile, and the grid's own error.
+pub(crate) fn assert_distributed(ranks: &[f64], edges: &[f64], masses: &[f64]) {
+    let total: f64 = masses.iter().sum();
+    let mut below = 0.0;
+    let mut largest = 0.0_f64;
+    for (edge, mass) in edges[1..].iter().zip(masses) {
+        below += mass / total;
+        let found = ranks.partition_point(|r| r <= edge) as f64 / ranks.len() as f64;
+        largest = largest.max((found - below).abs());
+    }
+    assert!(
+        largest < 2.2 / (ranks.len() as f64).sqrt() + 1e-3,
+        "distance {largest} of {} ranks",
+        ranks.len()
+    );
+}
+
+/// The mean of weights is `expected` within five standard errors, and what quadrature leaves.
+pub(crate) fn assert_average(weights: &[f64], expected: f64) {
+    let n = weights.len() as f64;
+    let mean = weights.iter().sum::<f64>() / n;
+    let error = (weights.iter().map(|w| (w - mean).powi(2)).sum::<f64>()).sqrt() / n;
+    println!("mean {mean} with error {error}, expected {expected}");
+    assert!(
+        (mean - expected).abs() <= 5.0 * error + 1e-5 * expected,
+        "mean {mean} with error {error}, expected {expected}"
+    );
+}
+
+pub(crate) fn seeded(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}

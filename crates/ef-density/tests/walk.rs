@@ -1,0 +1,559 @@
+//! Laws of walks of the chain: sums are log-probabilities, sets share the mass, draws follow the law within a set, and
+//! weights average to the probability of a condition.
+
+mod common;
+
+use approx::{assert_abs_diff_eq, assert_relative_eq};
+use ef_density::chain::{CellSet, ColumnChain, Step, Walk};
+use ef_density::mixed::{MixedRows, MixedScratch};
+use ef_density::{ColumnLaw, Density, Key};
+use ef_tensor::simd::{Level, with_level};
+use ef_tensor::{Real, SparseLinear};
+use ndarray::{Array2, s};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use common::chain::{
+    all_tables, assert_average, assert_distributed, assert_follow, blank, chain, densities, every_row,
+    every_value, listed_tables, log_probs, params, position, rows_among, rows_of, seeded, some_values,
+    values_in, walk,
+};
+use common::{TestLaw, draw_rows, gridded, law};
+
+/// Sets that share a column out: parts of each cell, and in turn the intervals between random ranks.
+fn partition(law: &TestLaw, parts: usize, rng: &mut ChaCha8Rng) -> Vec<CellSet> {
+    let mut sets = vec![
+        CellSet {
+            cells: Vec::new(),
+            ranks: Vec::new(),
+        };
+        parts
+    ];
+    for _ in 0..law.cells() {
+        let mut shares: Vec<f64> = (0..parts).map(|_| rng.random::<f64>().powi(4)).collect();
+        let total: f64 = shares.iter().sum();
+        shares.iter_mut().for_each(|share| *share /= total);
+        for (set, share) in sets.iter_mut().zip(shares) {
+            set.cells.push(share);
+        }
+    }
+    if law.continuous {
+        let mut cuts: Vec<f64> = (0..5 * parts).map(|_| rng.random()).collect();
+        cuts.extend([0.0, 1e-12, 0.5, 0.5 + 1e-13, 1.0 - 1e-9, 1.0]);
+        cuts.sort_by(f64::total_cmp);
+        for (i, ends) in cuts.windows(2).enumerate() {
+            sets[i % parts].ranks.push((ends[0], ends[1]));
+        }
+    }
+    sets
+}
+
+fn all(law: &TestLaw) -> CellSet {
+    CellSet {
+        cells: vec![1.0; law.cells()],
+        ranks: vec![(0.0, 1.0)],
+    }
+}
+
+fn narrow(params: &[f64]) -> Vec<f32> {
+    params.iter().map(|&p| p as f32).collect()
+}
+
+fn wide(params: &[f32]) -> Vec<f64> {
+    params.iter().map(|&p| f64::from(p)).collect()
+}
+
+#[test]
+fn kept_columns_add_up_to_log_prob() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let mut rng = seeded(i as u64);
+        let (layout, chain) = chain(laws, 2, 0.0);
+        let params = params(&chain, 1.0, &mut rng);
+        let mut rows = draw_rows(&layout, laws, 30, 2, &mut rng);
+        if rows.codes.ncols() > 0 {
+            rows.codes[[0, 0]] = SparseLinear::NONE;
+        }
+        let log_probs = log_probs(&chain, &params, &rows);
+        let before = rows.clone();
+        let sums = walk(&chain, &params, &mut rows, |_, _| Step::Keep);
+        assert_eq!(rows, before);
+        for (row, log_prob) in log_probs.iter().enumerate() {
+            let expected = log_prob - rows.log_measure[row];
+            assert_relative_eq!(sums.kept[row], expected, epsilon = 1e-9, max_relative = 1e-9);
+            assert_relative_eq!(sums.by_column.column(row).sum(), expected, epsilon = 1e-9);
+        }
+        assert!(sums.drawn.iter().chain(&sums.mass).all(|sum| *sum == 0.0));
+    }
+}
+
+#[test]
+fn drawing_every_column_is_sampling() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let (layout, chain) = chain(laws, 1, 0.0);
+        let params = params(&chain, 1.0, &mut seeded(i as u64));
+        let given = MixedRows::of_context(Array2::from_elem((20, 1), 0.2));
+        let mut scratch = MixedScratch::default();
+        let sample = chain.sample(&params, &given, 0..20, Key::new(31), &mut scratch);
+        for steps in [Step::Draw(None), Step::Free] {
+            let mut rows = blank(&layout, 20, 0.2);
+            let sums = walk(&chain, &params, &mut rows, |_, _| steps);
+            assert_eq!(rows, sample);
+            let log_probs = match steps {
+                Step::Free => vec![0.0; 20],
+                _ => log_probs(&chain, &params, &rows),
+            };
+            for (drawn, expected) in sums.drawn.iter().zip(&log_probs) {
+                assert_relative_eq!(drawn, expected, epsilon = 1e-9, max_relative = 1e-9);
+            }
+        }
+    }
+}
+
+/// Whatever is drawn lies in its set, and replayed it gives the same sums, column by column.
+#[test]
+fn draws_lie_in_their_sets_and_can_be_replayed() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let mut rng = seeded(20 + i as u64);
+        let (layout, chain) = chain(laws, 1, 0.0);
+        let params = params(&chain, 2.0, &mut rng);
+        let n = 200;
+        let sets: Vec<Vec<CellSet>> = laws.iter().map(|law| partition(law, 7, &mut rng)).collect();
+        let set = |row: usize, j: usize| (row + j) % 9;
+        let of = |row: usize, j: usize| sets[j].get(set(row, j));
+        let mut rows = blank(&layout, n, 0.4);
+        let drawn = walk(&chain, &params, &mut rows, |row, j| Step::Draw(of(row, j)));
+        for row in 0..n {
+            for (j, law) in laws.iter().enumerate() {
+                let (cell, rank) = layout.cell_and_rank(&rows, row, j);
+                assert!((cell as usize) < law.cells());
+                let rank = law.continuous.then_some(rank);
+                assert!(of(row, j).is_none_or(|set| set.contains(cell, rank)));
+            }
+            assert!(drawn.mass[row].is_finite() && drawn.drawn[row].is_finite());
+            assert_relative_eq!(
+                drawn.by_column.column(row).sum(),
+                drawn.drawn[row],
+                epsilon = 1e-9
+            );
+        }
+        let mut again = rows.clone();
+        let replayed = walk(&chain, &params, &mut again, |row, j| Step::Replay(of(row, j)));
+        assert_eq!((again, &replayed), (rows.clone(), &drawn));
+        // some columns given, the others replayed
+        let given = walk(&chain, &params, &mut rows, |row, j| match j % 2 {
+            0 => Step::Keep,
+            _ => Step::Replay(of(row, j)),
+        });
+        for row in 0..n {
+            let sum = given.kept[row] + given.drawn[row];
+            assert_relative_eq!(sum, drawn.drawn[row], epsilon = 1e-9);
+        }
+        assert_eq!(given.by_column, drawn.by_column);
+    }
+}
+
+/// Given any columns before it, the sets that share a column out have mass 1 together; all of it has mass 1 alone.
+#[test]
+fn sets_share_the_mass_of_a_column() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let mut rng = seeded(30 + i as u64);
+        let (layout, chain) = chain(laws, 1, 0.0);
+        let params = params(&chain, 2.0, &mut rng);
+        let values = draw_rows(&layout, laws, 10, 1, &mut rng);
+        for (j, law) in laws.iter().enumerate() {
+            let mut total = [0.0; 10];
+            let mass = |set: &CellSet| {
+                walk(&chain, &params, &mut values.clone(), |_, column| {
+                    match column == j {
+                        true => Step::Draw(Some(set)),
+                        false => Step::Keep,
+                    }
+                })
+                .mass
+            };
+            for set in partition(law, 6, &mut rng) {
+                for (total, mass) in total.iter_mut().zip(mass(&set)) {
+                    *total += mass.exp();
+                }
+            }
+            for (total, whole) in total.iter().zip(mass(&all(law))) {
+                assert_relative_eq!(*total, 1.0, max_relative = 1e-9);
+                assert_abs_diff_eq!(whole, 0.0, epsilon = 1e-14);
+            }
+        }
+    }
+}
+
+/// The set that holds one value has the value's probability; an interval of ranks that of a value of this extent.
+#[test]
+fn the_set_of_a_value_has_its_probability() {
+    let laws = [law(true, 2), law(false, 3), law(true, 0)];
+    let mut rng = seeded(50);
+    let (layout, chain) = chain(&laws, 1, 0.0);
+    let params = params(&chain, 2.0, &mut rng);
+    let wide_params = wide(&narrow(&params));
+    let intervals = [
+        (0.0, 1.0),
+        (0.2, 0.7),
+        (0.3, 0.3 + 1e-7),
+        (1e-9, 2e-9),
+        (0.0, 1e-14),
+        (1.0 - 1e-9, 1.0),
+    ];
+    for j in [0, 2] {
+        for ends in intervals {
+            let mut rows = draw_rows(&layout, &laws, 8, 1, &mut rng);
+            rows.codes.column_mut(0).fill(0);
+            let r = j / 2;
+            rows.low.column_mut(r).fill(ends.0);
+            rows.high.column_mut(r).fill(ends.1);
+            let set = CellSet {
+                cells: Vec::new(),
+                ranks: vec![ends],
+            };
+            let step = |_, column| match column == j {
+                true => Step::Replay(Some(&set)),
+                false => Step::Keep,
+            };
+            let sums = walk(&chain, &wide_params, &mut rows.clone(), step);
+            let narrow = walk(&chain, &narrow(&params), &mut rows, step);
+            for row in 0..8 {
+                let expected = sums.by_column[[j, row]] + (ends.1 - ends.0).ln();
+                assert_relative_eq!(sums.mass[row], expected, epsilon = 1e-6);
+                assert_relative_eq!(narrow.mass[row], expected, epsilon = 1e-4, max_relative = 1e-5);
+            }
+        }
+    }
+    for cell in 0..3 {
+        let mut rows = draw_rows(&layout, &laws, 8, 1, &mut rng);
+        rows.codes.column_mut(1).fill(cell);
+        let mut set = CellSet {
+            cells: vec![0.0; 3],
+            ranks: Vec::new(),
+        };
+        set.cells[cell as usize] = 1.0;
+        let sums = walk(&chain, &params, &mut rows, |_, column| match column {
+            1 => Step::Replay(Some(&set)),
+            _ => Step::Keep,
+        });
+        for row in 0..8 {
+            assert_relative_eq!(sums.mass[row], sums.by_column[[1, row]], epsilon = 1e-9);
+        }
+    }
+}
+
+/// Chi-squared over all rows within sets, against `exp(drawn - mass)` of each, which add up to 1.
+#[test]
+fn draws_within_sets_follow_the_truncated_law() {
+    for (i, laws) in listed_tables().iter().enumerate() {
+        for seed in 0..6 {
+            let mut rng = seeded(100 * i as u64 + seed);
+            let (layout, chain) = chain(laws, 1, 0.0);
+            let params = params(&chain, 2.0, &mut rng);
+            let sets: Vec<CellSet> = laws.iter().map(|law| some_values(law, &mut rng)).collect();
+            let held = laws
+                .iter()
+                .zip(&sets)
+                .all(|(law, set)| !values_in(law, set, 0).is_empty());
+            if !held {
+                continue;
+            }
+            let n = 10_000;
+            let mut drawn = blank(&layout, n, 0.3);
+            walk(&chain, &params, &mut drawn, |_, j| Step::Draw(Some(&sets[j])));
+            let (every, _) = every_row(laws, 0);
+            let mut counts = vec![0.0; every.len()];
+            (0..n).for_each(|row| counts[position(&layout, laws, &drawn, row)] += 1.0);
+
+            let mut rows = rows_of(&layout, laws, &every, 0.3);
+            let sums = walk(&chain, &params, &mut rows, |_, j| Step::Replay(Some(&sets[j])));
+            let shares = every.iter().map(|row| {
+                let columns = row.iter().zip(laws).zip(&sets);
+                columns
+                    .map(|((&(cell, rank), law), set)| match law.continuous && cell == 0 {
+                        true => f64::from(u8::from(set.contains(cell, Some(rank)))),
+                        false => set.cells[cell as usize],
+                    })
+                    .product::<f64>()
+            });
+            let expected: Vec<f64> = shares
+                .enumerate()
+                .map(|(k, share)| share * (sums.drawn[k] - sums.mass[k] + rows.log_measure[k]).exp())
+                .map(|density| if density.is_nan() { 0.0 } else { density * n as f64 })
+                .collect();
+            assert_relative_eq!(expected.iter().sum::<f64>(), n as f64, max_relative = 1e-9);
+            assert_follow(&counts, &expected);
+            for (count, expected) in counts.iter().zip(&expected) {
+                assert!(*expected > 0.0 || *count == 0.0);
+            }
+        }
+    }
+}
+
+/// Kolmogorov, against the scored density between the ends of intervals.
+#[test]
+fn ranks_within_intervals_follow_the_scored_density() {
+    let laws = [law(true, 1)];
+    for seed in 0..4 {
+        let mut rng = seeded(seed);
+        let (layout, chain) = chain(&laws, 0, 0.0);
+        let params = params(&chain, 2.0, &mut rng);
+        let mut set = some_values(&laws[0], &mut rng);
+        set.cells[1] = 0.3;
+        let n = 40_000;
+        let mut drawn = blank(&layout, n, 0.0);
+        walk(&chain, &params, &mut drawn, |_, _| Step::Draw(Some(&set)));
+        let mut ranks: Vec<f64> = (0..n)
+            .filter(|&row| drawn.codes[[row, 0]] == 0)
+            .map(|row| drawn.low[[row, 0]])
+            .collect();
+        ranks.sort_by(f64::total_cmp);
+        assert!(ranks.len() > 1000);
+        let mut edges = vec![0.0];
+        let mut masses = Vec::new();
+        for &(low, high) in &set.ranks {
+            edges.push(low);
+            masses.push(0.0);
+            let step = (high - low) / 4000.0;
+            let middles: Vec<Vec<(u32, f64)>> = (0..4000)
+                .map(|k| vec![(0, low + step * (f64::from(k) + 0.5))])
+                .collect();
+            for (k, log_prob) in log_probs(&chain, &params, &rows_of(&layout, &laws, &middles, 0.0))
+                .iter()
+                .enumerate()
+            {
+                edges.push(low + step * (k + 1) as f64);
+                masses.push(step * log_prob.exp());
+            }
+        }
+        assert_distributed(&ranks, &edges, &masses);
+    }
+}
+
+/// What a condition asks of a column.
+enum Asked {
+    Nothing,
+    Value((u32, f64)),
+    Set(CellSet),
+}
+
+/// `mean of exp(kept + mass)` over walks is the probability of the condition: sums over rows, integrals over ranks.
+#[test]
+fn likelihood_weights_average_to_the_probability_of_a_condition() {
+    let mut tables = listed_tables();
+    tables.push(vec![law(true, 1), law(true, 0)]);
+    for (i, laws) in tables.iter().enumerate() {
+        for seed in 0..8 {
+            let mut rng = seeded(1000 + 10 * i as u64 + seed);
+            let (layout, chain) = chain(laws, 1, 0.0);
+            // moderate where midpoints have to see every peak
+            let scale = if densities(laws) > 0 { 0.5 } else { 2.0 };
+            let params = params(&chain, scale, &mut rng);
+            let asked: Vec<Asked> = laws
+                .iter()
+                .map(|law| match rng.random_range(0..4) {
+                    0 => Asked::Nothing,
+                    1 => Asked::Value((
+                        rng.random_range(0..law.cells() as u32),
+                        rng.random_range(0.01..0.99),
+                    )),
+                    _ => Asked::Set(some_values(law, &mut rng)),
+                })
+                .collect();
+            let n = 10_000;
+            let value = |asked: &Asked| match asked {
+                Asked::Value(value) => *value,
+                _ => (0, 0.5),
+            };
+            let values: Vec<(u32, f64)> = asked.iter().map(value).collect();
+            let mut rows = rows_of(&layout, laws, &vec![values; n], -0.2);
+            let measure: f64 = laws
+                .iter()
+                .zip(&asked)
+                .map(|(law, asked)| match asked {
+                    Asked::Value(value) => law.place(value).log_measure,
+                    _ => 0.0,
+                })
+                .sum();
+            let sums = walk(&chain, &params, &mut rows, |_, j| match &asked[j] {
+                Asked::Nothing => Step::Draw(None),
+                Asked::Value(_) => Step::Keep,
+                Asked::Set(set) => Step::Draw(Some(set)),
+            });
+            let weights: Vec<f64> = (0..n)
+                .map(|row| (sums.kept[row] + sums.mass[row] + measure).exp())
+                .collect();
+            let columns = laws.iter().zip(&asked).map(|(law, asked)| match asked {
+                Asked::Nothing => every_value(law, 200),
+                Asked::Value(value) => vec![(*value, 1.0)],
+                Asked::Set(set) => values_in(law, set, 100),
+            });
+            let (every, shares) = rows_among(columns);
+            let log_probs = log_probs(&chain, &params, &rows_of(&layout, laws, &every, -0.2));
+            let probability: f64 = log_probs.iter().zip(&shares).map(|(l, w)| w * l.exp()).sum();
+            assert_average(&weights, probability);
+        }
+    }
+}
+
+/// `-inf`, with all other numbers finite, valid cells, and no row beside it touched.
+fn sets_without_mass<T: Real>(chain: &ColumnChain, laws: &[TestLaw], params: &[T], blank: &MixedRows) {
+    let mut free = blank.clone();
+    let untouched = walk(chain, params, &mut free, |_, _| Step::Draw(None));
+    let none = |cells: usize, ranks: Vec<(f64, f64)>| CellSet {
+        cells: vec![0.0; cells],
+        ranks,
+    };
+    for (j, law) in laws.iter().enumerate() {
+        let mut sets = vec![none(0, vec![]), none(law.cells(), vec![])];
+        if !law.continuous {
+            sets.push(none(0, vec![(0.1, 0.4)]));
+        } else {
+            // beyond the ranks, reversed, and of no length
+            let ends = vec![(-2.0, -1.0), (1.0, 2.0), (0.6, 0.5), (0.5, 0.5)];
+            sets.push(none(law.cells(), ends));
+        }
+        for set in &sets {
+            let mut rows = blank.clone();
+            let sums = walk(chain, params, &mut rows, |row, column| {
+                match (row % 2, column == j) {
+                    (0, true) => Step::Draw(Some(set)),
+                    _ => Step::Draw(None),
+                }
+            });
+            for row in 0..rows.log_measure.len() {
+                assert!(sums.drawn[row].is_finite());
+                if row % 2 == 0 {
+                    assert_eq!(sums.mass[row], f64::NEG_INFINITY, "column {j}, {set:?}");
+                } else {
+                    assert_eq!(sums.mass[row], 0.0);
+                    assert_eq!(sums.drawn[row], untouched.drawn[row]);
+                    assert_eq!(rows.codes.row(row), free.codes.row(row));
+                    assert_eq!(rows.low.row(row), free.low.row(row));
+                }
+            }
+            assert!(rows.low.iter().chain(&rows.high).all(|r| (0.0..=1.0).contains(r)));
+            let replayed = walk(chain, params, &mut rows, |_, column| match column == j {
+                true => Step::Replay(Some(set)),
+                false => Step::Keep,
+            });
+            assert!(replayed.mass.iter().all(|mass| *mass == f64::NEG_INFINITY));
+            assert!(
+                replayed
+                    .kept
+                    .iter()
+                    .chain(&replayed.drawn)
+                    .all(|sum| sum.is_finite())
+            );
+        }
+    }
+}
+
+#[test]
+fn a_set_without_mass_says_so() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let (layout, chain) = chain(laws, 1, 0.0);
+        let params = params(&chain, 1.0, &mut seeded(i as u64));
+        let blank = blank(&layout, 10, 0.1);
+        sets_without_mass(&chain, laws, &params, &blank);
+        sets_without_mass(&chain, laws, &narrow(&params), &blank);
+    }
+}
+
+/// What a row draws depends on its stream and its steps, not on its neighbours; a walk of fewer columns is the start
+/// of the whole.
+#[test]
+fn a_walked_row_is_addressable() {
+    let laws = [law(true, 2), law(false, 3), gridded(6, 0)];
+    let mut rng = seeded(60);
+    let (layout, chain) = chain(&laws, 1, 0.0);
+    let params = params(&chain, 1.0, &mut rng);
+    let sets: Vec<CellSet> = laws
+        .iter()
+        .map(|law| partition(law, 2, &mut rng).remove(0))
+        .collect();
+    let steps = |row: u64, j: usize| match (row + j as u64) % 3 {
+        0 => Step::Draw(None),
+        1 => Step::Draw(Some(&sets[j])),
+        _ => Step::Keep,
+    };
+    let walk = |rows: &mut MixedRows, streams: &[u64], columns: usize| {
+        let walk = Walk {
+            steps: &|row, j| steps(streams[row], j),
+            streams,
+            key: Key::new(8),
+            scored: true,
+            by_column: false,
+        };
+        chain.walk(&params, rows, columns, walk, &mut MixedScratch::default())
+    };
+    let start = draw_rows(&layout, &laws, 40, 1, &mut rng);
+    let mut whole = start.clone();
+    let every: Vec<u64> = (0..40).collect();
+    let sums = walk(&mut whole, &every, 3);
+
+    let some = [31_usize, 7, 8, 2];
+    let mut alone = common::chain::chosen(&start, &some);
+    let own = walk(&mut alone, &some.map(|row| row as u64), 3);
+    for (i, &row) in some.iter().enumerate() {
+        assert_eq!(alone.codes.row(i), whole.codes.row(row));
+        assert_abs_diff_eq!(
+            alone.low.row(i).to_owned(),
+            whole.low.row(row).to_owned(),
+            epsilon = 1e-12
+        );
+        assert_relative_eq!(own.drawn[i], sums.drawn[row], epsilon = 1e-9);
+        assert_relative_eq!(own.kept[i], sums.kept[row], epsilon = 1e-9);
+        assert_relative_eq!(own.mass[i], sums.mass[row], epsilon = 1e-9);
+    }
+
+    let mut first = start.clone();
+    walk(&mut first, &every, 2);
+    assert_eq!(first.codes, whole.codes.slice(s![.., ..2]));
+    assert_eq!(first.low.column(0), whole.low.column(0));
+    assert_eq!(first.low.column(1), start.low.column(1));
+}
+
+/// In `f32`, at every level the machine has: draws lie in their sets, however far out, and sums are those of `f64` at the
+/// same weights.
+#[test]
+fn narrow_walks_agree_at_every_level() {
+    for (i, laws) in all_tables().iter().enumerate() {
+        let mut rng = seeded(80 + i as u64);
+        let (layout, chain) = chain(laws, 2, 0.0);
+        let narrow = narrow(&params(&chain, 1.0, &mut rng));
+        let sets: Vec<CellSet> = laws
+            .iter()
+            .map(|law| partition(law, 5, &mut rng).remove(0))
+            .collect();
+        for level in Level::ALL {
+            with_level(level, || {
+                let mut rows = draw_rows(&layout, laws, 60, 2, &mut rng);
+                let drawn = walk(&chain, &narrow, &mut rows, |_, j| Step::Draw(Some(&sets[j])));
+                for row in 0..60 {
+                    for (j, law) in laws.iter().enumerate() {
+                        let (cell, rank) = layout.cell_and_rank(&rows, row, j);
+                        assert!(sets[j].contains(cell, law.continuous.then_some(rank)));
+                    }
+                }
+                let wide = walk(&chain, &wide(&narrow), &mut rows, |_, j| {
+                    Step::Replay(Some(&sets[j]))
+                });
+                for row in 0..60 {
+                    assert_relative_eq!(
+                        drawn.drawn[row],
+                        wide.drawn[row],
+                        epsilon = 1e-4,
+                        max_relative = 1e-5
+                    );
+                    assert_relative_eq!(
+                        drawn.mass[row],
+                        wide.mass[row],
+                        epsilon = 1e-4,
+                        max_relative = 1e-5
+                    );
+                }
+            });
+        }
+    }
+}
