@@ -84,8 +84,7 @@ pub fn impute(
     let path = folder.join("cells.csv");
     let what = || format!("{} cannot be written", path.display());
     let mut out = csv::Writer::from_path(&path).with_context(what)?;
-    out.write_record(["row", "column", "kind", "step", "point", "predicted", "log_score"])
-        .with_context(what)?;
+    out.write_record(HEADER).with_context(what)?;
     let (schema, laws) = (whole.schema(), laws(model));
     let (mut errors, mut bias) = (0.0, 0.0);
     for (at, (i, j)) in cells.iter().enumerate() {
@@ -123,6 +122,18 @@ pub fn impute(
         "score_bias": bias / cells.len() as f64,
     }))
 }
+
+/// The columns of `cells.csv`.
+const HEADER: [&str; 8] = [
+    "row",
+    "column",
+    "kind",
+    "step",
+    "point",
+    "predicted",
+    "log_score",
+    "predicted_score",
+];
 
 fn some_rows(rows: usize, most: usize, key: Key) -> Vec<usize> {
     let mut order: Vec<(f64, usize)> = (0..rows)
