@@ -270,8 +270,8 @@ mod tests {
 
     fn lines(model: &EchoFlow, against: &Against<'_>) -> Vec<Value> {
         let settings = Laws {
-            conditions: 6,
-            rows: 4_000,
+            conditions: 4,
+            rows: 2_000,
             least_share: 0.05,
             least_hits: 1_000,
             seed: 3,
@@ -289,16 +289,16 @@ mod tests {
     fn a_model_follows_its_own_law_and_another_law_is_told_from_it() {
         for demo in [Demo::Loans, Demo::Ring] {
             let model = model(demo);
-            let own = Pool::of_model(&model, None, 40_000, Key::new(8)).expect("rows");
+            let own = Pool::of_model(&model, None, 20_000, Key::new(8)).expect("rows");
             let mut answered = 0;
             for line in lines(&model, &Against::Own(&own)) {
                 assert_eq!(line["violations"].as_u64().unwrap_or(0), 0, "{line}");
                 if let Some(excess) = line["excess_worst"].as_f64() {
-                    assert!(excess < 0.04, "{line}");
+                    assert!(excess < 0.05, "{line}");
                     answered += 1;
                 }
             }
-            assert!(answered >= 4, "{answered} of 6 conditions were answered");
+            assert!(answered >= 3, "{answered} of 4 conditions were answered");
         }
         // a model that knows nothing of the dependence of the two numbers
         let model = model(Demo::Ring);
