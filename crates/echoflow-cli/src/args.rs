@@ -1,13 +1,22 @@
-//! The command line.
+//! The command line: the commands, and how their values are read.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use echoflow::demo::Demo;
-use echoflow::{Architecture, ModelKind, TrainConfig};
+use echoflow::{Architecture, Condition, TrainConfig};
 
-/// Learn the joint distribution of a table; sample it, score it, condition on it.
+use crate::commands::anomalies::Anomalies;
+use crate::commands::demo::MakeDemo;
+use crate::commands::fit::Fit;
+use crate::commands::impute::Impute;
+use crate::commands::inspect::Inspect;
+use crate::commands::predict::Predict;
+use crate::commands::probability::AskProbability;
+use crate::commands::quickstart::Quickstart;
+use crate::commands::sample::Sample;
+use crate::commands::score::Score;
+
+/// Learn the joint distribution of a table; sample it, score it, ask it anything.
 #[derive(Debug, Parser)]
 #[command(name = "echoflow", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -21,129 +30,49 @@ Examples:
   echoflow demo loans -o loans.csv                           a table to play with
   echoflow fit loans.csv -o loans.echoflow                   a table in, a model out
   echoflow sample loans.echoflow -n 1000 -o synthetic.csv    new rows
+  echoflow sample loans.echoflow -n 1000 --where 'grade = A and income > 50000'
+  echoflow probability loans.echoflow --where 'defaulted = true' --given 'grade = A'
+  echoflow impute loans.echoflow loans.csv -o filled.csv     missing cells drawn from what is known
   echoflow score loans.echoflow loans.csv -o scored.csv      how likely is each row?
 
 Results go to standard output or -o, messages to standard error.
 Exit codes: 0 done, 2 bad input or a failed read or write, 130 stopped by Ctrl-C.";
 
+/// How conditions are written, for the help of the commands that take them.
+pub(crate) const CONDITIONS: &str = "\
+Conditions:
+  sex = Female, age between 30 and 40, hours-per-week >= 50, income != \"<=50K\", education in (Bachelors, Masters),
+  occupation is missing, day < 2024-02-01, capital-gain > column capital-loss; joined by and, or, not and ( ).
+  A value of several words or with signs such as < and & is in double quotes; labels are compared letter by letter.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make the spiral table, fit it, sample it, score it and draw it: the whole tour in under a minute
-    Quickstart {
-        /// Folder for the files, made if it is not there
-        #[arg(long, value_name = "FOLDER", default_value = "echoflow-quickstart")]
-        dir: PathBuf,
-        /// The same seed gives the same files
-        #[arg(long, default_value = "0", value_parser = seed, allow_negative_numbers = true)]
-        seed: u64,
-        /// Most epochs, for a shorter tour and a poorer picture
-        #[arg(long, value_parser = epochs, allow_negative_numbers = true)]
-        epochs: Option<usize>,
-        /// Threads (0: all); any number gives the same files
-        #[arg(long, default_value = "0", value_parser = threads, allow_negative_numbers = true)]
-        threads: usize,
-    },
+    Quickstart(Quickstart),
     /// Write a demo table whose true density is known
-    Demo {
-        /// spiral, high-low, sine, ring, grid or loans
-        name: Demo,
-        /// Rows to make [default: 5000 or 10000, by demo]
-        #[arg(short = 'n', long, value_parser = rows, allow_negative_numbers = true)]
-        rows: Option<usize>,
-        /// The same seed gives the same rows
-        #[arg(long, default_value = "0", value_parser = seed, allow_negative_numbers = true)]
-        seed: u64,
-        /// CSV file to write; - is standard output
-        #[arg(short, long, value_name = "FILE", default_value = "-")]
-        output: PathBuf,
-    },
+    Demo(MakeDemo),
     /// Fit a model to a table
-    Fit {
-        /// CSV file with a header row; - is standard input
-        table: PathBuf,
-        /// Model file to write
-        #[arg(short, long, value_name = "FILE")]
-        output: PathBuf,
-        /// auto (the chain, or a spline flow where validation prefers it), chain, maf, rnvp, nsf or nsf-coupling
-        #[arg(long, default_value_t = ModelKind::Auto)]
-        model: ModelKind,
-        /// Chains trained apart and averaged: a little better, at as many times the cost
-        #[arg(long, default_value = "1", value_parser = members, allow_negative_numbers = true)]
-        members: usize,
-        /// Columns to condition on, comma-separated: not modelled, but given when sampling
-        #[arg(long, value_name = "COLUMNS")]
-        context: Vec<String>,
-        /// Model every column, also one that is an exact function of others in every row (default: such a column is
-        /// derived from them)
-        #[arg(long)]
-        no_dependencies: bool,
-        /// The same table, settings and seed give the same model
-        #[arg(long, default_value = "0", value_parser = seed, allow_negative_numbers = true)]
-        seed: u64,
-        /// Most epochs of each stage; a fit usually stops earlier, when validation no longer improves
-        #[arg(long, value_parser = epochs, allow_negative_numbers = true)]
-        epochs: Option<usize>,
-        /// Stop after this many minutes and keep the best so far
-        #[arg(long, value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
-        max_minutes: Option<Duration>,
-        /// Threads (0: all); any number gives the same model
-        #[arg(long, default_value = "0", value_parser = threads, allow_negative_numbers = true)]
-        threads: usize,
-        /// Parts of every mini-batch, at most one thread each [default: 2]; another number gives another model
-        #[arg(long, value_parser = shards, allow_negative_numbers = true)]
-        shards: Option<usize>,
-        /// No progress, no notes
-        #[arg(long)]
-        quiet: bool,
-    },
-    /// Draw rows from a model
-    Sample {
-        /// Model file
-        model: PathBuf,
-        /// Rows to draw
-        #[arg(short = 'n', long = "count", value_name = "ROWS", value_parser = rows, allow_negative_numbers = true)]
-        count: Option<usize>,
-        /// The same seed gives the same rows
-        #[arg(long, default_value = "0", value_parser = seed, allow_negative_numbers = true)]
-        seed: u64,
-        /// CSV file to write; - is standard output
-        #[arg(short, long, value_name = "FILE", default_value = "-")]
-        output: PathBuf,
-        /// For a model fitted with --context: CSV file with its context columns (- is standard input); one row is
-        /// drawn for each of its rows
-        #[arg(long, value_name = "FILE")]
-        rows: Option<PathBuf>,
-        /// Draw numbers beyond the range seen at fit too, as often as they are scored
-        #[arg(long)]
-        tails: bool,
-        /// Threads (0: all); any number gives the same rows
-        #[arg(long, default_value = "0", value_parser = threads, allow_negative_numbers = true)]
-        threads: usize,
-    },
+    Fit(Fit),
+    /// Draw rows from a model: any, those that meet conditions, or the empty cells of given rows
+    Sample(Sample),
+    /// Fill the missing cells of a table by draws from what the model says of them, given each row's other cells
+    Impute(Impute),
+    /// Print the probability that a row meets a condition, with its standard error
+    Probability(AskProbability),
+    /// Write a table with the distribution of one column in each row, given the row's other cells
+    Predict(Predict),
+    /// Write the rows of a table that the model finds least likely, and which cell of each is odd
+    Anomalies(Anomalies),
     /// Write a table with a column log_prob: each row's log-density, nats, in the table's own units
-    Score {
-        /// Model file
-        model: PathBuf,
-        /// CSV file with the model's columns, in any order; - is standard input
-        table: PathBuf,
-        /// CSV file to write; - is standard output
-        #[arg(short, long, value_name = "FILE", default_value = "-")]
-        output: PathBuf,
-        /// Threads (0: all); any number gives the same scores
-        #[arg(long, default_value = "0", value_parser = threads, allow_negative_numbers = true)]
-        threads: usize,
-    },
+    Score(Score),
     /// Print what a model is: columns, sizes, training, seed, version
-    Inspect {
-        /// Model file
-        model: PathBuf,
-    },
+    Inspect(Inspect),
 }
 
 /// Most rows made at once: all of them are held in memory.
-const MOST_ROWS: usize = 10_000_000;
+pub(crate) const MOST_ROWS: usize = 10_000_000;
 
-fn rows(text: &str) -> Result<usize, String> {
+pub(crate) fn rows(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(rows) if rows <= MOST_ROWS => Ok(rows),
         Ok(_) => Err(format!(
@@ -153,19 +82,19 @@ fn rows(text: &str) -> Result<usize, String> {
     }
 }
 
-fn seed(text: &str) -> Result<u64, String> {
+pub(crate) fn seed(text: &str) -> Result<u64, String> {
     text.parse()
         .map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
 }
 
-fn epochs(text: &str) -> Result<usize, String> {
+pub(crate) fn epochs(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|epochs| (1..=1_000_000).contains(epochs))
         .ok_or_else(|| "give a whole number from 1 to 1000000".to_owned())
 }
 
-fn threads(text: &str) -> Result<usize, String> {
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
     let most = TrainConfig::MOST_SHARDS;
     text.parse()
         .ok()
@@ -173,7 +102,7 @@ fn threads(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("give a whole number up to {most}, or 0 for all the machine has"))
 }
 
-fn members(text: &str) -> Result<usize, String> {
+pub(crate) fn members(text: &str) -> Result<usize, String> {
     let most = Architecture::MOST_MEMBERS;
     text.parse()
         .ok()
@@ -181,7 +110,7 @@ fn members(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("give a whole number from 1 to {most}"))
 }
 
-fn shards(text: &str) -> Result<usize, String> {
+pub(crate) fn shards(text: &str) -> Result<usize, String> {
     let most = TrainConfig::MOST_SHARDS;
     text.parse()
         .ok()
@@ -189,10 +118,43 @@ fn shards(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("give a whole number from 1 to {most}"))
 }
 
-fn minutes(text: &str) -> Result<Duration, String> {
+pub(crate) fn minutes(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
         .and_then(|minutes: f64| Duration::try_from_secs_f64(minutes * 60.0).ok())
         .filter(|time| !time.is_zero())
         .ok_or_else(|| "give a positive number of minutes, such as 2.5".to_owned())
+}
+
+pub(crate) fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("say yes or no".to_owned()),
+    }
+}
+
+pub(crate) fn condition(text: &str) -> Result<Condition, String> {
+    Condition::parse(text).map_err(|error| error.to_string())
+}
+
+pub(crate) fn draws(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|draws| (1..=1000).contains(draws))
+        .ok_or_else(|| "give a whole number from 1 to 1000".to_owned())
+}
+
+pub(crate) fn fraction(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|fraction| *fraction > 0.0 && *fraction <= 1.0)
+        .ok_or_else(|| "give a share of the rows above 0 and up to 1, such as 0.01".to_owned())
+}
+
+pub(crate) fn nats(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|nats: &f64| !nats.is_nan())
+        .ok_or_else(|| "give a number of nats, such as -30".to_owned())
 }

@@ -1,4 +1,4 @@
-//! The `echoflow` program: fit, sample, score and inspect models of tables.
+//! The `echoflow` program: fit, sample, question and inspect models of tables.
 //!
 //! Results go to standard output or `-o`, messages to standard error. Exit codes: 0 done, 2 bad input or a failed
 //! read or write, 130 a fit stopped by Ctrl-C.
@@ -14,7 +14,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
-    match commands::run(args.command) {
+    match commands::run(&args.command) {
         Ok(code) => code,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use echoflow::tabular;
 use echoflow::{EchoFlow, Table, TableError};
 
-fn is_dash(path: &Path) -> bool {
+pub(crate) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
@@ -54,6 +54,38 @@ pub(crate) fn write_table(table: &Table, path: &Path) -> Result<()> {
     }
 }
 
+/// What a person calls a file to read.
+pub(crate) fn named(path: &Path) -> String {
+    match is_dash(path) {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
+/// Refuses a table that already has one of the columns that a command adds.
+pub(crate) fn refuse_taken(table: &Table, path: &Path, names: &[&str], what: &str) -> Result<()> {
+    match names.iter().find(|name| table.column_index(name).is_ok()) {
+        None => Ok(()),
+        Some(name) => bail!(
+            "{} already has a column \"{name}\", where {what}; rename it or take it out first",
+            named(path)
+        ),
+    }
+}
+
+/// Writes one JSON object and a line end; `-` is standard output.
+pub(crate) fn write_json(object: &serde_json::Value, path: &Path) -> Result<()> {
+    if is_dash(path) {
+        return to_stdout(|out| writeln!(out, "{object}"));
+    }
+    tabular::write_atomically(path, |out| writeln!(out, "{object}")).map_err(|error| {
+        anyhow!(
+            "cannot write {}: {error}; check that the folder exists, may be written and has room",
+            path.display()
+        )
+    })
+}
+
 /// Writes to standard output.
 pub(crate) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
@@ -98,6 +130,20 @@ pub(crate) fn note(text: &str) {
 /// `1 row`, `2 rows`.
 pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// An estimated probability or density, with as many digits as its standard error allows: `0.1234 +- 0.0006`.
+pub(crate) fn estimate(value: f64, error: f64) -> String {
+    match (value < 1e-4, error == 0.0) {
+        _ if value == 0.0 || value == 1.0 => return value.to_string(),
+        (true, true) => return format!("{value:.4e}"),
+        (true, false) => return format!("{value:.2e} +- {error:.1e}"),
+        (false, true) => return format!("{value:.6}"),
+        (false, false) => {}
+    }
+    // two digits of the error
+    let digits = (1.0 - error.log10().floor()).clamp(1.0, 12.0) as usize;
+    format!("{value:.digits$} +- {error:.digits$}")
 }
 
 /// Whether the reader of our output went away, as `head` does: no error of ours.

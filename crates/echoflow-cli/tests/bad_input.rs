@@ -308,6 +308,10 @@ fn where_nothing_can_be_written_no_work_is_done() {
     for line in [
         "sample none.echoflow -n 9 -o none/s.csv",
         "score none.echoflow none.csv -o none/s.csv",
+        "impute none.echoflow none.csv -o none/s.csv",
+        "predict none.echoflow none.csv --column x -o none/s.csv",
+        "anomalies none.echoflow none.csv -o none/s.csv",
+        "sample none.echoflow -n 9 --where x>1 --json none/s.csv",
         "demo ring -o none/s.csv",
     ] {
         folder.run(line).refused(&missing("none/s.csv"));
@@ -316,6 +320,9 @@ fn where_nothing_can_be_written_no_work_is_done() {
         "fit t.csv -o .",
         "sample m.echoflow -n 3 -o .",
         "score m.echoflow t.csv -o .",
+        "impute m.echoflow t.csv -o .",
+        "predict m.echoflow t.csv --column x -o .",
+        "anomalies m.echoflow t.csv -o .",
         "demo ring -o .",
     ] {
         folder
@@ -344,6 +351,10 @@ fn a_full_disk_is_said() {
         "sample m.echoflow -n 3000",
         "score m.echoflow t.csv",
         "demo ring -n 5",
+        "impute m.echoflow t.csv",
+        "predict m.echoflow t.csv --column kind",
+        "anomalies m.echoflow t.csv",
+        "probability m.echoflow --where x<0",
         "inspect m.echoflow",
     ] {
         let output = folder.command(line).stdout(full()).output().unwrap();
@@ -416,6 +427,26 @@ fn settings_out_of_range_are_refused_before_any_file_is_read() {
              has",
         ),
         (
+            "fit t.csv -o m --any-order maybe",
+            "invalid value 'maybe' for '--any-order <yes|no>': say yes or no",
+        ),
+        (
+            "impute m t.csv --draws 0",
+            "invalid value '0' for '--draws <DRAWS>': give a whole number from 1 to 1000",
+        ),
+        (
+            "anomalies m t.csv --fraction 1.5",
+            "invalid value '1.5' for '--fraction <SHARE>': give a share of the rows above 0 and up to 1, such as 0.01",
+        ),
+        (
+            "anomalies m t.csv --fraction -1",
+            "invalid value '-1' for '--fraction <SHARE>': give a share of the rows above 0 and up to 1, such as 0.01",
+        ),
+        (
+            "anomalies m t.csv --log-prob-below low",
+            "invalid value 'low' for '--log-prob-below <NATS>': give a number of nats, such as -30",
+        ),
+        (
             "demo spirals",
             "invalid value 'spirals' for '<NAME>': there is no demo called 'spirals'; choose one of spiral, high-low, \
              sine, ring, grid, loans",
@@ -451,10 +482,6 @@ fn contexts_and_counts_that_do_not_fit_are_refused() {
     folder
         .run("sample m.echoflow")
         .refused("say how many rows to draw with -n, such as -n 1000");
-    folder.run("sample m.echoflow --rows t.csv").refused(
-        "this model was fitted without context columns, so it takes no rows to condition on; ask for a number of rows \
-         instead (-n, or sample)",
-    );
     let none = folder.run("sample m.echoflow -n 0").ok();
     assert_eq!(none.out, "x,kind\n");
 
@@ -467,9 +494,10 @@ fn contexts_and_counts_that_do_not_fit_are_refused() {
     folder.run("sample c.echoflow").refused(needed);
     folder.write("given.csv", "kind\nred\nblue\n");
     folder
-        .run("sample c.echoflow -n 3 --rows given.csv")
+        .run("sample c.echoflow -n 9999999 --rows given.csv")
         .refused(
-            "-n 3 does not fit --rows, whose table has 2 rows; one row is drawn for each of them, so leave -n out",
+            "-n 9999999 for each of 2 rows is more than the 10000000 rows that can be made at once; make several files \
+             with different seeds",
         );
     folder
         .run("sample c.echoflow --rows none.csv")

@@ -184,6 +184,19 @@ pub enum Error {
         /// The modelled columns, comma-separated.
         known: String,
     },
+    /// A condition that none of many draws met.
+    #[error(
+        "none of {draws} weighted draws meets \"{condition}\", so it is impossible or very rare under the model (below about \
+         {:.1e}); widen the condition{advice}", 3.0 / *draws as f64
+    )]
+    NeverMet {
+        /// The condition.
+        condition: String,
+        /// Draws made.
+        draws: usize,
+        /// A further way out, or nothing.
+        advice: &'static str,
+    },
     /// A question that a kind of model cannot answer.
     #[error("a {model} model cannot {what}; fit the table with --model chain")]
     CannotAnswer {

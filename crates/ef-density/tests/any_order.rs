@@ -327,8 +327,8 @@ fn proposals_are_corrected_by_their_weights() {
             let mut rng = seeded(2000 + 10 * i as u64 + seed);
             let (layout, chain) = chain(laws, 1, 0.0);
             let (_, any) = any_order(laws, 1, 0.0);
-            let of_chain = params(&chain, 1.0, &mut rng);
-            let of_any = params(&any, 1.0, &mut rng);
+            let of_chain = params(&chain, 0.5, &mut rng);
+            let of_any = params(&any, 0.5, &mut rng);
             // the last column is given, sets are asked of the others
             let last = laws.len() - 1;
             let value = (rng.random_range(0..laws[last].cells() as u32), 0.3);

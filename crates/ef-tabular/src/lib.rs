@@ -14,6 +14,7 @@ mod infer;
 mod join;
 pub mod law;
 mod note;
+mod rows;
 mod schema;
 mod table;
 mod transform;

@@ -1,18 +1,32 @@
 //! `echoflow demo`: a table whose true density is known.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use echoflow::demo::Demo;
 
+use crate::args;
 use crate::output::{check_table_output, write_table};
 
-pub(super) fn run(demo: Demo, rows: Option<usize>, seed: u64, output: &Path) -> Result<ExitCode> {
-    check_table_output(output)?;
-    let table = demo
-        .generate(rows.unwrap_or(demo.default_rows()), seed)
-        .to_table()?;
-    write_table(&table, output)?;
+#[derive(Debug, clap::Args)]
+pub(crate) struct MakeDemo {
+    /// spiral, high-low, sine, ring, grid or loans
+    name: Demo,
+    /// Rows to make [default: 5000 or 10000, by demo]
+    #[arg(short = 'n', long, value_parser = args::rows, allow_negative_numbers = true)]
+    rows: Option<usize>,
+    /// The same seed gives the same rows
+    #[arg(long, default_value = "0", value_parser = args::seed, allow_negative_numbers = true)]
+    seed: u64,
+    /// CSV file to write; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+}
+
+pub(super) fn run(args: &MakeDemo) -> Result<ExitCode> {
+    check_table_output(&args.output)?;
+    let rows = args.rows.unwrap_or(args.name.default_rows());
+    write_table(&args.name.generate(rows, args.seed).to_table()?, &args.output)?;
     Ok(ExitCode::SUCCESS)
 }

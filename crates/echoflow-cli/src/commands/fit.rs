@@ -1,32 +1,91 @@
 //! `echoflow fit`: a table in, a model out.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use echoflow::{EchoFlow, ModelKind, StopReason, Table};
+use clap::ArgAction;
+use echoflow::{EchoFlow, ModelKind, Part, StopReason, Table};
 
+use crate::args;
 use crate::output::{check_model_output, count, note, read_table};
 use crate::progress::{Bars, stop_flag};
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Fit {
+    /// CSV file with a header row; - is standard input
+    table: PathBuf,
+    /// Model file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  echoflow fit loans.csv -o loans.echoflow --seed 1
+  echoflow fit loans.csv -o given.echoflow --context town,purpose    rows given town and purpose
+  echoflow fit loans.csv -o small.echoflow --any-order no            half the time, for new rows and scores alone";
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Settings {
+    /// auto (the chain, or a spline flow where validation prefers it), chain, maf, rnvp, nsf or nsf-coupling
+    #[arg(long, default_value_t = ModelKind::Auto)]
     pub(super) model: ModelKind,
+    /// Chains trained apart and averaged: a little better, at as many times the cost
+    #[arg(long, default_value = "1", value_parser = args::members, allow_negative_numbers = true)]
     pub(super) members: usize,
+    /// Columns to condition on, comma-separated: not modelled, but given when sampling
+    #[arg(long, value_name = "COLUMNS")]
     pub(super) context: Vec<String>,
-    pub(super) dependencies: bool,
+    /// Model every column, also one that is an exact function of others in every row (default: such a column is
+    /// derived from them)
+    #[arg(long)]
+    pub(super) no_dependencies: bool,
+    /// Train a network for any order of the columns beside the model: conditions, missing cells and anomalies are then
+    /// answered sooner and better
+    #[arg(long, value_name = "yes|no", default_value = "yes", value_parser = args::yes_or_no, action = ArgAction::Set)]
+    pub(super) any_order: bool,
+    /// The same table, settings and seed give the same model
+    #[arg(long, default_value = "0", value_parser = args::seed, allow_negative_numbers = true)]
     pub(super) seed: u64,
+    /// Most epochs of each stage; a fit usually stops earlier, when validation no longer improves
+    #[arg(long, value_parser = args::epochs, allow_negative_numbers = true)]
     pub(super) epochs: Option<usize>,
+    /// Stop after this many minutes and keep the best so far
+    #[arg(long, value_name = "MINUTES", value_parser = args::minutes, allow_negative_numbers = true)]
     pub(super) max_minutes: Option<Duration>,
+    /// Threads (0: all); any number gives the same model
+    #[arg(long, default_value = "0", value_parser = args::threads, allow_negative_numbers = true)]
     pub(super) threads: usize,
+    /// Parts of every mini-batch, at most one thread each [default: 2]; another number gives another model
+    #[arg(long, value_parser = args::shards, allow_negative_numbers = true)]
     pub(super) shards: Option<usize>,
+    /// No progress, no notes
+    #[arg(long)]
     pub(super) quiet: bool,
 }
 
-pub(super) fn run(table: &Path, output: &Path, settings: &Settings) -> Result<ExitCode> {
+/// A model, and whether Ctrl-C cut its fit short.
+pub(super) struct Fitted {
+    pub(super) model: EchoFlow,
+    pub(super) stopped: bool,
+}
+
+pub(super) fn run(args: &Fit) -> Result<ExitCode> {
+    let Fit {
+        table,
+        output,
+        settings,
+    } = args;
     check_model_output(output)?;
     let table = read_table(table)?;
-    let model = fit(&table, settings)?;
+    let Fitted { model, stopped } = fit(&table, settings)?;
     let tried_short = model
         .tried()
         .iter()
@@ -41,11 +100,22 @@ pub(super) fn run(table: &Path, output: &Path, settings: &Settings) -> Result<Ex
         ));
         return Ok(ExitCode::from(130));
     }
-    let Some(stopped) = model
+    let Some(cut_short) = model
         .histories()
         .find(|(_, _, h)| h.stopped_by == StopReason::Cancelled)
     else {
         model.save(output)?;
+        if stopped {
+            let kept = match model.any_order() {
+                Some(_) => "with the network for any order as far as it came",
+                None => "without a network for any order",
+            };
+            note(&format!(
+                "stopped while fitting any order; the model itself is whole and in {}, {kept}; this fit cannot be reproduced",
+                output.display()
+            ));
+            return Ok(ExitCode::from(130));
+        }
         if !settings.quiet {
             note(&format!("wrote the model to {}", output.display()));
         }
@@ -66,7 +136,7 @@ pub(super) fn run(table: &Path, output: &Path, settings: &Settings) -> Result<Ex
         .collect();
     note(&format!(
         "stopped while fitting {}; kept the best so far ({}) in {}; this fit cannot be reproduced",
-        stopped.0.name(),
+        cut_short.0.name(),
         kept.join(", "),
         output.display()
     ));
@@ -74,13 +144,14 @@ pub(super) fn run(table: &Path, output: &Path, settings: &Settings) -> Result<Ex
 }
 
 /// Fits with a progress bar, and says how it went.
-pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
+pub(super) fn fit(table: &Table, settings: &Settings) -> Result<Fitted> {
     let started = Instant::now();
     let mut builder = EchoFlow::builder()
         .model(settings.model)
         .members(settings.members)
         .context(context(table, &settings.context))
-        .dependencies(settings.dependencies)
+        .dependencies(!settings.no_dependencies)
+        .any_order(settings.any_order)
         .seed(settings.seed)
         .threads(settings.threads);
     if let Some(epochs) = settings.epochs {
@@ -92,7 +163,8 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
     if let Some(time) = settings.max_minutes {
         builder = builder.max_time(time);
     }
-    let mut bars = Bars::new(settings.quiet, stop_flag());
+    let stop = stop_flag();
+    let mut bars = Bars::new(settings.quiet, Arc::clone(&stop));
     let model = builder.fit_with(table, &mut bars);
     bars.finish();
     let model = model?;
@@ -110,6 +182,17 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
                 "{:<8} {} ({how}), best {best}: validation NLL {nll:.4} nats{skipped}",
                 part.name(),
                 count(last, "epoch")
+            ));
+        }
+        if let Some((history, _)) = model.any_order() {
+            let best = history.best_epoch.map_or("-".to_owned(), |e| e.to_string());
+            note(&format!(
+                "{:<8} {} ({}), best {best}: {:.4} nats a row from the model; {:.1} s of the fit (--any-order no leaves it out)",
+                Part::AnyOrder.name(),
+                count(history.epochs.len(), "epoch"),
+                how_it_ended(history.stopped_by),
+                model.any_order_gap().unwrap_or(f64::NAN),
+                bars.any_order_time().as_secs_f64()
             ));
         }
         for tried in model.tried() {
@@ -131,7 +214,10 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<EchoFlow> {
             started.elapsed().as_secs_f64()
         ));
     }
-    Ok(model)
+    Ok(Fitted {
+        model,
+        stopped: stop.load(Ordering::Relaxed),
+    })
 }
 
 /// Why a stage ended, in words.

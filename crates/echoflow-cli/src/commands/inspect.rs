@@ -1,18 +1,24 @@
 //! `echoflow inspect`: what a model is.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use echoflow::tabular::{ColumnLaw, Kind, NumberLaw};
-use echoflow::{EchoFlow, Part};
+use echoflow::{EchoFlow, History, Part};
 
 use super::fit::how_it_ended;
 use crate::output::{count, to_stdout};
 
-pub(super) fn run(path: &Path) -> Result<ExitCode> {
-    let model = EchoFlow::load(path)?;
+#[derive(Debug, clap::Args)]
+pub(crate) struct Inspect {
+    /// Model file
+    model: PathBuf,
+}
+
+pub(super) fn run(args: &Inspect) -> Result<ExitCode> {
+    let model = EchoFlow::load(&args.model)?;
     to_stdout(|out| write(&model, out))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -106,50 +112,66 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
                 architecture.hidden,
             ),
         };
-        writeln!(out, "  {:<7}  {params} parameters: {what}", part.name())?;
+        writeln!(out, "  {:<9}  {params} parameters: {what}", part.name())?;
+    }
+    if let (Some((_, params)), Some(gap)) = (model.any_order(), model.any_order_gap()) {
+        writeln!(
+            out,
+            "  {:<9}  {params} parameters: a network beside the model for any order of its columns, {gap:.4} nats a row from it",
+            Part::AnyOrder.name()
+        )?;
     }
     writeln!(
         out,
-        "  kernels  fitted with {}; the same bytes come from the same kernels",
+        "  kernels    fitted with {}; the same bytes come from the same kernels",
         model.kernels()
     )?;
     writeln!(out)?;
     writeln!(out, "training (nats a row; best epoch marked)")?;
     for (part, shift, history) in model.histories() {
-        writeln!(
-            out,
-            "  {}: {} trained on, {} validated on, batches of {}; {}",
-            part.name(),
-            count(history.train_rows, "row"),
-            history.validation_rows,
-            history.batch,
-            how_it_ended(history.stopped_by)
-        )?;
-        writeln!(out, "    epoch      train  validation")?;
-        let mark = |epoch: usize| {
-            if history.best_epoch == Some(epoch) {
-                " *"
-            } else {
-                ""
-            }
-        };
-        writeln!(
-            out,
-            "    {:>5} {:>10} {:>11.4}{}",
-            0,
-            "",
-            history.start_nll + shift,
-            mark(0)
-        )?;
-        for e in &history.epochs {
-            let (train, validation) = (e.train_nll + shift, e.validation_nll + shift);
-            writeln!(
-                out,
-                "    {:>5} {train:>10.4} {validation:>11.4}{}",
-                e.epoch,
-                mark(e.epoch)
-            )?;
+        write_history(part, shift, history, "", out)?;
+    }
+    if let Some((history, _)) = model.any_order() {
+        let remark = "; on rows that the model drew, its losses over random orders";
+        write_history(Part::AnyOrder, 0.0, history, remark, out)?;
+    }
+    Ok(())
+}
+
+fn write_history(
+    part: Part,
+    shift: f64,
+    history: &History,
+    remark: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "  {}: {} trained on, {} validated on, batches of {}; {}{remark}",
+        part.name(),
+        count(history.train_rows, "row"),
+        history.validation_rows,
+        history.batch,
+        how_it_ended(history.stopped_by)
+    )?;
+    writeln!(out, "    epoch      train  validation")?;
+    let mark = |epoch: usize| {
+        if history.best_epoch == Some(epoch) {
+            " *"
+        } else {
+            ""
         }
+    };
+    let start = history.start_nll + shift;
+    writeln!(out, "    {:>5} {:>10} {start:>11.4}{}", 0, "", mark(0))?;
+    for e in &history.epochs {
+        let (train, validation) = (e.train_nll + shift, e.validation_nll + shift);
+        writeln!(
+            out,
+            "    {:>5} {train:>10.4} {validation:>11.4}{}",
+            e.epoch,
+            mark(e.epoch)
+        )?;
     }
     Ok(())
 }

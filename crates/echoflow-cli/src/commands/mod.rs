@@ -1,11 +1,16 @@
-//! What each command does, one file each.
+//! What each command takes and does, one file each.
 
-mod demo;
-mod fit;
-mod inspect;
-mod quickstart;
-mod sample;
-mod score;
+pub(crate) mod anomalies;
+mod completing;
+pub(crate) mod demo;
+pub(crate) mod fit;
+pub(crate) mod impute;
+pub(crate) mod inspect;
+pub(crate) mod predict;
+pub(crate) mod probability;
+pub(crate) mod quickstart;
+pub(crate) mod sample;
+pub(crate) mod score;
 
 use std::process::ExitCode;
 
@@ -13,63 +18,17 @@ use anyhow::Result;
 
 use crate::args::Command;
 
-pub(crate) fn run(command: Command) -> Result<ExitCode> {
+pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
-        Command::Quickstart {
-            dir,
-            seed,
-            epochs,
-            threads,
-        } => quickstart::run(&dir, seed, epochs, threads),
-        Command::Demo {
-            name,
-            rows,
-            seed,
-            output,
-        } => demo::run(name, rows, seed, &output),
-        Command::Fit {
-            table,
-            output,
-            model,
-            members,
-            context,
-            no_dependencies,
-            seed,
-            epochs,
-            max_minutes,
-            threads,
-            shards,
-            quiet,
-        } => {
-            let settings = fit::Settings {
-                model,
-                members,
-                context,
-                dependencies: !no_dependencies,
-                seed,
-                epochs,
-                max_minutes,
-                threads,
-                shards,
-                quiet,
-            };
-            fit::run(&table, &output, &settings)
-        }
-        Command::Sample {
-            model,
-            count,
-            seed,
-            output,
-            rows,
-            tails,
-            threads,
-        } => sample::run(&model, count, seed, &output, rows.as_deref(), tails, threads),
-        Command::Score {
-            model,
-            table,
-            output,
-            threads,
-        } => score::run(&model, &table, &output, threads),
-        Command::Inspect { model } => inspect::run(&model),
+        Command::Quickstart(args) => quickstart::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Fit(args) => fit::run(args),
+        Command::Sample(args) => sample::run(args),
+        Command::Impute(args) => impute::run(args),
+        Command::Probability(args) => probability::run(args),
+        Command::Predict(args) => predict::run(args),
+        Command::Anomalies(args) => anomalies::run(args),
+        Command::Score(args) => score::run(args),
+        Command::Inspect(args) => inspect::run(args),
     }
 }

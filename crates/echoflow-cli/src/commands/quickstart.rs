@@ -1,24 +1,48 @@
 //! `echoflow quickstart`: the whole tour on the spiral.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use echoflow::demo::Demo;
 use echoflow::plot::{Cloud, scatter_svg};
 use echoflow::tabular::write_atomically;
-use echoflow::{ModelKind, StopReason, Table, with_threads};
+use echoflow::{ModelKind, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::fit::{Settings, fit};
+use super::fit::{Fitted, Settings, fit};
 use super::score::summary;
+use crate::args;
 use crate::output::{note, to_stdout};
 
 /// Rows fitted on, and rows held out.
 const ROWS: (usize, usize) = (8_000, 2_000);
 
-pub(super) fn run(dir: &Path, seed: u64, epochs: Option<usize>, threads: usize) -> Result<ExitCode> {
+#[derive(Debug, clap::Args)]
+pub(crate) struct Quickstart {
+    /// Folder for the files, made if it is not there
+    #[arg(long, value_name = "FOLDER", default_value = "echoflow-quickstart")]
+    dir: PathBuf,
+    /// The same seed gives the same files
+    #[arg(long, default_value = "0", value_parser = args::seed, allow_negative_numbers = true)]
+    seed: u64,
+    /// Most epochs, for a shorter tour and a poorer picture
+    #[arg(long, value_parser = args::epochs, allow_negative_numbers = true)]
+    epochs: Option<usize>,
+    /// Threads (0: all); any number gives the same files
+    #[arg(long, default_value = "0", value_parser = args::threads, allow_negative_numbers = true)]
+    threads: usize,
+}
+
+pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
+    let Quickstart {
+        dir,
+        seed,
+        epochs,
+        threads,
+    } = args;
+    let (seed, threads) = (*seed, *threads);
     std::fs::create_dir_all(dir).map_err(|error| {
         anyhow!(
             "cannot make the folder {}: {error}; name another with --dir",
@@ -37,20 +61,18 @@ pub(super) fn run(dir: &Path, seed: u64, epochs: Option<usize>, threads: usize) 
         model: ModelKind::Auto,
         members: 1,
         context: Vec::new(),
-        dependencies: true,
+        no_dependencies: false,
+        any_order: true,
         seed,
-        epochs,
+        epochs: *epochs,
         max_minutes: None,
         threads,
         shards: None,
         quiet: false,
     };
     note("2. fitting: the chain and two spline flows, of which validation chooses one");
-    let model = fit(&table, &settings)?;
-    if model
-        .histories()
-        .any(|(_, _, h)| h.stopped_by == StopReason::Cancelled)
-    {
+    let Fitted { model, stopped } = fit(&table, &settings)?;
+    if stopped {
         note("stopped; no model was written");
         return Ok(ExitCode::from(130));
     }

@@ -1,29 +1,38 @@
 //! `echoflow score`: a table with its log-densities.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use echoflow::{EchoFlow, Scores, with_threads};
 
-use crate::output::{check_table_output, count, note, read_table_for, write_table};
+use crate::args;
+use crate::output::{check_table_output, count, note, read_table_for, refuse_taken, write_table};
 
 /// Where the scores go.
-const COLUMN: &str = "log_prob";
+pub(super) const LOG_PROB: &str = "log_prob";
 
-pub(super) fn run(model: &Path, table: &Path, output: &Path, threads: usize) -> Result<ExitCode> {
-    check_table_output(output)?;
-    let model = EchoFlow::load(model)?;
-    let path = table;
-    let table = read_table_for(&model, path)?;
-    if table.column_index(COLUMN).is_ok() {
-        bail!(
-            "{} already has a column \"{COLUMN}\", where the scores would go; rename it or take it out first",
-            path.display()
-        );
-    }
-    let scores = with_threads(threads, || model.log_prob(&table))??;
-    write_table(&table.with_column(COLUMN, &scores.log_prob)?, output)?;
+#[derive(Debug, clap::Args)]
+pub(crate) struct Score {
+    /// Model file
+    model: PathBuf,
+    /// CSV file with the model's columns, in any order; - is standard input
+    table: PathBuf,
+    /// CSV file to write; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Threads (0: all); any number gives the same scores
+    #[arg(long, default_value = "0", value_parser = args::threads, allow_negative_numbers = true)]
+    threads: usize,
+}
+
+pub(super) fn run(args: &Score) -> Result<ExitCode> {
+    check_table_output(&args.output)?;
+    let model = EchoFlow::load(&args.model)?;
+    let table = read_table_for(&model, &args.table)?;
+    refuse_taken(&table, &args.table, &[LOG_PROB], "the scores would go")?;
+    let scores = with_threads(args.threads, || model.log_prob(&table))??;
+    write_table(&table.with_column(LOG_PROB, &scores.log_prob)?, &args.output)?;
     note(&summary(&scores));
     Ok(ExitCode::SUCCESS)
 }

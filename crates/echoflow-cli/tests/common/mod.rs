@@ -3,9 +3,11 @@
 // every test file uses its own part of this
 #![allow(dead_code)]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use assert_cmd::cargo::CommandCargoExt as _;
 use tempfile::TempDir;
@@ -127,4 +129,73 @@ pub(crate) fn column<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let header = text.lines().next().unwrap();
     let at = header.split(',').position(|n| n == name).unwrap();
     rows(text).into_iter().map(|row| row[at]).collect()
+}
+
+/// A CSV text of `n` rows by row number.
+pub(crate) fn table(header: &str, n: usize, row: impl Fn(usize) -> String) -> String {
+    (0..n).fold(format!("{header}\n"), |mut text, i| {
+        let _ = writeln!(text, "{}", row(i));
+        text
+    })
+}
+
+/// A number that looks random, in `0..1`.
+pub(crate) fn noise(i: usize) -> f64 {
+    (i as f64 * 12.9898)
+        .sin()
+        .mul_add(43_758.545, 0.5)
+        .rem_euclid(1.0)
+}
+
+/// Members of a club: every kind of column, missing cells, a column that follows from another, a name of two words.
+pub(crate) fn members() -> String {
+    table("home town,zone,age,score,joined,active", 400, |i| {
+        let town = ["Oslo", "Rome", "\"York, New\""][(3.0 * noise(i)) as usize];
+        let zone = if town == "Oslo" { 10 } else { 20 };
+        let years = 18 + (50.0 * noise(i + 1000)) as u32;
+        let age = if i % 9 == 4 {
+            "?".to_owned()
+        } else {
+            years.to_string()
+        };
+        let score = f64::from(years) / 10.0 + 3.0 * noise(i + 2000);
+        let joined = format!("20{:02}-0{}-15", 10 + years % 12, 1 + i % 9);
+        let active = if noise(i + 3000) < f64::from(years) / 80.0 {
+            "TRUE"
+        } else {
+            "FALSE"
+        };
+        format!("{town},{zone},{age},{score:.2},{joined},{active}")
+    })
+}
+
+/// A folder with `members.csv` and a model of it, `m.echoflow`, which every test of a binary shares.
+pub(crate) fn club() -> Folder {
+    static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
+    let folder = Folder::new();
+    folder.write("members.csv", members());
+    let model = MODEL.get_or_init(|| {
+        folder
+            .run("fit members.csv -o m.echoflow --epochs 6 --seed 3 --quiet")
+            .ok();
+        folder.bytes("m.echoflow")
+    });
+    folder.write("m.echoflow", model);
+    folder
+}
+
+/// The cells of a CSV text with its header, quotes read.
+pub(crate) fn cells(text: &str) -> Vec<Vec<String>> {
+    let read = |line: &str| {
+        let (mut fields, mut quoted) = (vec![String::new()], false);
+        for c in line.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ',' if !quoted => fields.push(String::new()),
+                c => fields.last_mut().unwrap().push(c),
+            }
+        }
+        fields
+    };
+    text.lines().map(read).collect()
 }

@@ -156,15 +156,25 @@ impl EchoFlow {
     }
 
     pub(super) fn poor(&self, condition: &Condition, plan: &Plan) -> Error {
+        let condition = condition.to_string();
+        let advice = match self.proposal.is_some() {
+            true => "",
+            false => "; a model fitted with --any-order yes draws rare rows better",
+        };
+        let Plan { weighed, draws, .. } = *plan;
+        if weighed.effective == 0.0 {
+            return Error::NeverMet {
+                condition,
+                draws,
+                advice,
+            };
+        }
         Error::Poor {
-            condition: condition.to_string(),
-            probability: plan.weighed.log_mean.exp(),
-            draws: plan.draws,
-            effective: plan.weighed.effective,
-            advice: match self.proposal.is_some() {
-                true => "",
-                false => "; a chain fitted with --any-order yes draws rare rows better",
-            },
+            condition,
+            probability: weighed.log_mean.exp(),
+            draws,
+            effective: weighed.effective,
+            advice,
         }
     }
 

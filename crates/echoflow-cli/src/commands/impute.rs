@@ -1,0 +1,221 @@
+//! `echoflow impute`: missing cells of a table, filled.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use echoflow::tabular::{ColumnLaw, ColumnSchema, Date, Value};
+use echoflow::{Completed, EchoFlow, Table, with_threads};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::completing::{by_chunks, refuse_stranger, told};
+use crate::args;
+use crate::output::{check_table_output, is_dash, note, read_table_for, write_table};
+
+/// Draws of a row that its best values are taken from.
+const BEST_OF: usize = 64;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Impute {
+    /// Model file
+    model: PathBuf,
+    /// CSV file with empty cells; - is standard input
+    table: PathBuf,
+    /// CSV file to write; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Write so many tables, each with draws of its own: -o filled.csv gives filled-1.csv, filled-2.csv and so on
+    #[arg(long, default_value = "1", value_parser = args::draws, allow_negative_numbers = true)]
+    draws: usize,
+    /// Write the most probable category and the mean of numbers, over 64 draws, instead of one draw
+    #[arg(long, conflicts_with = "draws")]
+    best: bool,
+    /// The same seed gives the same cells
+    #[arg(long, default_value = "0", value_parser = args::seed, allow_negative_numbers = true)]
+    seed: u64,
+    /// Threads (0: all); any number gives the same cells
+    #[arg(long, default_value = "0", value_parser = args::threads, allow_negative_numbers = true)]
+    threads: usize,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  echoflow impute loans.echoflow loans.csv -o filled.csv
+  echoflow impute loans.echoflow loans.csv --draws 5 -o filled.csv    filled-1.csv to filled-5.csv, for multiple imputation
+  echoflow impute loans.echoflow loans.csv --best -o filled.csv       for a single best guess: less spread than real cells
+
+Cells that are there stay as they are written, and so do columns that the model does not know. A column of the model that
+the table lacks is added at the right.";
+
+pub(super) fn run(args: &Impute) -> Result<ExitCode> {
+    let outputs = outputs(&args.output, args.draws)?;
+    outputs.iter().try_for_each(|path| check_table_output(path))?;
+    let model = EchoFlow::load(&args.model)?;
+    let table = read_table_for(&model, &args.table)?;
+    refuse_stranger(&model, &table, &args.table)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
+    let completed = with_threads(args.threads, || match args.best {
+        true => best(&model, &table, &mut rng),
+        false => by_chunks(&table, args.draws, |chunk| {
+            model.impute(chunk, args.draws, &mut rng)
+        }),
+    })??;
+    let lacked: Vec<&str> = model
+        .column_names()
+        .iter()
+        .map(String::as_str)
+        .filter(|name| table.column_index(name).is_err())
+        .collect();
+    let names: Vec<&str> = table
+        .column_names()
+        .into_iter()
+        .chain(lacked.iter().copied())
+        .collect();
+    for (filled, path) in completed.tables.iter().zip(&outputs) {
+        write_table(&filled.join(&table, &names)?, path)?;
+    }
+    note(&told(&table, &completed, "filled"));
+    if !lacked.is_empty() {
+        note(&format!(
+            "the table had no column {}: drawn whole, at the right",
+            lacked.join(", ")
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `out.csv` for one table; `out-1.csv`, `out-2.csv` for two.
+fn outputs(path: &Path, draws: usize) -> Result<Vec<PathBuf>> {
+    if draws == 1 {
+        return Ok(vec![path.to_owned()]);
+    }
+    if is_dash(path) {
+        bail!(
+            "{draws} tables cannot go to standard output; name a file with -o, such as -o filled.csv for filled-1.csv and so on"
+        );
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let end = path
+        .extension()
+        .map_or(String::new(), |end| format!(".{}", end.to_string_lossy()));
+    Ok((1..=draws)
+        .map(|draw| path.with_file_name(format!("{stem}-{draw}{end}")))
+        .collect())
+}
+
+/// Fills each cell with the best guess from many draws of its row. Derived columns then follow from their sources.
+fn best(model: &EchoFlow, table: &Table, rng: &mut ChaCha8Rng) -> Result<Completed> {
+    let open: Vec<usize> = (0..table.num_rows())
+        .filter(|&row| {
+            let cell = |name: &String| table.column_index(name).map(|at| table.value(row, at));
+            let mut cells = model.column_names().iter().map(cell);
+            cells.any(|cell| matches!(cell, Err(_) | Ok(Value::Missing)))
+        })
+        .collect();
+    let mut guesses: Vec<Guess> = model.laws().iter().map(|_| Guess::default()).collect();
+    let counted = by_chunks(&table.take(&open)?, 1, |chunk| {
+        let mut drawn = model.impute(chunk, BEST_OF, rng)?;
+        for (guess, column) in guesses.iter_mut().zip(&model.schema().columns) {
+            guess.add(column, &drawn.tables)?;
+        }
+        drawn.tables.truncate(1);
+        Ok(drawn)
+    })?;
+    // one row of guesses for each row of the table; those of rows that are whole are never looked at
+    let mut guessed = table.select(&[])?;
+    for ((guess, column), law) in guesses.iter().zip(&model.schema().columns).zip(model.laws()) {
+        let mut values = vec![Value::Missing; table.num_rows()];
+        for (place, &row) in open.iter().enumerate() {
+            values[row] = guess.value(place, law);
+        }
+        guessed = guessed.with_values(column, &values)?;
+    }
+    let known = table.completed_by(&guessed)?;
+    let names: Vec<&str> = known.column_names();
+    let others: Vec<&str> = table
+        .column_names()
+        .into_iter()
+        .filter(|name| !names.contains(name))
+        .collect();
+    let all: Vec<&str> = names.iter().copied().chain(others).collect();
+    let filled = known.join(table, &all)?;
+    let completed = by_chunks(&filled, 1, |chunk| model.impute(chunk, 1, rng))?;
+    Ok(Completed {
+        tables: completed.tables,
+        poor: counted.poor.iter().map(|&place| open[place]).collect(),
+        ..counted
+    })
+}
+
+/// What many draws of one column say of each row.
+#[derive(Debug, Default)]
+struct Guess {
+    /// For each row, the commonest text and flag of it, or the mean of numbers and days.
+    rows: Vec<Best>,
+}
+
+#[derive(Debug, Clone)]
+enum Best {
+    Label(String),
+    Flag(bool),
+    Mean(f64),
+    Missing,
+}
+
+impl Guess {
+    /// Takes in the draws of some rows more, one table a draw.
+    fn add(&mut self, column: &ColumnSchema, draws: &[Table]) -> Result<(), echoflow::Error> {
+        let Some(first) = draws.first() else {
+            return Ok(());
+        };
+        let at = first.column_index(&column.name)?;
+        for row in 0..first.num_rows() {
+            let (mut labels, mut trues, mut sum, mut known) = (HashMap::<&str, usize>::new(), 0, 0.0, 0);
+            for draw in draws {
+                match draw.value(row, at) {
+                    Value::Text(text) => *labels.entry(text).or_default() += 1,
+                    Value::Boolean(flag) => trues += usize::from(flag),
+                    Value::Number(x) => sum += x,
+                    Value::Date(date) => sum += f64::from(date.day_number()),
+                    Value::Missing => continue,
+                }
+                known += 1;
+            }
+            self.rows.push(match (known, first.value(row, at)) {
+                (0, _) => Best::Missing,
+                (_, Value::Text(_)) => {
+                    // of equally common ones the first in the alphabet, whatever the map's order
+                    let commonest = labels
+                        .iter()
+                        .max_by_key(|(label, count)| (**count, std::cmp::Reverse(**label)));
+                    commonest.map_or(Best::Missing, |(label, _)| Best::Label((*label).to_owned()))
+                }
+                (known, Value::Boolean(_)) => Best::Flag(2 * trues > known),
+                (known, _) => Best::Mean(sum / known as f64),
+            });
+        }
+        Ok(())
+    }
+
+    /// The best value of a row, on the grid of its column.
+    fn value(&self, row: usize, law: &ColumnLaw) -> Value<'_> {
+        match (self.rows.get(row), law) {
+            (Some(Best::Label(label)), _) => Value::Text(label),
+            (Some(Best::Flag(flag)), _) => Value::Boolean(*flag),
+            (Some(Best::Mean(mean)), ColumnLaw::Date(_)) => {
+                Date::from_day_number(mean.round() as i32).map_or(Value::Missing, Value::Date)
+            }
+            (Some(Best::Mean(mean)), ColumnLaw::Number(law)) => Value::Number(match law.decimals() {
+                Some(decimals) => {
+                    let scale = 10_f64.powi(decimals.into());
+                    (mean * scale).round() / scale
+                }
+                None => *mean,
+            }),
+            _ => Value::Missing,
+        }
+    }
+}
