@@ -1,4 +1,4 @@
-//! One real fit through the program: a demo table, split, fitted, sampled, scored, inspected.
+//! One real fit through the program: a demo table, split, fitted, sampled, scored, inspected, and asked.
 
 use std::path::Path;
 
@@ -36,7 +36,94 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     for model in ["maf", "chain"] {
         check_threads(sh, &program, model)?;
     }
-    check_results(sh, &program, &table, &test)
+    check_results(sh, &program, &table, &test)?;
+    check_questions(sh, &program, &test)
+}
+
+/// Conditions, missing cells and odd rows, under the last model: rows meet what was asked, whatever the number of threads.
+fn check_questions(sh: &Shell, program: &Path, test: &str) -> Result<()> {
+    let income = column(header(test), "income")?;
+    let blanked: Vec<String> = test
+        .lines()
+        .enumerate()
+        .map(|(at, line)| {
+            let blank = |(i, cell): (usize, &str)| match at > 0 && (i + at) % 4 == 0 {
+                true => String::new(),
+                false => cell.to_owned(),
+            };
+            let cells: Vec<String> = line.split(',').enumerate().map(blank).collect();
+            cells.join(",")
+        })
+        .collect();
+    sh.write_file("holes.csv", blanked.join("\n") + "\n")?;
+    for threads in ["1", "2"] {
+        let asked = [
+            "sample",
+            "1.model",
+            "-n",
+            "500",
+            "--where",
+            "income between 30000 and 50000",
+        ];
+        cmd!(
+            sh,
+            "{program} {asked...} --seed 2 --threads {threads} -o asked-{threads}.csv"
+        )
+        .run()?;
+        cmd!(
+            sh,
+            "{program} impute 1.model holes.csv --seed 2 --threads {threads} -o whole-{threads}.csv"
+        )
+        .run()?;
+    }
+    for (one, two) in [("asked-1.csv", "asked-2.csv"), ("whole-1.csv", "whole-2.csv")] {
+        ensure!(
+            sh.read_binary_file(one)? == sh.read_binary_file(two)?,
+            "{one} and {two}, made with 1 and 2 threads, differ"
+        );
+    }
+    let asked = sh.read_file("asked-1.csv")?;
+    ensure!(
+        row_count(&asked) == 500,
+        "{} rows were drawn, not 500",
+        row_count(&asked)
+    );
+    for line in asked.lines().skip(1) {
+        let value: f64 = line.split(',').nth(income).unwrap_or_default().parse()?;
+        ensure!(
+            (30_000.0..=50_000.0).contains(&value),
+            "a row has the income {value}"
+        );
+    }
+    let whole = sh.read_file("whole-1.csv")?;
+    ensure!(
+        row_count(&whole) == row_count(test),
+        "imputing changed the number of rows"
+    );
+    for (line, holes) in whole.lines().zip(&blanked) {
+        for (cell, hole) in line.split(',').zip(holes.split(',')) {
+            ensure!(!cell.is_empty(), "a cell was left empty: {line}");
+            ensure!(hole.is_empty() || cell == hole, "'{hole}' became '{cell}'");
+        }
+    }
+    let p = cmd!(sh, "{program} probability 1.model --where")
+        .arg("income >= 40000")
+        .read()?;
+    ensure!(p.starts_with("P = 0."), "a probability reads '{p}'");
+    let odd = cmd!(sh, "{program} anomalies 1.model test.csv --fraction 0.02").read()?;
+    ensure!(
+        row_count(&odd) == row_count(test) / 50,
+        "{} odd rows",
+        row_count(&odd)
+    );
+    Ok(())
+}
+
+fn column(header: &str, name: &str) -> Result<usize> {
+    header
+        .split(',')
+        .position(|column| column == name)
+        .with_context(|| format!("there is no column '{name}' among '{header}'"))
 }
 
 /// Fits, samples and scores with one thread and with two: the files must be equal.
@@ -148,10 +235,7 @@ fn split(csv: &str, rows: usize) -> Result<(String, String)> {
 
 /// The mean of a column of numbers; the column's cells hold no commas.
 fn mean_of_column(csv: &str, name: &str) -> Result<f64> {
-    let at = header(csv)
-        .split(',')
-        .position(|column| column == name)
-        .with_context(|| format!("there is no column '{name}' among '{}'", header(csv)))?;
+    let at = column(header(csv), name)?;
     let mut sum = 0.0;
     for line in csv.lines().skip(1) {
         let cell = line

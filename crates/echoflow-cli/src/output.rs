@@ -54,17 +54,21 @@ pub(crate) fn write_table(table: &Table, path: &Path) -> Result<()> {
     }
 }
 
+/// What a person calls a file to read.
+pub(crate) fn named(path: &Path) -> String {
+    match is_dash(path) {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
 /// Refuses a table that already has one of the columns that a command adds.
 pub(crate) fn refuse_taken(table: &Table, path: &Path, names: &[&str], what: &str) -> Result<()> {
     match names.iter().find(|name| table.column_index(name).is_ok()) {
         None => Ok(()),
         Some(name) => bail!(
             "{} already has a column \"{name}\", where {what}; rename it or take it out first",
-            if is_dash(path) {
-                "standard input".to_owned()
-            } else {
-                path.display().to_string()
-            }
+            named(path)
         ),
     }
 }

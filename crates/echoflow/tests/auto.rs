@@ -20,7 +20,11 @@ fn mean(model: &EchoFlow, table: &Table) -> f64 {
 #[test]
 fn numbers_with_densities_are_tried_by_flows_too_and_the_best_is_kept() {
     let table = spiral(600);
-    let model = EchoFlow::builder().epochs(3).fit(&table).unwrap();
+    let model = EchoFlow::builder()
+        .any_order(false)
+        .epochs(3)
+        .fit(&table)
+        .unwrap();
     let kinds: Vec<ModelKind> = model.tried().iter().map(|t| t.kind).collect();
     assert_eq!(kinds, [ModelKind::Chain, ModelKind::Nsf, ModelKind::NsfCoupling]);
     let best = model
@@ -31,6 +35,7 @@ fn numbers_with_densities_are_tried_by_flows_too_and_the_best_is_kept() {
     assert_eq!(model.architecture().model, best.kind);
     for tried in model.tried() {
         let alone = EchoFlow::builder()
+            .any_order(false)
             .model(tried.kind)
             .epochs(3)
             .fit(&table)
@@ -53,7 +58,11 @@ fn rounded_numbers_and_categories_are_the_chains() {
         .collect();
     let rounded = Table::from_csv_reader(format!("a,b\n{rounded}").as_bytes(), "rounded").unwrap();
     for table in [loans, rounded] {
-        let model = EchoFlow::builder().epochs(1).fit(&table).unwrap();
+        let model = EchoFlow::builder()
+            .any_order(false)
+            .epochs(1)
+            .fit(&table)
+            .unwrap();
         assert_eq!(model.architecture().model, ModelKind::Chain);
         assert!(model.tried().is_empty());
     }

@@ -254,6 +254,30 @@ fn what_cannot_be_is_refused_in_a_sentence() {
 }
 
 #[test]
+fn known_values_that_the_model_never_saw_are_kept() {
+    let given = read("town,sex,age,wage,hired,total\nZell,,200,?,1999-01-01,\n,Other,,1,?,9\n?,,?,-3,,\n");
+    let completed = MODEL.impute(&given, 2, &mut rng(1)).unwrap();
+    for table in &completed.tables {
+        for (row, name, value) in [
+            (0, "town", Value::Text("Zell")),
+            (0, "age", Value::Number(200.0)),
+            (1, "sex", Value::Text("Other")),
+            (1, "wage", Value::Number(1.0)),
+            (1, "total", Value::Number(9.0)),
+            (2, "wage", Value::Number(-3.0)),
+        ] {
+            let at = table.column_index(name).unwrap();
+            assert_eq!(table.value(row, at), value, "{name}");
+        }
+        let sex = table.column_index("sex").unwrap();
+        assert!((0..3).all(|row| table.value(row, sex) != Value::Missing));
+    }
+    // a row is poor or it is not
+    let once: std::collections::BTreeSet<usize> = completed.poor.iter().copied().collect();
+    assert_eq!(once.len(), completed.poor.len());
+}
+
+#[test]
 fn completed_rows_keep_what_was_given() {
     let given = read("total,age,weight,town,note\n1900,,61.50,Ayr,a\n,33,,,b\n2100,,,,c\n,,,,d\n");
     for (draws, impute) in [(1, false), (3, true)] {

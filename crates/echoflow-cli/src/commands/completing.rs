@@ -1,10 +1,12 @@
 //! Tables with empty cells, filled by a model: what `sample --rows` and `impute` share.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Result, bail};
 use echoflow::tabular::Value;
 use echoflow::{Completed, EchoFlow, Table};
 
-use crate::output::count;
+use crate::output::{count, named};
 use crate::progress::Working;
 
 /// Rows filled at a time: so many that a person sees them go by. Part of the result, since random numbers are keyed by the
@@ -48,6 +50,23 @@ pub(super) fn by_chunks(
     })
 }
 
+/// Refuses a table that shares no column with the model.
+pub(super) fn refuse_stranger(model: &EchoFlow, table: &Table, path: &Path) -> Result<()> {
+    if model
+        .column_names()
+        .iter()
+        .any(|name| table.column_index(name).is_ok())
+    {
+        return Ok(());
+    }
+    bail!(
+        "{} has none of the model's columns, which are: {}; its own are: {}",
+        named(path),
+        model.column_names().join(", "),
+        table.column_names().join(", ")
+    )
+}
+
 /// Whether a table says anything of columns that the model draws.
 pub(super) fn says_something(model: &EchoFlow, table: &Table) -> bool {
     let given = model.context_columns().0;
@@ -62,6 +81,9 @@ pub(super) fn says_something(model: &EchoFlow, table: &Table) -> bool {
 
 /// What was done to the rows of a table, in words.
 pub(super) fn told(table: &Table, completed: &Completed, verb: &str) -> String {
+    if table.num_rows() == 0 {
+        return "no rows to fill".to_owned();
+    }
     let rows = count(table.num_rows(), "row");
     if completed.cells == 0 {
         return format!("no cell was empty: all {rows} are as they were");

@@ -10,7 +10,7 @@ use echoflow::{Completed, EchoFlow, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::completing::{by_chunks, told};
+use super::completing::{by_chunks, refuse_stranger, told};
 use crate::args;
 use crate::output::{check_table_output, is_dash, note, read_table_for, write_table};
 
@@ -55,6 +55,7 @@ pub(super) fn run(args: &Impute) -> Result<ExitCode> {
     outputs.iter().try_for_each(|path| check_table_output(path))?;
     let model = EchoFlow::load(&args.model)?;
     let table = read_table_for(&model, &args.table)?;
+    refuse_stranger(&model, &table, &args.table)?;
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     let completed = with_threads(args.threads, || match args.best {
         true => best(&model, &table, &mut rng),

@@ -7,6 +7,7 @@ use anyhow::Result;
 use echoflow::tabular::{ColumnLaw, ColumnSchema, Date, Kind, NumberFormat, Value};
 use echoflow::{EchoFlow, NumberPrediction, Prediction, with_threads};
 
+use super::completing::refuse_stranger;
 use crate::args;
 use crate::output::{check_table_output, count, note, read_table_for, refuse_taken, write_table};
 use crate::progress::Working;
@@ -46,6 +47,7 @@ pub(super) fn run(args: &Predict) -> Result<ExitCode> {
     check_table_output(&args.output)?;
     let model = EchoFlow::load(&args.model)?;
     let table = read_table_for(&model, &args.table)?;
+    refuse_stranger(&model, &table, &args.table)?;
     // of no rows: what columns there will be, and whether there are such
     let mut predicted = Predicted::default();
     predicted.add(model.conditional(&table.slice(0, 0), &args.column)?);

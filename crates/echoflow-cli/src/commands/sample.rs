@@ -8,7 +8,7 @@ use echoflow::{Condition, EchoFlow, Story, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::completing::{by_chunks, says_something, told};
+use super::completing::{by_chunks, refuse_stranger, says_something, told};
 use crate::args;
 use crate::output::{
     check_table_output, count as counted, estimate, is_dash, note, read_table_for, write_json, write_table,
@@ -135,6 +135,7 @@ fn completed(
     rng: &mut ChaCha8Rng,
 ) -> Result<Table> {
     let given = read_table_for(model, path)?;
+    refuse_stranger(model, &given, path)?;
     // none of each row are the rows of no row
     let (given, each) = if each == 0 {
         (given.slice(0, 0), 1)

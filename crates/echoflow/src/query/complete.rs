@@ -1,7 +1,7 @@
 //! Rows of which some cells are known: completed, imputed, scored.
 
-use ef_density::Key;
-use ef_density::mixed::Scores;
+use ef_density::mixed::{Layout, MixedRows, Scores};
+use ef_density::{Key, Place};
 use ef_tabular::condition::ValueSet;
 use ef_tabular::{Table, Value};
 use rand::Rng;
@@ -81,8 +81,8 @@ impl EchoFlow {
         let given = Given::new(self, table, missing)?;
         let rows = table.num_rows();
         let engine = Engine::new(self);
-        let mut heads: Vec<Option<(ef_density::mixed::MixedRows, Vec<usize>)>> = vec![None; rows];
-        let mut poor = Vec::new();
+        let mut heads: Vec<Option<(MixedRows, Vec<usize>)>> = vec![None; rows];
+        let mut poor = vec![false; rows];
         given.weigh(self, draws, key, &mut |index, particles, weighed, key| {
             for (i, (&row, weighed)) in index.iter().zip(weighed).enumerate() {
                 let own = i * particles.each..(i + 1) * particles.each;
@@ -91,9 +91,8 @@ impl EchoFlow {
                     // what is known is impossible under the model: any draw is as good
                     chosen = (0..draws).map(|d| d % particles.each).collect();
                 }
-                if weighed.effective < ENOUGH.min(particles.each as f64) && given.draws_in_head(row) {
-                    poor.push(row);
-                }
+                // a row that is asked again with more draws may do better
+                poor[row] = weighed.effective < ENOUGH.min(particles.each as f64) && given.draws_in_head(row);
                 let members = chosen.iter().map(|at| at % engine.members()).collect();
                 let at: Vec<usize> = chosen.iter().map(|at| own.start + at).collect();
                 heads[row] = Some((select(&particles.rows, &at), members));
@@ -110,7 +109,8 @@ impl EchoFlow {
                 .collect();
             let members: Vec<usize> = heads.iter().flatten().map(|(_, members)| members[draw]).collect();
             let problems: Vec<&Problem> = given.problems.iter().collect();
-            let drawn = engine.finish(joined(head), &problems, &members, key);
+            let mut drawn = engine.finish(joined(head), &problems, &members, key);
+            given.stand_in_for_unseen(&self.layout, &mut drawn);
             let position = |row: usize, column: usize, u: f64| problems[row].limits[column].position(u);
             let columns = &self.columns;
             let modelled = columns.decoded(&[drawn], &self.layout, self.tails(), key, &position)?;
@@ -122,7 +122,7 @@ impl EchoFlow {
             tables,
             cells: given.missing_cells,
             rows: given.open_rows,
-            poor,
+            poor: (0..rows).filter(|&row| poor[row]).collect(),
         })
     }
 
@@ -267,6 +267,24 @@ impl Given {
             problem.head = problem.head.max(column + 1);
         }
         self
+    }
+
+    /// Puts any cell in the place of known values that no cell of a law stands for, so that rows can be decoded; the table
+    /// keeps the values.
+    fn stand_in_for_unseen(&self, layout: &Layout, rows: &mut MixedRows) {
+        let any = Place {
+            cell: Some(0),
+            low: 0.5,
+            high: 0.5,
+            log_measure: 0.0,
+        };
+        for (row, problem) in self.problems.iter().enumerate() {
+            for (j, limit) in problem.limits.iter().enumerate() {
+                if matches!(limit, Limit::Value(Place { cell: None, .. })) {
+                    layout.set_place(rows, row, j, &any);
+                }
+            }
+        }
     }
 
     fn draws_in_head(&self, row: usize) -> bool {
