@@ -50,13 +50,10 @@ pub(super) fn by_chunks(
     })
 }
 
-/// Refuses a table that shares no column with the model.
+/// Refuses a table that shares no column with the model. Of context columns that it lacks the model has its own to say.
 pub(super) fn refuse_stranger(model: &EchoFlow, table: &Table, path: &Path) -> Result<()> {
-    if model
-        .column_names()
-        .iter()
-        .any(|name| table.column_index(name).is_ok())
-    {
+    let shared = |name: &String| table.column_index(name).is_ok();
+    if model.context_schema().is_some() || model.column_names().iter().any(shared) {
         return Ok(());
     }
     bail!(
@@ -86,7 +83,7 @@ pub(super) fn told(table: &Table, completed: &Completed, verb: &str) -> String {
     }
     let rows = count(table.num_rows(), "row");
     if completed.cells == 0 {
-        return format!("no cell was empty: all {rows} are as they were");
+        return format!("no cell of {rows} was empty, so nothing was drawn");
     }
     let mut text = format!(
         "{verb} {} in {} of {rows}",

@@ -126,12 +126,23 @@ impl EchoFlow {
                 })
             })
             .collect();
+        // what derived columns that are known say of the cell
+        let told_of = |limit: &Limit, cell: usize| match limit {
+            Limit::Free => 1.0,
+            Limit::Value(place) => f64::from(u8::from(place.cell == Some(cell as u32))),
+            Limit::Within(within) => within.set.cells.get(cell).copied().unwrap_or(0.0),
+        };
+        let shares: Vec<f64> = given
+            .problems
+            .iter()
+            .flat_map(|problem| (0..cells).map(move |cell| told_of(&problem.limits[at], cell)))
+            .collect();
         let mut log = vec![f64::NEG_INFINITY; rows * cells];
         given
             .with_problems(problems)
             .weigh(self, 1, key, &mut |index, _, weighed: &[Weighed], _| {
                 for (&row, weighed) in index.iter().zip(weighed) {
-                    log[row] = weighed.log_mean;
+                    log[row] = weighed.log_mean + shares[row].ln();
                 }
                 Ok(())
             })?;
