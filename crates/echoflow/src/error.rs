@@ -149,7 +149,7 @@ pub enum Error {
         column: String,
     },
     /// A condition that no row of the model meets.
-    #[error("no row of the model meets \"{condition}\": {because}")]
+    #[error("no row of the model meets {condition}: {because}")]
     Impossible {
         /// The condition.
         condition: String,
@@ -158,7 +158,7 @@ pub enum Error {
     },
     /// A condition so rare that its draws would be poor.
     #[error(
-        "rows that meet \"{condition}\" are too rare under the model to draw well: its probability is about {probability:.2e}, \
+        "rows that meet {condition} are too rare under the model to draw well: its probability is about {probability:.2e}, \
          and {draws} weighted draws are worth only {effective:.0} (at least 5 % of them and 100 are asked for); widen the \
          condition, or take the draws as they are with --allow-poor (with_poor_draws in the library){advice}"
     )]
@@ -186,7 +186,7 @@ pub enum Error {
     },
     /// A condition that none of many draws met.
     #[error(
-        "none of {draws} weighted draws meets \"{condition}\", so it is impossible or very rare under the model (below about \
+        "none of {draws} weighted draws meets {condition}, so it is impossible or very rare under the model (below about \
          {:.1e}); widen the condition{advice}", 3.0 / *draws as f64
     )]
     NeverMet {

@@ -58,7 +58,7 @@ pub(super) fn run(args: &AskProbability) -> Result<ExitCode> {
         })??
     };
     if let Some(Error::Impossible { condition, because }) = why_not {
-        note(&format!("no row of the model meets \"{condition}\": {because}"));
+        note(&format!("no row of the model meets {condition}: {because}"));
     }
     to_stdout(|out| match args.json {
         true => {
