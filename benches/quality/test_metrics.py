@@ -8,6 +8,8 @@ import pandas as pd
 
 import c2st
 import fidelity
+import impute
+import impute_laws
 import privacy
 import tables
 import utility
@@ -81,6 +83,73 @@ class Metrics(unittest.TestCase):
         self.assertEqual(privacy.membership_auc(np.array([1.0, 0.0]), np.array([1.0, 0.0])), 0.5)
         self.assertEqual(privacy.membership_auc(np.array([1.0]), np.array([0.0, 2.0, 1.0])), 0.5)
         self.assertEqual(privacy.membership_auc(np.array([-np.inf]), np.array([0.0])), 0)
+
+
+def with_cells(rows, seed):
+    """A table on grids whose columns follow from one normal number, and a share of its cells to remove."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=rows)
+    table = pd.DataFrame({
+        "n": np.round(5 * (z + 0.3 * rng.normal(size=rows))),
+        "x": np.round(np.exp(0.5 * z + 0.2 * rng.normal(size=rows)), 1),
+        "level": np.array(["low", "mid", "high"])[np.digitize(z + 0.3 * rng.normal(size=rows), [-0.5, 0.5])],
+    })
+    removed = rng.random(table.shape) < 0.2
+    row, column = np.nonzero(removed)
+    cells = pd.DataFrame({"row": row, "column": table.columns[column]})
+    cells["kind"] = np.where(cells["column"] == "level", "category", "number")
+    cells["step"] = cells["column"].map({"n": 1.0, "x": 0.1, "level": 1.0})
+    return table, cells
+
+
+class Imputation(unittest.TestCase):
+    STEPS = {"n": 1.0, "x": 0.1}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.train, _ = with_cells(4_000, 1)
+        cls.test, cls.cells = with_cells(400, 2)
+        cls.frame = impute.Frame(cls.train, cls.STEPS)
+        cls.holed = impute.without(cls.test, cls.cells)
+        cls.scale = {name: cls.train[name].std() for name in ("n", "x")}
+
+    def test_every_part_of_every_law_has_mass_one(self):
+        values = {"n": np.arange(-200.0, 201.0), "x": np.round(np.arange(-500, 1000) * 0.1, 1), "level": ["low", "mid", "high"]}
+        for method in impute.methods(0).values():
+            method.fit(self.frame, self.train).start(self.holed)
+            for name, row in (("n", 3), ("x", 5), ("level", 7)):
+                row = np.flatnonzero(self.holed[name].isna())[row]
+                rows = np.full(len(values[name]), row)
+                for setting in method.settings():
+                    own = method.parts(name, rows, np.array(values[name], dtype=object if name == "level" else float), setting)
+                    whole = np.hstack([own, self.frame.parts(name, values[name])]).sum(axis=0)
+                    # Cauchy laws reach beyond the values; labels keep a share for those never seen
+                    self.assertTrue(np.all(np.abs(whole - 1) < 0.02), (type(method), name, setting, whole))
+
+    def test_what_other_columns_tell_is_used(self):
+        found = {}
+        for name, method in impute.methods(0).items():
+            cells = impute.tuned(method, self.frame, self.train, self.test, self.cells, self.STEPS, 0)
+            found[name] = impute.summary(name, cells, self.test, self.cells, self.scale)
+        for name in ("neighbours", "chained", "chained_scores"):
+            self.assertLess(found[name]["rmse"], 0.7 * found["marginal"]["rmse"], name)
+            self.assertGreater(found[name]["score"], found["marginal"]["score"] + 0.3, name)
+            self.assertGreater(found[name]["accuracy"], found["marginal"]["accuracy"] + 0.1, name)
+
+    def test_a_gaussian_is_scored_by_its_own_law(self):
+        x = np.array([-3.0, 0.0, 9.0])
+        law = impute_laws.gaussian(x, 1.0, 2.0, None)
+        self.assertTrue(np.allclose(law, np.exp(-0.5 * ((x - 1) / 2) ** 2) / (2 * np.sqrt(2 * np.pi))))
+        # a narrow step has the density times its width, far out too
+        self.assertTrue(np.allclose(impute_laws.gaussian(x, 1.0, 0.5, 1e-4), 1e-4 * impute_laws.gaussian(x, 1.0, 0.5, None)))
+        self.assertAlmostEqual(impute_laws.cauchy(np.arange(-5e4, 5e4), 0.3, 2.0, 1.0).sum(), 1, places=4)
+
+    def test_normal_scores_invert_on_the_grid(self):
+        law = self.frame.laws["x"]
+        inner = law.values[5:-5]
+        self.assertTrue(np.allclose(np.round(law.value(law.score(inner)), 1), inner))
+        low, high = law.score_edges(law.values)
+        self.assertTrue(np.isneginf(low[0]) and np.isposinf(high[-1]) and np.all(low < high))
 
 
 if __name__ == "__main__":

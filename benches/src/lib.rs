@@ -2,6 +2,7 @@
 //! clocks; tables to fit and plain models of tables to compare with.
 
 pub mod breadth;
+pub mod conditions;
 pub mod copula;
 pub mod data;
 pub mod model;

@@ -1,4 +1,4 @@
-//! The repository's own chores: `cargo xtask ci`, `bench-peers`, `bench-quality`, `deps`, `docs`, `e2e`, `laws`.
+//! The repository's own chores: `cargo xtask ci`, `bench-conditions`, `bench-peers`, `bench-quality`, `deps`, `docs`, `e2e`, `laws`.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,16 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use xshell::Shell;
 
+mod bench_conditions;
 mod bench_peers;
 mod bench_quality;
 mod ci;
 mod deps;
 mod e2e;
+mod folder;
 mod json_lines;
 mod laws;
+mod programs;
 mod venv;
 
 /// Chores of the EchoFlow repository.
@@ -32,6 +35,9 @@ enum Chore {
         #[arg(long)]
         skip_tests: bool,
     },
+    /// Ask models for rows under conditions, for probabilities and for missing cells; hold the answers against what is
+    /// known.
+    BenchConditions(bench_conditions::Options),
     /// Measure our flows beside those of Python libraries, one after the other on this machine; print the ratios.
     BenchPeers(bench_peers::Options),
     /// Fit every table of a folder, draw from the model and judge what it drew; print what came out.
@@ -56,6 +62,7 @@ fn main() -> Result<()> {
     sh.change_dir(repository()?);
     match chore {
         Chore::Ci { skip_tests } => ci::run(&sh, skip_tests),
+        Chore::BenchConditions(options) => bench_conditions::run(&sh, &options),
         Chore::BenchPeers(options) => bench_peers::run(&sh, &options),
         Chore::BenchQuality(options) => bench_quality::run(&sh, &options),
         Chore::Deps => deps::run(&sh),

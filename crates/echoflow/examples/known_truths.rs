@@ -21,7 +21,11 @@ fn main() -> Result<(), Error> {
         );
         for kind in [ModelKind::Chain, ModelKind::Maf, ModelKind::Rnvp, ModelKind::Nsf] {
             let started = Instant::now();
-            let model = EchoFlow::builder().model(kind).any_order(false).seed(7).fit(&train)?;
+            let model = EchoFlow::builder()
+                .model(kind)
+                .any_order(false)
+                .seed(7)
+                .fit(&train)?;
             let seconds = started.elapsed().as_secs_f64();
             let (mean, _) = model.log_prob(&held_out.to_table()?)?.mean();
             print!(" {mean:.4} | {seconds:.0} |");

@@ -111,7 +111,13 @@ fn main() -> Outcome {
     let truth = mean(&Demo::Spiral.log_density(&rest));
     let copula = GaussianCopula::fit(&rows);
     let baseline = mean(&new.iter().map(|row| copula.log_density(*row)).collect::<Vec<_>>());
-    let fit = |kind| EchoFlow::builder().model(kind).any_order(false).seed(7).fit(&train);
+    let fit = |kind| {
+        EchoFlow::builder()
+            .model(kind)
+            .any_order(false)
+            .seed(7)
+            .fit(&train)
+    };
     let flows = [fit(ModelKind::Maf)?, fit(ModelKind::Nsf)?];
     let mut scores = Vec::new();
     for flow in &flows {

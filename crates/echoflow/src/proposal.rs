@@ -22,7 +22,7 @@ use crate::table_density::TableDensity;
 
 /// Rows drawn to learn from, for each that the model learned from, and their least and greatest number.
 const ROWS_A_ROW: usize = 12;
-const FEWEST_ROWS: usize = 24_000;
+const FEWEST_ROWS: usize = 12_000;
 const MOST_ROWS: usize = 120_000;
 /// Residual blocks: a second one halves the speed of draws and brings them hardly nearer to the model.
 const BLOCKS: usize = 1;
@@ -148,7 +148,7 @@ impl Proposal {
     ) -> Result<Option<Self>, Error> {
         // more than any file of these sizes holds: before the layers of such a network are laid out
         let weights = (story.hidden as f64).powi(2) * story.blocks.max(1) as f64;
-        if weights > count as f64 + 1e6 || story.hidden > count {
+        if weights > count as f64 + 1e6 || story.hidden > count || story.hidden == 0 || story.blocks > count {
             return Ok(None);
         }
         let net = network(layout, story.hidden, story.blocks, story.components)?;

@@ -136,7 +136,7 @@ proptest! {
                 }
             }
             Err(Error::Poor { probability, .. }) => prop_assert!(probability < 0.2, "{}", probability),
-            Err(Error::Impossible { .. }) => prop_assert!(share(&condition) < 1e-3),
+            Err(Error::Impossible { .. } | Error::NeverMet { .. }) => prop_assert!(share(&condition) < 1e-3),
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         }
     }
@@ -579,4 +579,69 @@ fn odd_rows_among_many_are_ranked_as_by_the_truth() {
     };
     let (ours, best) = (area(&scores), area(&truth));
     assert!(best > 0.9 && ours > best - 0.03, "{ours} {best}");
+}
+
+/// What meets one or the other counts once, whichever columns come first; what is and is not adds up to 1.
+#[test]
+fn cases_that_overlap_count_once() {
+    let ask = |text: &str| {
+        let condition: Condition = text.parse().unwrap();
+        MODEL.probability(&condition, None, &mut rng(5)).unwrap()
+    };
+    for (a, b) in [
+        ("wage > 1700", "sex = Female"),
+        ("sex = Female", "wage > 1700"),
+        ("town = Ayr", "age < 30"),
+        ("extra < `age`", "sex = Female"),
+    ] {
+        let (or, and) = (ask(&format!("{a} or {b}")), ask(&format!("{a} and {b}")));
+        let (one, other) = (ask(a), ask(b));
+        let error = [or, and, one, other]
+            .iter()
+            .map(|p| p.standard_error.powi(2))
+            .sum::<f64>()
+            .sqrt();
+        assert_abs_diff_eq!(
+            or.value,
+            one.value + other.value - and.value,
+            epsilon = 4.5 * error + 1e-3
+        );
+    }
+    for (a, b) in [
+        ("age is missing", "age is not missing"),
+        ("weight > 62", "weight <= 62"),
+        ("wage = 1500", "wage != 1500"),
+    ] {
+        let (one, other) = (ask(a), ask(b));
+        let error = 4.5 * one.standard_error.hypot(other.standard_error);
+        assert_abs_diff_eq!(one.value + other.value, 1.0, epsilon = error + 3e-3);
+    }
+    // an exact value of a number has no part in a probability
+    let exact = ask("weight = 61.5 or sex = Female");
+    assert_abs_diff_eq!(exact.value, ask("sex = Female").value, epsilon = 1e-9);
+    let value = column("weight").equals(61.5);
+    let given = column("wage").at_least(1500);
+    assert_eq!(
+        MODEL
+            .probability(&value, Some(&given), &mut rng(1))
+            .unwrap()
+            .value,
+        0.0
+    );
+    let town = column("town").equals("Ayr");
+    let p = MODEL.probability(&town, Some(&value), &mut rng(1)).unwrap();
+    assert!(p.value > 0.0 && p.value < 1.0);
+}
+
+/// A sum that is known and all its terms but one settle the term.
+#[test]
+fn sums_are_solved() {
+    let given = read("extra,total,wage\n,2000,1900\n150,1750,\n");
+    let completed = MODEL.complete(&given, 2, &mut rng(1)).unwrap();
+    for table in &completed.tables {
+        let cell = |row: usize, name: &str| table.value(row, table.column_index(name).unwrap());
+        assert_eq!(cell(0, "extra"), Value::Number(100.0));
+        assert_eq!(cell(1, "wage"), Value::Number(1600.0));
+        assert_eq!(cell(1, "total"), Value::Number(1750.0));
+    }
 }

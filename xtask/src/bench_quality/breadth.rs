@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use xshell::Shell;
 
 use super::Options;
-use super::folder::{Table, tables_of};
-use super::programs::{Programs, text};
 use super::run::object;
+use crate::folder::{Table, tables_of};
+use crate::programs::{Programs, text};
 
 /// As `tables breadth` calls them.
 const NAMES: [&str; 5] = ["wide", "small", "long", "levels", "missing"];
@@ -22,7 +22,7 @@ pub(super) fn run(
     let folder = sh.create_dir(programs.folder.join("breadth"))?;
     for name in NAMES {
         if options.tables.is_empty() || options.tables.iter().any(|asked| asked == name) {
-            let command = programs.tables(sh).args(["breadth", name, "--folder"]);
+            let command = programs.bench(sh, "tables").args(["breadth", name, "--folder"]);
             command.arg(&folder).run()?;
         }
     }
@@ -52,7 +52,7 @@ fn fit_and_compare(
     fit.extend(options.fit_args());
     let took = programs.echoflow(sh, "fit", &fit)?;
     let compare = ["compare", "--model", model, "--train", train, "--test", test];
-    let compared = object(&programs.tables(sh).args(compare).read()?)?;
+    let compared = object(&programs.bench(sh, "tables").args(compare).read()?)?;
     if let Value::Object(line) = &mut line {
         line.extend(took);
         line.extend(compared);

@@ -12,13 +12,11 @@ use clap::Args;
 use serde_json::Value;
 use xshell::Shell;
 
+use crate::folder::{Table, tables_of};
 use crate::json_lines::{Lines, read_lines};
-use folder::{Table, tables_of};
-use programs::Programs;
+use crate::programs::Programs;
 
 mod breadth;
-mod folder;
-mod programs;
 mod report;
 mod run;
 
@@ -84,7 +82,7 @@ pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
     let mut failed = Vec::new();
     if options.report.is_empty() {
         ensure!(options.seeds > 0, "--seeds 0 fits nothing");
-        let programs = Programs::build(sh, options.threads)?;
+        let programs = Programs::build(sh, options.threads, "bench-quality", &["tables"])?;
         let out = options
             .out
             .clone()

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use xshell::Shell;
 
 use super::Options;
-use super::folder::Table;
-use super::programs::{Programs, text};
+use crate::folder::Table;
 use crate::json_lines::joined;
+use crate::programs::{Programs, text};
 
 /// Runs every table with every seed.
 pub(super) fn run(
@@ -51,7 +51,7 @@ fn split(sh: &Shell, programs: &Programs, table: &Table, seed: u64) -> Result<Ta
     let folder = sh.create_dir(programs.folder.join("validate"))?;
     let file = |part: &str| folder.join(format!("{}.{part}.csv", table.file_name()));
     let (train, test) = (file("train"), file("test"));
-    let command = programs.tables(sh).arg("split").arg(&table.train);
+    let command = programs.bench(sh, "tables").arg("split").arg(&table.train);
     let command = command.arg("--train").arg(&train).arg("--test").arg(&test);
     command.args(["--seed", &seed.to_string()]).run()?;
     Ok(Table {
@@ -123,7 +123,7 @@ fn fit_and_judge(
     programs.echoflow(sh, "score", &["score", model, test, "-o", text(&test_scores)?])?;
 
     let compare = ["compare", "--model", model, "--train", train, "--test", test];
-    add(object(&programs.tables(sh).args(compare).read()?)?);
+    add(object(&programs.bench(sh, "tables").args(compare).read()?)?);
     let scorer = programs
         .scorer(sh, python)
         .args([

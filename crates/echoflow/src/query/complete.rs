@@ -1,5 +1,7 @@
 //! Rows of which some cells are known: completed, imputed, scored.
 
+use std::collections::HashMap;
+
 use ef_density::mixed::{Layout, MixedRows, Scores};
 use ef_density::{Key, Place};
 use ef_tabular::condition::ValueSet;
@@ -198,11 +200,13 @@ impl Given {
         let known_only: Vec<Limit> = own
             .iter()
             .zip(model.laws())
-            .map(|(column, law)| match missing {
-                true => Limit::Free,
-                false => Limit::within(law, &ValueSet::known(column.kind), model.tails()),
+            .map(|(column, law)| match (missing, Limit::open(law)) {
+                (_, Limit::Certain) => Limit::Certain,
+                (true, open) => open,
+                (false, _) => Limit::within(law, &ValueSet::known(column.kind), model.tails()),
             })
             .collect();
+        let solved = solved(model, &conformed)?;
         let (mut problems, mut missing_cells, mut open_rows) = (Vec::with_capacity(rows), 0, 0);
         for row in 0..rows {
             let mut limits: Vec<Limit> = Vec::with_capacity(own.len());
@@ -229,6 +233,9 @@ impl Given {
                             leading.push(j);
                         }
                     }
+                }
+                if let Some(place) = solved.get(&(row, j)) {
+                    limit = Limit::Value(*place);
                 }
                 limits.push(limit);
             }
@@ -375,6 +382,53 @@ impl Given {
         }
         Ok(())
     }
+}
+
+/// Cells that a known sum and all its other terms settle, by row and modelled column. A sum is linear in each term, so two
+/// of its values say which term gives the third.
+fn solved(model: &EchoFlow, conformed: &Table) -> Result<HashMap<(usize, usize), Place>, Error> {
+    let mut all = HashMap::new();
+    let schema = model.full_schema();
+    for (dependency, ..) in model.derived_columns() {
+        let sources = dependency.sources();
+        let lacks = |name: &str| conformed.column_index(name).is_err();
+        if sources.len() < 2 || lacks(dependency.derived()) || sources.iter().any(|name| lacks(name)) {
+            continue;
+        }
+        let derived = conformed.column_index(dependency.derived())?;
+        for source in &sources {
+            let (Some(j), Some(column)) = (model.schema().index(source), schema.column(source)) else {
+                continue;
+            };
+            let with = |values: &[Value<'_>]| -> Result<Vec<Option<f64>>, Error> {
+                let table = conformed.with_replaced(column, values)?;
+                let sums = dependency.derive(&table)?.into_iter().map(|value| match value {
+                    Some(Value::Number(x)) => Some(x),
+                    _ => None,
+                });
+                Ok(sums.collect())
+            };
+            let rows = conformed.num_rows();
+            let at = conformed.column_index(source)?;
+            let zero = with(&vec![Value::Number(0.0); rows])?;
+            let one = with(&vec![Value::Number(1.0); rows])?;
+            for row in 0..rows {
+                let (Value::Missing, Value::Number(sum), Some(zero), Some(one)) = (
+                    conformed.value(row, at),
+                    conformed.value(row, derived),
+                    zero[row],
+                    one[row],
+                ) else {
+                    continue;
+                };
+                let place = Law(&model.laws()[j]).place_of(Value::Number((sum - zero) / (one - zero)));
+                if place.cell.is_some() {
+                    all.insert((row, j), place);
+                }
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn value_ref(table: &Table, row: usize) -> (&Table, usize) {

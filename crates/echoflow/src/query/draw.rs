@@ -98,7 +98,7 @@ impl EchoFlow {
     ) -> Result<Drawn, Error> {
         self.check_no_context()?;
         let key = Key::new(rng.next_u64()).purpose("sample where");
-        let question = Question::new(self, condition)?;
+        let question = Question::new(self, condition, self.tails())?;
         let plan = self.plan(&question, key)?;
         let share = plan.weighed.effective / plan.draws as f64;
         let poor = share < POOR_SHARE || plan.weighed.effective < POOR_DRAWS;
@@ -106,7 +106,7 @@ impl EchoFlow {
             return Err(self.poor(condition, &plan));
         }
         let wanted = (rows as f64 / share).min(rows as f64 * MOST_DRAWS_A_ROW);
-        let total = (wanted.ceil() as usize).max(PILOT);
+        let total = (wanted.ceil() as usize).max(plan.draws);
         let batches = total.div_ceil(BATCH).max(1);
         let (mut heads, mut cases, mut members) = (Vec::new(), Vec::new(), Vec::new());
         let (mut draws, mut effective) = (0, 0.0);
@@ -127,6 +127,18 @@ impl EchoFlow {
             cases.extend(chosen.iter().map(|&at| pool.cases[at]));
             members.extend(chosen.iter().map(|&at| pool.members[at]));
         }
+        if (effective < POOR_SHARE * draws as f64 || effective < POOR_DRAWS) && !self.allow_poor {
+            let plan = Plan {
+                draws,
+                weighed: Weighed {
+                    log_mean: mean.ln(),
+                    effective,
+                    relative_error: 0.0,
+                },
+                ..plan
+            };
+            return Err(self.poor(condition, &plan));
+        }
         let table = self.settled(joined(heads), &question.cases, &cases, &members, key)?;
         let table = self.only_meeting(condition, table, &question, &plan, key)?;
         Ok(Drawn {
@@ -137,7 +149,7 @@ impl EchoFlow {
                 effective,
                 probability: mean,
                 standard_error: variance.sqrt(),
-                density: question.has_density(self),
+                density: question.densities() > 0,
                 proposal: match plan.proposing {
                     Proposing::Own => "own",
                     Proposing::Both => "any-order",
@@ -188,7 +200,7 @@ impl EchoFlow {
                 .any(|l| matches!(l, super::limit::Limit::Value(_)))
         };
         if !engine.knows_values()
-            && question.has_density(self)
+            && question.densities() > 0
             && question.cases.iter().any(|c| known(&c.problem))
         {
             return Err(Error::CannotAnswer {

@@ -11,6 +11,8 @@ use ef_tabular::condition::ValueSet;
 pub(crate) enum Limit {
     /// Nothing.
     Free,
+    /// That there is only one cell.
+    Certain,
     /// Its value.
     Value(Place),
     /// That it lies in a set.
@@ -56,6 +58,20 @@ impl Within {
         self.set.ranks.is_empty() && self.set.cells.iter().skip(first).all(|share| *share <= 0.0)
     }
 
+    /// `ln` of the share of a cell, or of the ranks of the continuous one, that lies in the set.
+    pub(crate) fn log_share(&self, law: &ColumnLaw, cell: u32) -> f64 {
+        match law.is_continuous() && cell == 0 {
+            true => self
+                .set
+                .ranks
+                .iter()
+                .map(|(low, high)| high - low)
+                .sum::<f64>()
+                .ln(),
+            false => self.set.cells[cell as usize].ln(),
+        }
+    }
+
     /// Whether it leaves nothing of the law out that is ever drawn.
     fn is_whole(&self, law: &ColumnLaw, tails: bool) -> bool {
         let all = Self::new(law, &ValueSet::all(kind_of(law)), tails);
@@ -85,6 +101,14 @@ fn kind_of(law: &ColumnLaw) -> ef_tabular::Kind {
 }
 
 impl Limit {
+    /// What is known of a column of which nothing else is: little, or that it has one cell.
+    pub(crate) fn open(law: &ColumnLaw) -> Self {
+        match law.cells() == 1 && !law.is_continuous() {
+            true => Self::Certain,
+            false => Self::Free,
+        }
+    }
+
     /// A set as a limit: nothing if it leaves nothing out.
     pub(crate) fn within(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Self {
         let within = Within::new(law, set, tails);
@@ -98,7 +122,7 @@ impl Limit {
     /// What a walk does with the column where it is drawn (or replayed) if it is not known.
     pub(crate) fn step(&self, replay: bool) -> Step<'_> {
         let set = match self {
-            Self::Value(_) => return Step::Keep,
+            Self::Value(_) | Self::Certain => return Step::Keep,
             Self::Free => None,
             Self::Within(within) => Some(&within.set),
         };
@@ -117,7 +141,7 @@ impl Limit {
     }
 
     fn is_free(&self) -> bool {
-        matches!(self, Self::Free)
+        matches!(self, Self::Free | Self::Certain)
     }
 }
 
@@ -160,7 +184,7 @@ impl Problem {
         self.limits.iter().zip(laws).all(|(limit, law)| match limit {
             Limit::Within(within) => !within.is_empty(law),
             Limit::Value(place) => place.cell.is_some() || place.log_measure > f64::NEG_INFINITY,
-            Limit::Free => true,
+            Limit::Free | Limit::Certain => true,
         })
     }
 
@@ -168,7 +192,7 @@ impl Problem {
     pub(crate) fn draws_in_head(&self) -> bool {
         self.limits[..self.head]
             .iter()
-            .any(|limit| !matches!(limit, Limit::Value(_)))
+            .any(|limit| !matches!(limit, Limit::Value(_) | Limit::Certain))
     }
 
     /// Writes known values to a row.
@@ -189,7 +213,7 @@ impl Problem {
         law_is_continuous: impl Fn(usize) -> bool,
     ) -> bool {
         self.limits.iter().enumerate().all(|(j, limit)| match limit {
-            Limit::Free => true,
+            Limit::Free | Limit::Certain => true,
             Limit::Value(place) => {
                 let (cell, rank) = layout.cell_and_rank(rows, row, j);
                 let ranked = law_is_continuous(j) && cell == 0;

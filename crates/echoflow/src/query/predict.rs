@@ -11,6 +11,8 @@ use crate::model::EchoFlow;
 
 /// Draws a row where a column's values are drawn.
 const DRAWS: usize = 256;
+/// Draws a row and cell, where other cells are missing.
+const CELL_DRAWS: usize = 128;
 /// A column of at most this many cells is asked cell by cell.
 const MOST_CELLS: usize = 64;
 /// Which quantiles of a number are told.
@@ -128,7 +130,7 @@ impl EchoFlow {
             .collect();
         // what derived columns that are known say of the cell
         let told_of = |limit: &Limit, cell: usize| match limit {
-            Limit::Free => 1.0,
+            Limit::Free | Limit::Certain => 1.0,
             Limit::Value(place) => f64::from(u8::from(place.cell == Some(cell as u32))),
             Limit::Within(within) => within.set.cells.get(cell).copied().unwrap_or(0.0),
         };
@@ -138,14 +140,17 @@ impl EchoFlow {
             .flat_map(|problem| (0..cells).map(move |cell| told_of(&problem.limits[at], cell)))
             .collect();
         let mut log = vec![f64::NEG_INFINITY; rows * cells];
-        given
-            .with_problems(problems)
-            .weigh(self, 1, key, &mut |index, _, weighed: &[Weighed], _| {
+        given.with_problems(problems).weigh(
+            self,
+            CELL_DRAWS,
+            key,
+            &mut |index, _, weighed: &[Weighed], _| {
                 for (&row, weighed) in index.iter().zip(weighed) {
                     log[row] = weighed.log_mean + shares[row].ln();
                 }
                 Ok(())
-            })?;
+            },
+        )?;
         let rows: Vec<Vec<(Value<'_>, f64)>> = log
             .chunks(cells)
             .map(|log| {

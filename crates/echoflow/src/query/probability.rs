@@ -5,7 +5,7 @@ use ef_tabular::condition::Condition;
 use rand::Rng;
 use serde::Serialize;
 
-use super::particles::Weighed;
+use super::particles::{Engine, Weighed};
 use super::question::Question;
 use crate::error::Error;
 use crate::model::EchoFlow;
@@ -58,36 +58,41 @@ impl EchoFlow {
         self.check_no_context()?;
         let key = Key::new(rng.next_u64()).purpose("probability");
         let Some(given) = given else {
-            return match Question::new(self, condition) {
+            return match Question::new(self, condition, true) {
                 Err(Error::Impossible { .. }) => Ok(IMPOSSIBLE),
                 question => {
                     let question = question?;
-                    if question.has_density(self) {
+                    if question.densities() > 0 {
                         return Ok(IMPOSSIBLE);
                     }
                     let (weighed, draws) = self.mean(&question, key)?;
                     let value = weighed.log_mean.exp();
+                    // of none that counts, as much is known as of the first to come
+                    let error = match value > 0.0 {
+                        true => value * weighed.relative_error,
+                        false => 1.0 / draws as f64,
+                    };
                     Ok(Probability {
                         value: value.min(1.0),
-                        standard_error: value * weighed.relative_error,
+                        standard_error: error,
                         draws,
                         effective: weighed.effective,
                     })
                 }
             };
         };
-        let whole = Question::new(self, given)?;
+        let whole = Question::new(self, given, true)?;
         let (below, draws) = self.mean(&whole, key.purpose("given"))?;
         if below.effective == 0.0 {
             let plan = self.plan(&whole, key)?;
             return Err(self.poor(given, &plan));
         }
         let both = given.clone().and(condition.clone());
-        let question = match Question::new(self, &both) {
+        let question = match Question::new(self, &both, true) {
             Err(Error::Impossible { .. }) => return Ok(IMPOSSIBLE),
             question => question?,
         };
-        if question.has_density(self) && !whole.has_density(self) {
+        if question.densities() > whole.densities() {
             return Ok(IMPOSSIBLE);
         }
         let (above, more) = self.mean(&question, key.purpose("both"))?;
@@ -103,7 +108,8 @@ impl EchoFlow {
 
     fn mean(&self, question: &Question, key: Key) -> Result<(Weighed, usize), Error> {
         let plan = self.plan(question, key)?;
-        if plan.weighed.relative_error == 0.0 && plan.weighed.effective > 0.0 {
+        let exact = Engine::new(self).is_exact() && question.is_plain();
+        if exact && plan.weighed.relative_error == 0.0 && plan.weighed.effective > 0.0 {
             return Ok((plan.weighed, plan.draws));
         }
         let mut weights = Vec::new();
@@ -115,7 +121,11 @@ impl EchoFlow {
                 let pool = self.pool(question, &plan, left, key.index(weights.len() as u64))?;
                 weights.extend(pool.log_weights);
             }
-            let weighed = Weighed::of(&weights);
+            let mut weighed = Weighed::of(&weights);
+            if !exact {
+                // draws that all count may do so by chance
+                weighed.relative_error = weighed.relative_error.max(1.0 / weights.len() as f64);
+            }
             if (weighed.relative_error <= GOOD && weighed.effective > 0.0) || draws >= MOST_DRAWS {
                 return Ok((weighed, weights.len()));
             }

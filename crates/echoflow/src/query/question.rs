@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ef_density::Place;
 use ef_density::mixed::MixedRows;
 use ef_tabular::condition::{Boxes, Condition, ConditionBox, ValueSet};
 use ef_tabular::{ColumnLaw, Table, Value};
@@ -20,6 +21,8 @@ pub(super) struct Case {
     residual: Option<Condition>,
     /// Derived columns whose sets could not be brought to their sources.
     unresolved: Vec<String>,
+    /// Known values that have densities.
+    densities: usize,
 }
 
 /// A condition as a union of boxes.
@@ -31,12 +34,12 @@ pub(super) struct Question {
 impl Question {
     /// # Errors
     /// A condition that does not fit the columns, that is about context columns, or that no row of the model meets.
-    pub(super) fn new(model: &EchoFlow, condition: &Condition) -> Result<Self, Error> {
+    pub(super) fn new(model: &EchoFlow, condition: &Condition, tails: bool) -> Result<Self, Error> {
         let boxes = condition.boxes(&model.full_schema())?;
-        Self::of_boxes(model, condition, &boxes)
+        Self::of_boxes(model, condition, &boxes, tails)
     }
 
-    fn of_boxes(model: &EchoFlow, condition: &Condition, boxes: &Boxes) -> Result<Self, Error> {
+    fn of_boxes(model: &EchoFlow, condition: &Condition, boxes: &Boxes, tails: bool) -> Result<Self, Error> {
         let context = model.columns.context_names();
         if let Some(name) = condition
             .columns()
@@ -48,10 +51,19 @@ impl Question {
         let mut unknown = Vec::new();
         let mut cases = Vec::new();
         for one in boxes {
-            let case = Case::new(model, one, &mut unknown);
+            let case = Case::new(model, one, tails, &mut unknown);
             if case.problem.is_possible(model.laws()) {
                 cases.push(case);
             }
+        }
+        // beside a case that has a mass, one that gives an exact value of a number has none
+        let least = cases.iter().map(|case: &Case| case.densities).min().unwrap_or(0);
+        cases.retain(|case| case.densities == least);
+        // what belongs to a case before is told by columns that the case before asks for
+        let mut head = 0;
+        for case in &mut cases {
+            head = head.max(case.problem.head);
+            case.problem.head = head;
         }
         if cases.is_empty() {
             unknown.dedup();
@@ -66,20 +78,19 @@ impl Question {
         Ok(Self { cases })
     }
 
-    /// Whether known values have densities, so that the condition has probability 0.
-    pub(super) fn has_density(&self, model: &EchoFlow) -> bool {
-        let exact = |case: &Case| {
-            let limits = case.problem.limits.iter().zip(model.laws());
-            limits
-                .into_iter()
-                .any(|(limit, law)| matches!(limit, Limit::Value(p) if law.is_continuous() && p.cell == Some(0) && p.low == p.high))
-        };
-        self.cases.iter().all(exact)
+    /// How many known values have densities: the condition has a probability if none has.
+    pub(super) fn densities(&self) -> usize {
+        self.cases.first().map_or(0, |case| case.densities)
+    }
+
+    /// Whether weights that are all alike are exact, and not alike by chance.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.cases.as_slice(), [case] if !case.is_checked())
     }
 }
 
 impl Case {
-    fn new(model: &EchoFlow, one: &ConditionBox, unknown: &mut Vec<String>) -> Self {
+    fn new(model: &EchoFlow, one: &ConditionBox, tails: bool, unknown: &mut Vec<String>) -> Self {
         let mut sets = one.sets().clone();
         let all = sets.clone();
         let mut unresolved = Vec::new();
@@ -107,10 +118,10 @@ impl Case {
         let (mut limits, mut leading) = (Vec::new(), Vec::new());
         for (j, (column, law)) in schema.columns.iter().zip(model.laws()).enumerate() {
             let limit = match sets.get(&column.name) {
-                None => Limit::Free,
+                None => Limit::open(law),
                 Some(set) => {
                     unknown.extend(said(&column.name, law, set));
-                    limit_of(law, set, model.tails())
+                    limit_of(law, set, tails)
                 }
             };
             if matches!(limit, Limit::Within(_)) {
@@ -135,7 +146,15 @@ impl Case {
                 checked.extend(dependency.sources().into_iter().map(str::to_owned));
             }
         }
+        let dense = |(limit, law): (&Limit, &ColumnLaw)| matches!(limit, Limit::Value(p) if law.is_continuous() && p.cell == Some(0) && p.low == p.high);
+        let densities = problem
+            .limits
+            .iter()
+            .zip(model.laws())
+            .filter(|both| dense(*both))
+            .count();
         Self {
+            densities,
             problem,
             sets: all,
             residual,
@@ -204,8 +223,15 @@ fn limit_of(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Limit {
         let place = crate::columns::Law(law).place_of(value);
         // places are those of the nearest value on a grid, which may be another
         let drawn = Within::new(law, set, true);
-        if place.cell.is_some() && (law.has_density(value) || !drawn.is_empty(law)) {
+        if law.has_density(value) && drawn.is_empty(law) && place.cell.is_some() {
             return Limit::Value(place);
+        }
+        if let Some(cell) = place.cell.filter(|_| !drawn.is_empty(law)) {
+            // what is never seen has no part in what is drawn: the same measure as that of sets
+            return Limit::Value(Place {
+                log_measure: drawn.log_share(law, cell),
+                ..place
+            });
         }
         return Limit::Within(drawn);
     }
@@ -227,6 +253,11 @@ fn law_of<'a>(model: &'a EchoFlow, name: &str) -> Option<&'a ColumnLaw> {
 fn said(column: &str, law: &ColumnLaw, set: &ValueSet) -> Vec<String> {
     let values: Vec<String> = law.unknown_in(set).iter().map(ToString::to_string).collect();
     match values.is_empty() {
+        true if set.single().is_none() && !set.is_empty() && Within::new(law, set, true).is_empty(law) => {
+            vec![format!(
+                "a list of exact values of {column} has no probability; ask for one value, or for ranges"
+            )]
+        }
         true => Vec::new(),
         false => vec![format!("no training row has {column} = {}", values.join(" or "))],
     }

@@ -1,4 +1,4 @@
-//! The tables of a folder.
+//! The tables of a folder, for the chores that measure models of tables.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,16 @@ use xshell::Shell;
 
 /// A table's two files.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// Path below the folder without the ending, such as `sim/ring`.
-    pub(super) name: String,
-    pub(super) train: PathBuf,
-    pub(super) test: PathBuf,
+    pub(crate) name: String,
+    pub(crate) train: PathBuf,
+    pub(crate) test: PathBuf,
 }
 
 impl Table {
     /// The name as the beginning of a file's name.
-    pub(super) fn file_name(&self) -> String {
+    pub(crate) fn file_name(&self) -> String {
         self.name.replace('/', "-")
     }
 }
@@ -29,7 +29,7 @@ const TEST: &str = ".test.csv";
 ///
 /// # Errors
 /// A name that is not there; a folder without tables, or that cannot be read.
-pub(super) fn tables_of(sh: &Shell, folder: &Path, names: &[String], tested: bool) -> Result<Vec<Table>> {
+pub(crate) fn tables_of(sh: &Shell, folder: &Path, names: &[String], tested: bool) -> Result<Vec<Table>> {
     let mut found = Vec::new();
     search(sh, folder, "", &mut found)?;
     found.retain(|table| !tested || table.test.is_file());
