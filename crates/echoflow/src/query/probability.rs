@@ -39,9 +39,9 @@ impl EchoFlow {
     /// # let table = Demo::Loans.generate(500, 1).to_table()?;
     /// # let model = EchoFlow::builder().epochs(2).fit(&table)?;
     /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-    /// let rich = "income > 60000".parse()?;
-    /// let p = model.probability(&rich, None, &mut rng)?;
-    /// let q = model.probability(&rich.negated(), None, &mut rng)?;
+    /// let high = "rate > 10".parse()?;
+    /// let p = model.probability(&high, None, &mut rng)?;
+    /// let q = model.probability(&high.negated(), None, &mut rng)?;
     /// approx::assert_abs_diff_eq!(p.value + q.value, 1.0, epsilon = 0.05);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
