@@ -293,7 +293,7 @@ fn rare_rows_are_refused_unless_they_are_asked_for() {
     assert!(
         refused
             .err
-            .starts_with("error: rows that meet \"age < `zone` and age > 18\" are too rare under the model")
+            .starts_with("error: rows that meet age < `zone` and age > 18 are too rare under the model")
             && refused.err.contains("--allow-poor"),
         "{}",
         refused.err

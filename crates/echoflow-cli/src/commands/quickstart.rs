@@ -62,7 +62,8 @@ pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
         members: 1,
         context: Vec::new(),
         no_dependencies: false,
-        any_order: true,
+        // the tour asks no question that needs it
+        any_order: false,
         seed,
         epochs: *epochs,
         max_minutes: None,
