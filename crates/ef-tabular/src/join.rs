@@ -116,45 +116,6 @@ impl Table {
             .select(&names)
     }
 
-    /// The table with the rows that are not `kept` replaced by those of `other`, which has the same columns and a row for
-    /// each of them, in order.
-    ///
-    /// # Errors
-    /// A column that `other` lacks, tables whose numbers of rows do not fit, more than 2 GB of text.
-    pub fn with_rows_replaced(&self, kept: &[bool], other: &Self) -> Result<Self, TableError> {
-        let replaced = kept.iter().filter(|kept| !**kept).count();
-        if kept.len() != self.num_rows() || replaced != other.num_rows() {
-            return Err(TableError::LengthMismatch {
-                name: self
-                    .column_names()
-                    .first()
-                    .copied()
-                    .unwrap_or_default()
-                    .to_owned(),
-                expected: replaced,
-                found: other.num_rows(),
-            });
-        }
-        let mut table = self.clone();
-        for (at, column) in self.schema().columns.iter().enumerate() {
-            let theirs = other.column_index(&column.name)?;
-            let mut next = 0;
-            let values: Vec<Value<'_>> = kept
-                .iter()
-                .enumerate()
-                .map(|(row, kept)| match kept {
-                    true => self.value(row, at),
-                    false => {
-                        next += 1;
-                        other.value(next - 1, theirs)
-                    }
-                })
-                .collect();
-            table = table.with_replaced(column, &values)?;
-        }
-        Ok(table)
-    }
-
     fn check_length(&self, other: &Self) -> Result<(), TableError> {
         if self.num_rows() == other.num_rows() {
             return Ok(());

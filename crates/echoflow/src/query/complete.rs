@@ -191,7 +191,7 @@ impl Given {
                 model.columns.context_features(table)?
             }
         };
-        let value = |row: usize, name: &str| match conformed.column_index(name) {
+        let cell = |row: usize, name: &str| match conformed.column_index(name) {
             Ok(at) => conformed.value(row, at),
             Err(_) => Value::Missing,
         };
@@ -213,7 +213,7 @@ impl Given {
             let mut leading = Vec::new();
             let mut open = 0;
             for (j, (column, law)) in own.iter().zip(model.laws()).enumerate() {
-                let value = value(row, &column.name);
+                let value = cell(row, &column.name);
                 if value != Value::Missing {
                     limits.push(Limit::Value(Law(law).place_of(value)));
                     continue;
@@ -221,11 +221,11 @@ impl Given {
                 open += 1;
                 let mut limit = known_only[j].clone();
                 // a derived cell that is known says something about its source
-                for (dependency, ..) in &derived {
-                    let told = value_of(&value_ref(&conformed, row), dependency.derived());
+                for (dependency, told_by, _) in &derived {
+                    let told = cell(row, dependency.derived());
                     if dependency.sources() == [column.name.as_str()] && told != Value::Missing {
-                        let set = set_of(told, &schema, dependency.derived());
-                        if let Some(set) = set.and_then(|set| dependency.preimage(&set, law)) {
+                        let set = ValueSet::only(told_by.kind, told);
+                        if let Some(set) = dependency.preimage(&set, law) {
                             limit = match set.single() {
                                 Some(single) => Limit::Value(Law(law).place_of(single)),
                                 None => Limit::within(law, &set, model.tails()),
@@ -241,7 +241,7 @@ impl Given {
             }
             open += derived
                 .iter()
-                .filter(|(dependency, ..)| value(row, dependency.derived()) == Value::Missing)
+                .filter(|(dependency, ..)| cell(row, dependency.derived()) == Value::Missing)
                 .count();
             (missing_cells, open_rows) = (missing_cells + open, open_rows + usize::from(open > 0));
             problems.push(Problem::new(limits, leading, context.row(row).to_vec()));
@@ -308,8 +308,7 @@ impl Given {
         visit: &mut Visit<'_>,
     ) -> Result<(), Error> {
         let engine = Engine::new(model);
-        let opens = |problem: &Problem| problem.limits.iter().any(|l| matches!(l, Limit::Value(_)));
-        if !engine.knows_values() && self.problems.iter().any(opens) {
+        if !engine.knows_values() && self.problems.iter().any(Problem::has_values) {
             return Err(Error::CannotAnswer {
                 model: model.architecture.model.to_string(),
                 what: "complete rows of which some cells are known",
@@ -329,10 +328,7 @@ impl Given {
             engine.members().max(each),
             Proposing::Own,
             key,
-            &mut |i, p, w| {
-                visit(i, p, w, key)?;
-                Ok(vec![false; i.len()])
-            },
+            &mut |index, particles, weighed| visit(index, particles, weighed, key),
         )?;
         let mut each = FIRST_DRAWS.max(least.next_power_of_two());
         while !hard.is_empty() {
@@ -346,16 +342,10 @@ impl Given {
                 both,
                 key,
                 &mut |index, particles, weighed| {
-                    let poor: Vec<bool> = weighed.iter().map(|w| !last && w.effective < ENOUGH).collect();
-                    again.extend(
-                        index
-                            .iter()
-                            .zip(&poor)
-                            .filter(|(_, poor)| **poor)
-                            .map(|(row, _)| *row),
-                    );
-                    visit(index, particles, weighed, key)?;
-                    Ok(poor)
+                    let poor = |weighed: &Weighed| !last && weighed.effective < ENOUGH;
+                    let rows = index.iter().zip(weighed).filter(|(_, weighed)| poor(weighed));
+                    again.extend(rows.map(|(row, _)| *row));
+                    visit(index, particles, weighed, key)
                 },
             )?;
             hard = again;
@@ -371,7 +361,7 @@ impl Given {
         each: usize,
         proposing: Proposing,
         key: Key,
-        visit: &mut dyn FnMut(&[usize], &super::particles::Particles, &[Weighed]) -> Result<Vec<bool>, Error>,
+        visit: &mut dyn FnMut(&[usize], &super::particles::Particles, &[Weighed]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         for (piece, index) in rows.chunks((BATCH / each).max(1)).enumerate() {
             let problems: Vec<&Problem> = index.iter().map(|&row| &self.problems[row]).collect();
@@ -429,33 +419,6 @@ fn solved(model: &EchoFlow, conformed: &Table) -> Result<HashMap<(usize, usize),
         }
     }
     Ok(all)
-}
-
-fn value_ref(table: &Table, row: usize) -> (&Table, usize) {
-    (table, row)
-}
-
-fn value_of<'a>((table, row): &(&'a Table, usize), name: &str) -> Value<'a> {
-    match table.column_index(name) {
-        Ok(at) => table.value(*row, at),
-        Err(_) => Value::Missing,
-    }
-}
-
-/// The set of one value of a column.
-fn set_of(value: Value<'_>, schema: &ef_tabular::Schema, name: &str) -> Option<ValueSet> {
-    use ef_tabular::condition::NumberRange;
-    let kind = schema.column(name)?.kind;
-    Some(match value {
-        Value::Text(text) => ValueSet::labels([text]),
-        Value::Boolean(flag) => ValueSet::booleans([flag]),
-        Value::Number(x) => ValueSet::ranges(kind, [NumberRange::closed(x, x)]),
-        Value::Date(date) => {
-            let day = f64::from(date.day_number());
-            ValueSet::ranges(kind, [NumberRange::closed(day, day)])
-        }
-        Value::Missing => return None,
-    })
 }
 
 /// What derived columns add to the log-density of rows in which they and all their sources are known.

@@ -193,16 +193,7 @@ impl EchoFlow {
     /// Tries the proposals on a few draws.
     pub(super) fn plan(&self, question: &Question, key: Key) -> Result<Plan, Error> {
         let engine = Engine::new(self);
-        let known = |problem: &Problem| {
-            problem
-                .limits
-                .iter()
-                .any(|l| matches!(l, super::limit::Limit::Value(_)))
-        };
-        if !engine.knows_values()
-            && question.densities() > 0
-            && question.cases.iter().any(|c| known(&c.problem))
-        {
+        if !engine.knows_values() && question.densities() > 0 {
             return Err(Error::CannotAnswer {
                 model: self.architecture.model.to_string(),
                 what: "draw rows given an exact value of a number",
@@ -367,7 +358,16 @@ impl EchoFlow {
                 &members,
                 key,
             )?;
-            table = table.with_rows_replaced(&meets, &again)?;
+            let mut next = 0..;
+            let picks: Vec<(usize, usize)> = meets
+                .iter()
+                .enumerate()
+                .map(|(row, meets)| match meets {
+                    true => (0, row),
+                    false => (1, next.next().unwrap_or_default()),
+                })
+                .collect();
+            table = Table::interleave(&[&table, &again], &picks)?;
         }
         Err(self.poor(condition, plan))
     }

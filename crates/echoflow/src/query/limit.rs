@@ -53,11 +53,6 @@ impl Within {
         }
     }
 
-    pub(crate) fn is_empty(&self, law: &ColumnLaw) -> bool {
-        let first = usize::from(law.is_continuous());
-        self.set.ranks.is_empty() && self.set.cells.iter().skip(first).all(|share| *share <= 0.0)
-    }
-
     /// `ln` of the share of a cell, or of the ranks of the continuous one, that lies in the set.
     pub(crate) fn log_share(&self, law: &ColumnLaw, cell: u32) -> f64 {
         match law.is_continuous() && cell == 0 {
@@ -180,15 +175,20 @@ impl Problem {
     }
 
     /// Whether every set has something in it.
-    pub(crate) fn is_possible(&self, laws: &[ColumnLaw]) -> bool {
-        self.limits.iter().zip(laws).all(|(limit, law)| match limit {
-            Limit::Within(within) => !within.is_empty(law),
+    pub(crate) fn is_possible(&self) -> bool {
+        self.limits.iter().all(|limit| match limit {
+            Limit::Within(within) => !within.set.is_empty(),
             Limit::Value(place) => place.cell.is_some() || place.log_measure > f64::NEG_INFINITY,
             Limit::Free | Limit::Certain => true,
         })
     }
 
-    /// Whether weights are all alike: nothing is drawn in the head, or sets come first and are one.
+    /// Whether any value is known.
+    pub(crate) fn has_values(&self) -> bool {
+        self.limits.iter().any(|limit| matches!(limit, Limit::Value(_)))
+    }
+
+    /// Whether anything is drawn in the head; if not, one draw says all.
     pub(crate) fn draws_in_head(&self) -> bool {
         self.limits[..self.head]
             .iter()

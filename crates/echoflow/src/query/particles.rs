@@ -116,7 +116,7 @@ impl<'a> Engine<'a> {
 
     /// Whether values with a density, and cells at will, can be known: everything a chain or an any-order network knows.
     pub(crate) fn knows_values(&self) -> bool {
-        matches!(self.density, TableDensity::Chain(_)) || self.has_both()
+        self.is_exact() || self.has_both()
     }
 
     /// Whether columns after the last known one need no weight.
@@ -141,21 +141,24 @@ impl<'a> Engine<'a> {
         first: u64,
         key: Key,
     ) -> Particles {
+        let owned = match proposing {
+            Proposing::Own => each,
+            Proposing::Both => (OWN_SHARE * each as f64).ceil() as usize,
+        };
         let parts = over_chunks(problems.len() * each, |range, scratch: &mut MixedScratch<f32>| {
             let batch = Batch {
                 engine: self,
                 problems: range.clone().map(|i| problems[i / each]).collect(),
                 // which draws of a problem are the model's own
-                own: range
-                    .clone()
-                    .map(|i| proposing == Proposing::Own || (((i % each) as f64) < OWN_SHARE * each as f64))
-                    .collect(),
+                own: range.clone().map(|i| i % each < owned).collect(),
                 places: range.clone().map(|i| i % each).collect(),
                 streams: range.map(|i| first + i as u64).collect(),
                 key,
             };
             match (proposing, self.proposal) {
-                (Proposing::Both, Some(proposal)) => batch.both(proposal, share(each), scratch),
+                (Proposing::Both, Some(proposal)) => {
+                    batch.both(proposal, owned as f64 / each as f64, scratch)
+                }
                 _ => batch.own(scratch),
             }
         });
@@ -170,7 +173,7 @@ impl<'a> Engine<'a> {
     /// Draws the columns after the head of rows whose head is drawn, `problems` and `streams` one a row.
     pub(crate) fn finish(
         &self,
-        mut rows: MixedRows,
+        rows: MixedRows,
         problems: &[&Problem],
         members: &[usize],
         key: Key,
@@ -197,8 +200,7 @@ impl<'a> Engine<'a> {
             chains.walk(self.params, &mut own, usize::MAX, walk, &member, scratch);
             own
         });
-        rows = joined(parts);
-        rows
+        joined(parts)
     }
 
     /// How many members take turns.
@@ -208,10 +210,6 @@ impl<'a> Engine<'a> {
             TableDensity::Mixed(_) => 1,
         }
     }
-}
-
-fn share(each: usize) -> f64 {
-    (OWN_SHARE * each as f64).ceil() / each as f64
 }
 
 /// The rows at some positions.
@@ -343,11 +341,7 @@ impl Batch<'_> {
                 return f64::NEG_INFINITY;
             }
             // a flow's own draws never have a known value
-            let knows = matches!(self.engine.density, TableDensity::Chain(_))
-                || !self.problems[i]
-                    .limits
-                    .iter()
-                    .any(|limit| matches!(limit, Limit::Value(_)));
+            let knows = self.engine.is_exact() || !self.problems[i].has_values();
             let own = match knows {
                 true => share.ln() + sums.drawn[i] - sums.mass[i],
                 false => f64::NEG_INFINITY,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ef_density::Place;
 use ef_density::mixed::MixedRows;
-use ef_tabular::condition::{Boxes, Condition, ConditionBox, ValueSet};
+use ef_tabular::condition::{Condition, ConditionBox, ValueSet};
 use ef_tabular::{ColumnLaw, Table, Value};
 
 use super::limit::{Limit, Problem, Within};
@@ -36,10 +36,6 @@ impl Question {
     /// A condition that does not fit the columns, that is about context columns, or that no row of the model meets.
     pub(super) fn new(model: &EchoFlow, condition: &Condition, tails: bool) -> Result<Self, Error> {
         let boxes = condition.boxes(&model.full_schema())?;
-        Self::of_boxes(model, condition, &boxes, tails)
-    }
-
-    fn of_boxes(model: &EchoFlow, condition: &Condition, boxes: &Boxes, tails: bool) -> Result<Self, Error> {
         let context = model.columns.context_names();
         if let Some(name) = condition
             .columns()
@@ -50,9 +46,9 @@ impl Question {
         }
         let mut unknown = Vec::new();
         let mut cases = Vec::new();
-        for one in boxes {
+        for one in &boxes {
             let case = Case::new(model, one, tails, &mut unknown);
-            if case.problem.is_possible(model.laws()) {
+            if case.problem.is_possible() {
                 cases.push(case);
             }
         }
@@ -223,10 +219,10 @@ fn limit_of(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Limit {
         let place = crate::columns::Law(law).place_of(value);
         // places are those of the nearest value on a grid, which may be another
         let drawn = Within::new(law, set, true);
-        if law.has_density(value) && drawn.is_empty(law) && place.cell.is_some() {
+        if law.has_density(value) && drawn.set.is_empty() && place.cell.is_some() {
             return Limit::Value(place);
         }
-        if let Some(cell) = place.cell.filter(|_| !drawn.is_empty(law)) {
+        if let Some(cell) = place.cell.filter(|_| !drawn.set.is_empty()) {
             // what is never seen has no part in what is drawn: the same measure as that of sets
             return Limit::Value(Place {
                 log_measure: drawn.log_share(law, cell),
@@ -253,7 +249,7 @@ fn law_of<'a>(model: &'a EchoFlow, name: &str) -> Option<&'a ColumnLaw> {
 fn said(column: &str, law: &ColumnLaw, set: &ValueSet) -> Vec<String> {
     let values: Vec<String> = law.unknown_in(set).iter().map(ToString::to_string).collect();
     match values.is_empty() {
-        true if set.single().is_none() && !set.is_empty() && Within::new(law, set, true).is_empty(law) => {
+        true if set.single().is_none() && !set.is_empty() && Within::new(law, set, true).set.is_empty() => {
             vec![format!(
                 "a list of exact values of {column} has no probability; ask for one value, or for ranges"
             )]
