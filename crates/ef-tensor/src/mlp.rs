@@ -316,12 +316,10 @@ impl Mlp {
             end..end + n
         };
         // A layer's input is recorded after the slopes that belong to it, if there are any.
-        let span = own(self.output.num_params());
-        let a = tape.pop();
+        let (span, a) = (own(self.output.num_params()), tape.pop());
         self.output.backward(a.view(), gy, &mut grads[span.clone()]);
         let mut g = ws.take(rows, self.config.hidden);
-        self.output.backward_input(&params[span], gy, g.view_mut());
-        self.chain(&mut g, a, tape, ws);
+        self.backward_input(&self.output, &params[span], gy, a, g.view_mut(), tape, ws);
         if self.config.residual {
             for pair in self.hidden.chunks_exact(2).rev() {
                 let (span, mut b) = (own(pair[1].num_params()), tape.pop());
@@ -334,13 +332,12 @@ impl Mlp {
                     ws.give(mask);
                     ws.give(std::mem::replace(&mut b, tape.pop()));
                 }
-                self.chain(&mut gb, b, tape, ws);
+                self.chain(gb.view_mut(), b, tape, ws);
                 let (span, a) = (own(pair[0].num_params()), tape.pop());
                 pair[0].backward(a.view(), gb.view(), &mut grads[span.clone()]);
                 let mut ga = ws.take(rows, self.config.hidden);
-                pair[0].backward_input(&params[span], gb.view(), ga.view_mut());
+                self.backward_input(&pair[0], &params[span], gb.view(), a, ga.view_mut(), tape, ws);
                 ws.give(gb);
-                self.chain(&mut ga, a, tape, ws);
                 g += &ga;
                 ws.give(ga);
             }
@@ -349,8 +346,7 @@ impl Mlp {
                 let (span, a) = (own(layer.num_params()), tape.pop());
                 layer.backward(a.view(), g.view(), &mut grads[span.clone()]);
                 let mut ga = ws.take(rows, self.config.hidden);
-                layer.backward_input(&params[span], g.view(), ga.view_mut());
-                self.chain(&mut ga, a, tape, ws);
+                self.backward_input(layer, &params[span], g.view(), a, ga.view_mut(), tape, ws);
                 ws.give(std::mem::replace(&mut g, ga));
             }
         }
@@ -372,8 +368,34 @@ impl Mlp {
         }
     }
 
+    /// `gh = (g Wᵀ) f'(h)` for a layer that reads `a = f(h)`, which goes back to the workspace.
+    fn backward_input<T: Real>(
+        &self,
+        layer: &Linear,
+        params: &[T],
+        g: ArrayView2<'_, T>,
+        a: Array2<T>,
+        mut gh: ArrayViewMut2<'_, T>,
+        tape: &mut Tape<T>,
+        ws: &mut Workspace<T>,
+    ) {
+        if self.config.activation == Activation::Relu {
+            layer.backward_input_relu(params, g, a.view(), gh);
+            ws.give(a);
+        } else {
+            layer.backward_input(params, g, gh.view_mut());
+            self.chain(gh, a, tape, ws);
+        }
+    }
+
     /// `g <- g f'(h)`, given `a = f(h)`, which goes back to the workspace.
-    fn chain<T: Real>(&self, g: &mut Array2<T>, a: Array2<T>, tape: &mut Tape<T>, ws: &mut Workspace<T>) {
+    fn chain<T: Real>(
+        &self,
+        mut g: ArrayViewMut2<'_, T>,
+        a: Array2<T>,
+        tape: &mut Tape<T>,
+        ws: &mut Workspace<T>,
+    ) {
         let f = self.config.activation;
         let kept = if f.keeps_slope() {
             tape.pop()

@@ -28,9 +28,13 @@ impl<T: Real> Workspace<T> {
         if self.free.len() <= class {
             self.free.resize_with(class + 1, Vec::new);
         }
-        let mut buffer = self.free[class]
-            .pop()
-            .unwrap_or_else(|| Vec::with_capacity(1 << class));
+        let free = &mut self.free[class];
+        // One of the same length, if there is one: of another, a part would have to be filled.
+        let same = free.iter().rposition(|buffer| buffer.len() == len);
+        let mut buffer = match same.or(free.len().checked_sub(1)) {
+            Some(i) => free.remove(i),
+            None => Vec::with_capacity(1 << class),
+        };
         buffer.resize(len, T::zero());
         Array2::from_shape_vec((rows, columns), buffer).expect("the buffer was resized to rows x columns")
     }

@@ -43,6 +43,46 @@ pub trait Lanes<T>: Copy {
     /// None beyond the trait's.
     unsafe fn max(self, b: Self) -> Self;
 
+    /// `self` where `gate` is above 0, else 0.
+    ///
+    /// # Safety
+    /// None beyond the trait's.
+    unsafe fn where_positive(self, gate: Self) -> Self;
+
+    /// Reads `count` numbers, at most `LEN`; the other lanes are 0.
+    ///
+    /// # Safety
+    /// `p` must be valid for reading `count` numbers.
+    #[inline(always)]
+    unsafe fn load_first(p: *const T, count: usize) -> Self
+    where
+        T: Copy + Default,
+    {
+        let mut part = [T::default(); MOST];
+        // SAFETY: the caller's promise; no register has more lanes than `part`.
+        unsafe {
+            p.copy_to_nonoverlapping(part.as_mut_ptr(), count);
+            Self::load(part.as_ptr())
+        }
+    }
+
+    /// Writes the first `count` numbers, at most `LEN`.
+    ///
+    /// # Safety
+    /// `p` must be valid for writing `count` numbers.
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut T, count: usize)
+    where
+        T: Copy + Default,
+    {
+        let mut part = [T::default(); MOST];
+        // SAFETY: the caller's promise; no register has more lanes than `part`.
+        unsafe {
+            self.store(part.as_mut_ptr());
+            p.copy_from_nonoverlapping(part.as_ptr(), count);
+        }
+    }
+
     /// Writes the transpose of a block of [`BLOCK`] by [`BLOCK`] numbers. Rows of the two lie `from_stride` and `to_stride`
     /// numbers apart.
     ///
@@ -65,6 +105,9 @@ pub trait Lanes<T>: Copy {
     }
 }
 
+/// The most lanes of any register.
+const MOST: usize = 16;
+
 /// Rows and columns that are transposed at a time.
 pub(super) const BLOCK: usize = 8;
 
@@ -72,7 +115,8 @@ pub(super) const BLOCK: usize = 8;
 macro_rules! x86_register {
     (
         $v:ident, $t:ident, $len:literal, $rows:literal,
-        $load:ident, $store:ident, $splat:ident, $fma:ident, $max:ident $(, $transpose:ident)?
+        $load:ident, $store:ident, $splat:ident, $fma:ident, $max:ident,
+        { $($more:item)* }
     ) => {
         impl Lanes<$t> for std::arch::x86_64::$v {
             const LEN: usize = $len;
@@ -113,20 +157,15 @@ macro_rules! x86_register {
                 unsafe { std::arch::x86_64::$max(self, b) }
             }
 
-            $(
-                // SAFETY: asks of its caller what the trait does.
-                #[inline(always)]
-                unsafe fn transpose(from: *const $t, from_stride: isize, to: *mut $t, to_stride: usize) {
-                    // SAFETY: the caller's promise.
-                    unsafe { $transpose(from, from_stride, to, to_stride) }
-                }
-            )?
+            $($more)*
         }
     };
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+mod registers {
+    use std::arch::x86_64 as x86;
+
     use super::{BLOCK, Lanes};
 
     x86_register!(
@@ -139,8 +178,42 @@ mod x86 {
         _mm512_set1_ps,
         _mm512_fmadd_ps,
         _mm512_max_ps,
-        transpose_f32
+        {
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn where_positive(self, gate: Self) -> Self {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let above = x86::_mm512_cmp_ps_mask::<{ x86::_CMP_GT_OQ }>(gate, Self::splat(0.0));
+                    x86::_mm512_maskz_mov_ps(above, self)
+                }
+            }
+
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn load_first(p: *const f32, count: usize) -> Self {
+                let first = u16::MAX >> (Self::LEN - count);
+                // SAFETY: the caller's promise; lanes outside the mask are not read.
+                unsafe { x86::_mm512_maskz_loadu_ps(first, p) }
+            }
+
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn store_first(self, p: *mut f32, count: usize) {
+                let first = u16::MAX >> (Self::LEN - count);
+                // SAFETY: the caller's promise; lanes outside the mask are not written.
+                unsafe { x86::_mm512_mask_storeu_ps(p, first, self) }
+            }
+
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn transpose(from: *const f32, from_stride: isize, to: *mut f32, to_stride: usize) {
+                // SAFETY: the caller's promise.
+                unsafe { transpose_f32(from, from_stride, to, to_stride) }
+            }
+        }
     );
+
     x86_register!(
         __m512d,
         f64,
@@ -150,8 +223,36 @@ mod x86 {
         _mm512_storeu_pd,
         _mm512_set1_pd,
         _mm512_fmadd_pd,
-        _mm512_max_pd
+        _mm512_max_pd,
+        {
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn where_positive(self, gate: Self) -> Self {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let above = x86::_mm512_cmp_pd_mask::<{ x86::_CMP_GT_OQ }>(gate, Self::splat(0.0));
+                    x86::_mm512_maskz_mov_pd(above, self)
+                }
+            }
+
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn load_first(p: *const f64, count: usize) -> Self {
+                let first = u8::MAX >> (Self::LEN - count);
+                // SAFETY: the caller's promise; lanes outside the mask are not read.
+                unsafe { x86::_mm512_maskz_loadu_pd(first, p) }
+            }
+
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn store_first(self, p: *mut f64, count: usize) {
+                let first = u8::MAX >> (Self::LEN - count);
+                // SAFETY: the caller's promise; lanes outside the mask are not written.
+                unsafe { x86::_mm512_mask_storeu_pd(p, first, self) }
+            }
+        }
     );
+
     x86_register!(
         __m256,
         f32,
@@ -162,8 +263,26 @@ mod x86 {
         _mm256_set1_ps,
         _mm256_fmadd_ps,
         _mm256_max_ps,
-        transpose_f32
+        {
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn where_positive(self, gate: Self) -> Self {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let above = x86::_mm256_cmp_ps::<{ x86::_CMP_GT_OQ }>(gate, Self::splat(0.0));
+                    x86::_mm256_and_ps(above, self)
+                }
+            }
+
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn transpose(from: *const f32, from_stride: isize, to: *mut f32, to_stride: usize) {
+                // SAFETY: the caller's promise.
+                unsafe { transpose_f32(from, from_stride, to, to_stride) }
+            }
+        }
     );
+
     x86_register!(
         __m256d,
         f64,
@@ -173,7 +292,18 @@ mod x86 {
         _mm256_storeu_pd,
         _mm256_set1_pd,
         _mm256_fmadd_pd,
-        _mm256_max_pd
+        _mm256_max_pd,
+        {
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn where_positive(self, gate: Self) -> Self {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let above = x86::_mm256_cmp_pd::<{ x86::_CMP_GT_OQ }>(gate, Self::splat(0.0));
+                    x86::_mm256_and_pd(above, self)
+                }
+            }
+        }
     );
 
     /// Eight registers of eight: pairs, then fours, then halves change places.
@@ -247,6 +377,14 @@ macro_rules! plain_register {
                 const FMA: bool = cfg!(target_arch = "aarch64");
                 Self(std::array::from_fn(|i| {
                     crate::simd::mul_add::<FMA, $t>(self.0[i], b.0[i], c.0[i])
+                }))
+            }
+
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn where_positive(self, gate: Self) -> Self {
+                Self(std::array::from_fn(|i| {
+                    if gate.0[i] > 0.0 { self.0[i] } else { 0.0 }
                 }))
             }
 

@@ -39,12 +39,15 @@ pub enum Start<'a, T> {
 }
 
 /// What is done to every number of a finished product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
+#[derive(Debug, Clone, Copy)]
+pub enum Finish<'a, T> {
     /// Nothing.
     Keep,
     /// `max(v, 0)`; 0 for NaN.
     Relu,
+    /// `v` where a matrix of the result's shape, with contiguous rows, is above 0; else 0: the slope of [`Relu`](Self::Relu),
+    /// from what it made.
+    WherePositive(ArrayView2<'a, T>),
 }
 
 /// The part of a product that a run of result columns needs; the rest of the operands is known to be zero.
@@ -92,7 +95,7 @@ pub fn product<T: Real>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
     start: Start<'_, T>,
-    finish: Finish,
+    finish: Finish<'_, T>,
     c: ArrayViewMut2<'_, T>,
     part: impl Fn(Range<usize>) -> Part,
 ) {
@@ -111,6 +114,12 @@ pub fn product<T: Real>(
     }
     if m == 0 || n == 0 {
         return;
+    }
+    if let Finish::WherePositive(gate) = finish {
+        assert!(
+            gate.dim() == (m, n) && (n <= 1 || gate.strides()[1] == 1),
+            "product: a gate has the result's shape and contiguous rows"
+        );
     }
     assert!(
         n <= 1 || c.strides()[1] == 1,
@@ -138,7 +147,7 @@ fn by_crate<T: Real>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
     start: Start<'_, T>,
-    finish: Finish,
+    finish: Finish<'_, T>,
     mut c: ArrayViewMut2<'_, T>,
     part: impl Fn(Range<usize>) -> Part,
 ) {
@@ -168,20 +177,29 @@ fn by_crate<T: Real>(
                 Start::Zero | Start::Result => {}
             }
         }
-        let (a, b) = (a.slice(s![..rows, depth.clone()]), b.slice(s![depth, columns]));
+        let (a, b) = (
+            a.slice(s![..rows, depth.clone()]),
+            b.slice(s![depth, columns.clone()]),
+        );
         crate::gemm(T::one(), a, b, beta, c.view_mut());
-        if finish == Finish::Relu {
-            c.mapv_inplace(|v| if v > T::zero() { v } else { T::zero() });
+        match finish {
+            Finish::Keep => {}
+            Finish::Relu => c.mapv_inplace(|v| if v > T::zero() { v } else { T::zero() }),
+            Finish::WherePositive(gate) => c.zip_mut_with(&gate.slice(s![..rows, columns]), |v, &gate| {
+                if gate <= T::zero() || gate.is_nan() {
+                    *v = T::zero();
+                }
+            }),
         }
     }
 }
 
-struct Problem<'a, T, P> {
+struct Problem<'a, 'g, T, P> {
     sizes: (usize, usize, usize),
     a: Strided<T>,
     b: Strided<T>,
     start: Start<'a, T>,
-    finish: Finish,
+    finish: Finish<'g, T>,
     c: *mut T,
     c_stride: isize,
     part: P,
@@ -199,21 +217,21 @@ const SMALL: usize = 16 * 1024;
 #[repr(align(64))]
 struct Buffer([MaybeUninit<u8>; PANEL]);
 
-impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, T, P> {
+impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, '_, T, P> {
     fn run(self) {
         #[cfg(target_arch = "x86_64")]
         {
             /// # Safety
             /// As for [`Problem::panels`].
             #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-            unsafe fn avx512<T: Real, P: Fn(Range<usize>) -> Part>(p: &Problem<'_, T, P>) {
+            unsafe fn avx512<T: Real, P: Fn(Range<usize>) -> Part>(p: &Problem<'_, '_, T, P>) {
                 // SAFETY: the caller's promise.
                 unsafe { p.panels::<T::Avx512>() }
             }
             /// # Safety
             /// As for [`Problem::panels`].
             #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2<T: Real, P: Fn(Range<usize>) -> Part>(p: &Problem<'_, T, P>) {
+            unsafe fn avx2<T: Real, P: Fn(Range<usize>) -> Part>(p: &Problem<'_, '_, T, P>) {
                 // SAFETY: the caller's promise.
                 unsafe { p.panels::<T::Avx2>() }
             }
@@ -237,39 +255,34 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, T, P> {
         let mut buffer = Buffer([MaybeUninit::uninit(); PANEL]);
         let packed = buffer.0.as_mut_ptr().cast::<T>();
         let (m, k, n) = self.sizes;
-        // One register a panel where that skips enough of a triangle: a tile that narrow reads more than it multiplies.
-        let narrow = n <= 8 * V::LEN && {
-            let work = |width: usize| -> usize {
-                let panels = (0..n).step_by(width).map(|left| (left, (n - left).min(width)));
-                panels
-                    .map(|(left, columns)| {
-                        let Part { rows, depth } = (self.part)(left..left + columns);
-                        rows * depth.len() * columns.next_multiple_of(V::LEN)
-                    })
-                    .sum()
-            };
-            10 * work(V::LEN) < 9 * work(2 * V::LEN)
-        };
-        let widest = if narrow { V::LEN } else { 2 * V::LEN };
+        let widest = 2 * V::LEN;
         let small = k * self.b.rows.unsigned_abs() * size_of::<T>() <= SMALL;
         let mut left = 0;
         while left < n {
             let columns = (n - left).min(widest);
-            let width = if columns > V::LEN { 2 * V::LEN } else { V::LEN };
-            let Part { rows, depth } = (self.part)(left..left + columns);
-            assert!(
-                rows <= m && depth.start <= depth.end && depth.end <= k,
-                "product: a part of the operands"
-            );
+            let width = if columns > V::LEN { widest } else { V::LEN };
+            let part = |columns: Range<usize>| {
+                let part = (self.part)(columns);
+                let Part { rows, depth } = &part;
+                assert!(
+                    *rows <= m && depth.start <= depth.end && depth.end <= k,
+                    "product: a part of the operands"
+                );
+                part
+            };
+            let first = part(left..left + columns.min(V::LEN));
+            let cut = if columns > V::LEN {
+                Cut::of(first, part(left + V::LEN..left + columns))
+            } else {
+                Cut::of(first.clone(), first)
+            };
+            let Cut { rows, depth, .. } = cut.clone();
             let pack = self.b.columns != 1 || columns < width || (rows >= 3 * V::ROWS && !small);
             let most = if pack {
                 PANEL / size_of::<T>() / width
             } else {
                 usize::MAX
             };
-            let tiles = rows.div_ceil(V::ROWS);
-            // Tiles of about equal height; the first are one row higher.
-            let height = |i: usize| rows / tiles + usize::from(i < rows % tiles);
             let mut first = depth.start;
             loop {
                 let terms = (depth.end - first).min(most);
@@ -280,28 +293,33 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, T, P> {
                     if pack {
                         copy_panel::<T, V>(b, terms, columns, width, packed);
                     }
-                    let from = match self.start {
-                        _ if first > depth.start => From::Result,
-                        Start::Zero => From::Zero,
-                        Start::Bias(bias) => From::Bias(bias.as_ptr().add(left)),
-                        Start::Result => From::Result,
-                        Start::ResultAndBias(bias) => From::ResultAndBias(bias.as_ptr().add(left)),
+                    let (b, b_stride) = if pack {
+                        (packed.cast_const(), width as isize)
+                    } else {
+                        (b.start, b.rows)
                     };
-                    let mut top = 0;
-                    for i in 0..tiles {
-                        tile::compute::<T, V>(&Tile {
-                            rows: height(i),
-                            columns,
-                            depth: terms,
-                            a: self.a.at(top, first),
-                            b: if pack { packed } else { b.start },
-                            b_stride: if pack { width as isize } else { b.rows },
-                            from,
-                            relu: self.finish == Finish::Relu && first + terms == depth.end,
-                            c: self.c.offset(top as isize * self.c_stride).add(left),
-                            c_stride: self.c_stride,
-                        });
-                        top += height(i);
+                    let end = first + terms;
+                    let block = Block {
+                        columns: left..left + columns,
+                        terms: first..end,
+                        head: cut.both.start.clamp(first, end) - first,
+                        tail: end - cut.both.end.clamp(first, end),
+                        b,
+                        b_stride,
+                        begins: first == depth.start,
+                        ends: end == depth.end,
+                    };
+                    self.tiles::<V>(0..cut.both_rows, &block);
+                    if cut.both_rows < rows {
+                        // Rows that the first register's columns do not need.
+                        let block = Block {
+                            columns: left + V::LEN..left + columns,
+                            head: 0,
+                            tail: 0,
+                            b: b.add(V::LEN),
+                            ..block
+                        };
+                        self.tiles::<V>(cut.both_rows..rows, &block);
                     }
                 }
                 first += terms;
@@ -312,6 +330,99 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, T, P> {
             left += columns;
         }
     }
+
+    /// Rows of a block, in tiles of about equal height; the first are one row higher.
+    ///
+    /// # Safety
+    /// As for [`panels`](Self::panels); rows, columns and terms must lie inside the operands.
+    #[inline(always)]
+    unsafe fn tiles<V: Lanes<T>>(&self, rows: Range<usize>, block: &Block<T>) {
+        let left = block.columns.start;
+        let tiles = rows.len().div_ceil(V::ROWS);
+        let mut top = rows.start;
+        for i in 0..tiles {
+            let height = rows.len() / tiles + usize::from(i < rows.len() % tiles);
+            // SAFETY: the caller's promise.
+            unsafe {
+                tile::compute::<T, V>(&Tile {
+                    rows: height,
+                    columns: block.columns.len(),
+                    depth: block.terms.len(),
+                    head: block.head,
+                    tail: block.tail,
+                    a: self.a.at(top, block.terms.start),
+                    b: block.b,
+                    b_stride: block.b_stride,
+                    from: match self.start {
+                        _ if !block.begins => From::Result,
+                        Start::Zero => From::Zero,
+                        Start::Bias(bias) => From::Bias(bias.as_ptr().add(left)),
+                        Start::Result => From::Result,
+                        Start::ResultAndBias(bias) => From::ResultAndBias(bias.as_ptr().add(left)),
+                    },
+                    relu: block.ends && matches!(self.finish, Finish::Relu),
+                    gate: match self.finish {
+                        Finish::WherePositive(gate) if block.ends => {
+                            let stride = gate.strides()[0];
+                            Some((gate.as_ptr().offset(top as isize * stride).add(left), stride))
+                        }
+                        _ => None,
+                    },
+                    c: self.c.offset(top as isize * self.c_stride).add(left),
+                    c_stride: self.c_stride,
+                });
+            }
+            top += height;
+        }
+    }
+}
+
+/// What the two registers of a panel need, together and apart.
+#[derive(Debug, Clone)]
+struct Cut {
+    /// Rows that either needs.
+    rows: usize,
+    /// Rows that both need; the first needs no more.
+    both_rows: usize,
+    /// Terms that either needs.
+    depth: Range<usize>,
+    /// Terms that both need; before them come the first's own, after them the second's.
+    both: Range<usize>,
+}
+
+impl Cut {
+    fn of(first: Part, second: Part) -> Self {
+        let (a, b) = (first.depth, second.depth);
+        let depth = a.start.min(b.start)..a.end.max(b.end);
+        // Masks with sorted degrees are cut like this; anything else is computed whole.
+        let sorted = a.start <= b.start && b.start <= a.end && a.end <= b.end;
+        Self {
+            rows: first.rows.max(second.rows),
+            both_rows: if first.rows <= second.rows {
+                first.rows
+            } else {
+                first.rows.max(second.rows)
+            },
+            both: if sorted { b.start..a.end } else { depth.clone() },
+            depth,
+        }
+    }
+}
+
+/// A run of columns and of terms.
+#[derive(Debug, Clone)]
+struct Block<T> {
+    columns: Range<usize>,
+    terms: Range<usize>,
+    /// See [`Tile`].
+    head: usize,
+    tail: usize,
+    b: *const T,
+    b_stride: isize,
+    /// Whether these are the first terms,
+    begins: bool,
+    /// and whether they are the last.
+    ends: bool,
 }
 
 /// Copies `terms` rows of `columns` numbers, each padded with zeros to `width`, one or two registers.
@@ -407,33 +518,43 @@ mod tests {
         #[test]
         fn is_the_sum_of_products(
             m in 0usize..40, k in prop_oneof![0usize..20, 100usize..300], n in 0usize..80, seed: u64,
-            layout in any::<[bool; 2]>(), start in 0u8..4, triangular: bool, relu: bool,
+            layout in any::<[bool; 2]>(), start in 0u8..4, triangle in 0u8..3, finish in 0u8..3,
         ) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let a = laid_out(layout[0], m, k, &mut rng);
             let mut b = laid_out(layout[1], k, n, &mut rng);
             let bias = Array2::<f64>::random_using((1, n), StandardNormal, &mut rng);
             let wide = Array2::<f64>::random_using((m, n + 5), StandardNormal, &mut rng);
-            let up_to = |size: usize, end: usize| if triangular { size * end / n } else { size };
+            let gate = Array2::<f64>::random_using((m, n), StandardNormal, &mut rng);
+            // Upper triangles end with the column, lower ones begin with it.
+            let up_to = |size: usize, end: usize| if triangle == 1 { size * end / n } else { size };
+            let from = |column: usize| if triangle == 2 { k * column / n } else { 0 };
             for j in 0..n {
                 b.slice_mut(s![up_to(k, j + 1).., j]).fill(0.0);
+                b.slice_mut(s![..from(j), j]).fill(0.0);
             }
-            let part = |columns: Range<usize>| Part { rows: up_to(m, columns.end), depth: 0..up_to(k, columns.end) };
+            let part = |columns: Range<usize>| Part {
+                rows: up_to(m, columns.end),
+                depth: from(columns.start)..up_to(k, columns.end),
+            };
             let expected = Array2::from_shape_fn((m, n), |(i, j)| {
                 let sum: f64 = (0..k).map(|p| a[[i, p]] * b[[p, j]]).sum();
                 let (was, bias) = (wide[[i, j + 3]], bias[[0, j]]);
                 let whole = sum + [0.0, bias, was, was + bias][start as usize];
-                if relu { whole.max(0.0) } else { whole }
+                let open = [true, whole > 0.0, gate[[i, j]] > 0.0][finish as usize];
+                if open { whole } else { 0.0 }
             });
-            let finish = if relu { Finish::Relu } else { Finish::Keep };
-            let (a32, b32, bias32, wide32) = (to_f32(&a), to_f32(&b), to_f32(&bias), to_f32(&wide));
+            let (a32, b32, bias32, wide32, gate32) =
+                (to_f32(&a), to_f32(&b), to_f32(&bias), to_f32(&wide), to_f32(&gate));
             for level in Level::ALL {
                 let (mut c, mut c32) = (wide.clone(), wide32.clone());
                 with_level(level, || {
                     let start64 = starts(bias.as_slice().unwrap())[start as usize];
-                    product(a.view(), b.view(), start64, finish, c.slice_mut(s![.., 3..n + 3]), part);
+                    let finish64 = [Finish::Keep, Finish::Relu, Finish::WherePositive(gate.view())][finish as usize];
+                    product(a.view(), b.view(), start64, finish64, c.slice_mut(s![.., 3..n + 3]), part);
                     let start32 = starts(bias32.as_slice().unwrap())[start as usize];
-                    product(a32.view(), b32.view(), start32, finish, c32.slice_mut(s![.., 3..n + 3]), part);
+                    let finish32 = [Finish::Keep, Finish::Relu, Finish::WherePositive(gate32.view())][finish as usize];
+                    product(a32.view(), b32.view(), start32, finish32, c32.slice_mut(s![.., 3..n + 3]), part);
                 });
                 for ((i, j), &now) in c.indexed_iter() {
                     let (was, now32) = (wide[[i, j]], f64::from(c32[[i, j]]));

@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use super::Strided;
 use super::lanes::Lanes;
-use super::{Strided, WIDEST};
 use crate::real::Real;
 
 /// What a tile starts from.
@@ -24,6 +24,10 @@ pub(super) struct Tile<T> {
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) depth: usize,
+    /// Of these terms the first so many count for the first register alone (the second would add zeros),
+    pub(super) head: usize,
+    /// and the last so many for the second alone.
+    pub(super) tail: usize,
     pub(super) a: Strided<T>,
     /// Rows of `2 LEN` (or `LEN`, for a tile that narrow) numbers; what is beyond `columns` may be anything finite.
     pub(super) b: *const T,
@@ -31,6 +35,8 @@ pub(super) struct Tile<T> {
     pub(super) from: From<T>,
     /// Whether what is below 0 becomes 0.
     pub(super) relu: bool,
+    /// What is 0 where these numbers are not above 0: their address, and from row to row.
+    pub(super) gate: Option<(*const T, isize)>,
     pub(super) c: *mut T,
     pub(super) c_stride: isize,
 }
@@ -39,7 +45,7 @@ pub(super) struct Tile<T> {
 ///
 /// # Safety
 /// As for [`Lanes`]; `a` must be valid for `rows x depth` numbers, `b` for `depth` rows as wide as the tile's registers, a
-/// bias for `columns`, `c` for `rows x columns`, written by nobody else meanwhile.
+/// bias for `columns`, `c` and a gate for `rows x columns`, `c` written by nobody else meanwhile.
 #[inline(always)]
 pub(super) unsafe fn compute<T: Real, V: Lanes<T>>(t: &Tile<T>) {
     macro_rules! by_rows {
@@ -73,83 +79,124 @@ unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &Tile<T
     // SAFETY: all addresses lie inside the operands as the caller promised: rows below `R = rows`, `p` below `depth`,
     // columns below `columns`, or inside the registers' width for `b`.
     unsafe {
-        let full = t.columns == W * V::LEN;
         let c_row = |i: usize| t.c.offset(i as isize * t.c_stride);
         let mut acc = [[V::splat(T::zero()); W]; R];
         match t.from {
             From::Zero => {}
-            From::Bias(bias) => acc = [read::<T, V, W>(bias, t.columns, full); R],
+            From::Bias(bias) => acc = [read::<T, V, W>(bias, t.columns); R],
             From::Result => {
                 for i in 0..R {
-                    acc[i] = read::<T, V, W>(c_row(i), t.columns, full);
+                    acc[i] = read::<T, V, W>(c_row(i), t.columns);
                 }
             }
             From::ResultAndBias(bias) => {
-                let bias = read::<T, V, W>(bias, t.columns, full);
+                let bias = read::<T, V, W>(bias, t.columns);
                 for i in 0..R {
-                    let row = read::<T, V, W>(c_row(i), t.columns, full);
+                    let row = read::<T, V, W>(c_row(i), t.columns);
                     for w in 0..W {
                         acc[i][w] = V::splat(T::one()).mul_add(row[w], bias[w]);
                     }
                 }
             }
         }
-        let (mut a, mut b) = (t.a.start, t.b);
-        for _ in 0..t.depth {
-            let mut row = [V::splat(T::zero()); W];
-            for w in 0..W {
-                row[w] = V::load(b.add(w * V::LEN));
-            }
-            for i in 0..R {
-                let x = V::splat(*a.offset(i as isize * t.a.rows));
-                for w in 0..W {
-                    acc[i][w] = x.mul_add(row[w], acc[i][w]);
-                }
-            }
-            a = a.wrapping_offset(t.a.columns);
-            b = b.wrapping_offset(t.b_stride);
+        let mut at = (t.a.start, t.b);
+        if W == 2 {
+            at = steps::<T, V, R, W, 0, 1>(t, at, t.head, &mut acc);
+        }
+        at = steps::<T, V, R, W, 0, W>(t, at, t.depth - t.head - t.tail, &mut acc);
+        if W == 2 {
+            steps::<T, V, R, W, 1, W>(t, at, t.tail, &mut acc);
         }
         if t.relu {
             for row in &mut acc {
                 *row = row.map(|v| v.max(V::splat(T::zero())));
             }
         }
+        if let Some((gate, stride)) = t.gate {
+            for i in 0..R {
+                let gate = read::<T, V, W>(gate.offset(i as isize * stride), t.columns);
+                for w in 0..W {
+                    acc[i][w] = acc[i][w].where_positive(gate[w]);
+                }
+            }
+        }
         for i in 0..R {
-            write::<T, V, W>(acc[i], c_row(i), t.columns, full);
+            write::<T, V, W>(acc[i], c_row(i), t.columns);
         }
     }
 }
 
+/// Adds `terms` terms to the registers `FROM..TO` of every row, from `at`: where `a` and `b` are read. Returns where the
+/// next term is.
+///
 /// # Safety
-/// `p` must be valid for reading `columns` numbers; `full` says that these are `W` registers.
+/// As for [`compute`].
 #[inline(always)]
-unsafe fn read<T: Real, V: Lanes<T>, const W: usize>(p: *const T, columns: usize, full: bool) -> [V; W] {
-    let mut part = [T::zero(); WIDEST];
-    // SAFETY: the caller's promise; `part` holds any tile's row.
+unsafe fn steps<T: Real, V: Lanes<T>, const R: usize, const W: usize, const FROM: usize, const TO: usize>(
+    t: &Tile<T>,
+    at: (*const T, *const T),
+    terms: usize,
+    acc: &mut [[V; W]; R],
+) -> (*const T, *const T) {
+    let (mut a, mut b) = at;
+    for _ in 0..terms {
+        // SAFETY: the caller's promise, for the terms that are left.
+        unsafe {
+            let mut row = [V::splat(T::zero()); W];
+            for w in FROM..TO {
+                row[w] = V::load(b.add(w * V::LEN));
+            }
+            for i in 0..R {
+                let x = V::splat(*a.offset(i as isize * t.a.rows));
+                for w in FROM..TO {
+                    acc[i][w] = x.mul_add(row[w], acc[i][w]);
+                }
+            }
+        }
+        a = a.wrapping_offset(t.a.columns);
+        b = b.wrapping_offset(t.b_stride);
+    }
+    (a, b)
+}
+
+/// # Safety
+/// `p` must be valid for reading `columns` numbers, more than `W - 1` registers hold and at most `W`.
+#[inline(always)]
+unsafe fn read<T: Real, V: Lanes<T>, const W: usize>(p: *const T, columns: usize) -> [V; W] {
+    let last = W - 1;
+    // SAFETY: the caller's promise.
     unsafe {
-        let from = if full {
-            p
+        if columns == W * V::LEN {
+            std::array::from_fn(|w| V::load(p.add(w * V::LEN)))
         } else {
-            p.copy_to_nonoverlapping(part.as_mut_ptr(), columns);
-            part.as_ptr()
-        };
-        std::array::from_fn(|w| V::load(from.add(w * V::LEN)))
+            let rest = columns - last * V::LEN;
+            std::array::from_fn(|w| {
+                let p = p.add(w * V::LEN);
+                if w < last {
+                    V::load(p)
+                } else {
+                    V::load_first(p, rest)
+                }
+            })
+        }
     }
 }
 
 /// # Safety
-/// `p` must be valid for writing `columns` numbers; `full` says that these are `W` registers.
+/// `p` must be valid for writing `columns` numbers, more than `W - 1` registers hold and at most `W`.
 #[inline(always)]
-unsafe fn write<T: Real, V: Lanes<T>, const W: usize>(row: [V; W], p: *mut T, columns: usize, full: bool) {
-    let mut part = [T::zero(); WIDEST];
-    // SAFETY: the caller's promise; `part` holds any tile's row.
+unsafe fn write<T: Real, V: Lanes<T>, const W: usize>(row: [V; W], p: *mut T, columns: usize) {
+    let last = W - 1;
+    // SAFETY: the caller's promise.
     unsafe {
-        let to = if full { p } else { part.as_mut_ptr() };
-        for (w, v) in row.into_iter().enumerate() {
-            v.store(to.add(w * V::LEN));
+        for w in 0..last {
+            row[w].store(p.add(w * V::LEN));
         }
-        if !full {
-            p.copy_from_nonoverlapping(part.as_ptr(), columns);
+        let (p, rest) = (p.add(last * V::LEN), columns - last * V::LEN);
+        if rest == V::LEN {
+            row[last].store(p);
+        } else {
+            row[last].store_first(p, rest);
         }
     }
 }
