@@ -83,6 +83,12 @@ pub trait Lanes<T>: Copy {
         }
     }
 
+    /// Has what lies at `p` brought into the cache; any address will do.
+    #[inline(always)]
+    fn fetch(p: *const T) {
+        let _ = p;
+    }
+
     /// Writes the transpose of a block of [`BLOCK`] by [`BLOCK`] numbers. Rows of the two lie `from_stride` and `to_stride`
     /// numbers apart.
     ///
@@ -155,6 +161,13 @@ macro_rules! x86_register {
             unsafe fn max(self, b: Self) -> Self {
                 // SAFETY: the caller's promise.
                 unsafe { std::arch::x86_64::$max(self, b) }
+            }
+
+            #[inline(always)]
+            fn fetch(p: *const $t) {
+                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                // SAFETY: a hint, which never faults.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
             }
 
             $($more)*

@@ -208,11 +208,15 @@ struct Problem<'a, 'g, T, P> {
 /// The most columns that are computed together; they begin at multiples of it, or of a divisor of it.
 pub(crate) const WIDEST: usize = if cfg!(feature = "gemm") { 64 } else { 32 };
 
-/// Bytes of a packed panel: half of the smallest first cache, so that the left operand's rows fit beside it.
-const PANEL: usize = 16 * 1024;
+/// Bytes of a packed panel. It is read in one stream, which a second cache keeps up with; a shorter one would have the
+/// result read and written more often.
+const PANEL: usize = 64 * 1024;
 
 /// A right operand of at most so many bytes is read where it lies: it stays in the first cache.
 const SMALL: usize = 16 * 1024;
+
+/// A result of more bytes is not in a near cache when it is added to: gradients of wide layers are not.
+const LARGE: usize = 64 * 1024;
 
 #[repr(align(64))]
 struct Buffer([MaybeUninit<u8>; PANEL]);
@@ -339,6 +343,9 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, '_, T, P> {
     unsafe fn tiles<V: Lanes<T>>(&self, rows: Range<usize>, block: &Block<T>) {
         let left = block.columns.start;
         let tiles = rows.len().div_ceil(V::ROWS);
+        let (m, _, n) = self.sizes;
+        let large = m * n * size_of::<T>() > LARGE;
+        let reads = large && block.begins && matches!(self.start, Start::Result | Start::ResultAndBias(_));
         let mut top = rows.start;
         for i in 0..tiles {
             let height = rows.len() / tiles + usize::from(i < rows.len() % tiles);
@@ -370,6 +377,7 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, '_, T, P> {
                     },
                     c: self.c.offset(top as isize * self.c_stride).add(left),
                     c_stride: self.c_stride,
+                    reads_next: reads && i + 1 < tiles,
                 });
             }
             top += height;

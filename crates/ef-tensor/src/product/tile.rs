@@ -39,6 +39,8 @@ pub(super) struct Tile<T> {
     pub(super) gate: Option<(*const T, isize)>,
     pub(super) c: *mut T,
     pub(super) c_stride: isize,
+    /// Whether the tile below will be read too, from beyond the cache.
+    pub(super) reads_next: bool,
 }
 
 /// Computes a tile.
@@ -79,7 +81,7 @@ unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &Tile<T
     // SAFETY: all addresses lie inside the operands as the caller promised: rows below `R = rows`, `p` below `depth`,
     // columns below `columns`, or inside the registers' width for `b`.
     unsafe {
-        let c_row = |i: usize| t.c.offset(i as isize * t.c_stride);
+        let c_row = |i: usize| t.c.wrapping_offset(i as isize * t.c_stride);
         let mut acc = [[V::splat(T::zero()); W]; R];
         match t.from {
             From::Zero => {}
@@ -103,7 +105,19 @@ unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &Tile<T
         if W == 2 {
             at = steps::<T, V, R, W, 0, 1>(t, at, t.head, &mut acc);
         }
-        at = steps::<T, V, R, W, 0, W>(t, at, t.depth - t.head - t.tail, &mut acc);
+        let both = t.depth - t.head - t.tail;
+        // The rows below are read next: one is fetched every few terms.
+        let runs = if t.reads_next { R } else { 1 };
+        for i in 0..runs {
+            if t.reads_next {
+                for w in 0..W {
+                    V::fetch(c_row(R + i).wrapping_add(w * V::LEN));
+                }
+                V::fetch(c_row(R + i).wrapping_add(t.columns - 1));
+            }
+            let terms = (i + 1) * both / runs - i * both / runs;
+            at = steps::<T, V, R, W, 0, W>(t, at, terms, &mut acc);
+        }
         if W == 2 {
             steps::<T, V, R, W, 1, W>(t, at, t.tail, &mut acc);
         }
