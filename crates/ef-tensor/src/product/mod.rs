@@ -23,7 +23,7 @@ use crate::real::Real;
 use crate::simd::{Level, level};
 pub use lanes::Registers;
 use lanes::{BLOCK, Lanes};
-use tile::{From, Tile};
+use tile::{Ahead, From, Tile};
 
 /// What a product is added to.
 #[derive(Debug, Clone, Copy)]
@@ -287,6 +287,12 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, '_, T, P> {
             } else {
                 usize::MAX
             };
+            let next = left + columns..(left + columns + widest).min(n);
+            let ahead = if pack && !next.is_empty() && k * n * size_of::<T>() > LARGE {
+                self.ahead(next.clone(), part(next).depth)
+            } else {
+                self.ahead(0..0, 0..0)
+            };
             let mut first = depth.start;
             loop {
                 let terms = (depth.end - first).min(most);
@@ -310,6 +316,7 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, '_, T, P> {
                         tail: end - cut.both.end.clamp(first, end),
                         b,
                         b_stride,
+                        ahead,
                         begins: first == depth.start,
                         ends: end == depth.end,
                     };
@@ -321,6 +328,7 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, '_, T, P> {
                             head: 0,
                             tail: 0,
                             b: b.add(V::LEN),
+                            ahead: self.ahead(0..0, 0..0),
                             ..block
                         };
                         self.tiles::<V>(cut.both_rows..rows, &block);
@@ -332,6 +340,31 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, '_, T, P> {
                 }
             }
             left += columns;
+        }
+    }
+
+    /// The addresses of a panel of the right operand, at least one in each line of the cache.
+    #[inline(always)]
+    fn ahead(&self, columns: Range<usize>, depth: Range<usize>) -> Ahead<T> {
+        const LINE: usize = 64;
+        let line = LINE / size_of::<T>();
+        let start = self.b.at(depth.start, columns.start).start;
+        if self.b.columns == 1 {
+            // A row is up to two lines long, and touches three where it begins inside one.
+            return Ahead {
+                start,
+                outer: self.b.rows,
+                inner: columns.len().saturating_sub(1) as isize / 2,
+                per: 3,
+                count: 3 * depth.len(),
+            };
+        }
+        Ahead {
+            start,
+            outer: line as isize * self.b.rows,
+            inner: self.b.columns,
+            per: columns.len().max(1),
+            count: columns.len() * depth.len().div_ceil(line),
         }
     }
 
@@ -378,6 +411,12 @@ impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, '_, T, P> {
                     c: self.c.offset(top as isize * self.c_stride).add(left),
                     c_stride: self.c_stride,
                     reads_next: reads && i + 1 < tiles,
+                    ahead: block.ahead,
+                    fetched: if block.begins {
+                        (block.ahead.count * i / tiles, block.ahead.count * (i + 1) / tiles)
+                    } else {
+                        (0, 0)
+                    },
                 });
             }
             top += height;
@@ -406,11 +445,7 @@ impl Cut {
         let sorted = a.start <= b.start && b.start <= a.end && a.end <= b.end;
         Self {
             rows: first.rows.max(second.rows),
-            both_rows: if first.rows <= second.rows {
-                first.rows
-            } else {
-                first.rows.max(second.rows)
-            },
+            both_rows: first.rows,
             both: if sorted { b.start..a.end } else { depth.clone() },
             depth,
         }
@@ -427,6 +462,8 @@ struct Block<T> {
     tail: usize,
     b: *const T,
     b_stride: isize,
+    /// The panel after this one.
+    ahead: Ahead<T>,
     /// Whether these are the first terms,
     begins: bool,
     /// and whether they are the last.

@@ -41,6 +41,28 @@ pub(super) struct Tile<T> {
     pub(super) c_stride: isize,
     /// Whether the tile below will be read too, from beyond the cache.
     pub(super) reads_next: bool,
+    /// What later tiles read from beyond the cache, and the part of it to fetch meanwhile.
+    pub(super) ahead: Ahead<T>,
+    pub(super) fetched: (usize, usize),
+}
+
+/// Addresses to fetch: `per` of them `inner` numbers apart, as often as there are any, `outer` numbers apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ahead<T> {
+    pub(super) start: *const T,
+    pub(super) outer: isize,
+    pub(super) inner: isize,
+    pub(super) per: usize,
+    pub(super) count: usize,
+}
+
+impl<T> Ahead<T> {
+    #[inline(always)]
+    fn address(&self, i: usize) -> *const T {
+        let (row, column) = (i as u32 / self.per as u32, i as u32 % self.per as u32);
+        self.start
+            .wrapping_offset(row as isize * self.outer + column as isize * self.inner)
+    }
 }
 
 /// Computes a tile.
@@ -106,9 +128,13 @@ unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &Tile<T
             at = steps::<T, V, R, W, 0, 1>(t, at, t.head, &mut acc);
         }
         let both = t.depth - t.head - t.tail;
-        // The rows below are read next: one is fetched every few terms.
-        let runs = if t.reads_next { R } else { 1 };
+        // Fetched a few at a time: many at once would hold up what is read now.
+        let (from, to) = t.fetched;
+        let runs = if t.reads_next || from < to { R } else { 1 };
         for i in 0..runs {
+            for j in from + i * (to - from) / runs..from + (i + 1) * (to - from) / runs {
+                V::fetch(t.ahead.address(j));
+            }
             if t.reads_next {
                 for w in 0..W {
                     V::fetch(c_row(R + i).wrapping_add(w * V::LEN));
