@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use super::Problem;
+
 /// One register: `LEN` numbers that are added and multiplied at once.
 ///
 /// # Safety
@@ -427,6 +429,10 @@ pub trait Registers: Sized {
     type Avx2: Lanes<Self>;
     /// What every processor of the target has.
     type Baseline: Lanes<Self>;
+
+    /// Computes a product.
+    #[doc(hidden)]
+    fn compute(problem: &Problem<'_, '_, Self>);
 }
 
 macro_rules! registers {
@@ -441,6 +447,10 @@ macro_rules! registers {
             #[cfg(not(target_arch = "x86_64"))]
             type Avx2 = Plain<$t, $len>;
             type Baseline = Plain<$t, $len>;
+
+            fn compute(problem: &Problem<'_, '_, Self>) {
+                problem.compute();
+            }
         }
     };
 }

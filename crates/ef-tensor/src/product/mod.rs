@@ -128,7 +128,8 @@ pub fn product<T: Real>(
     #[cfg(feature = "gemm")]
     by_crate(a, b, start, finish, c, part);
     #[cfg(not(feature = "gemm"))]
-    Problem {
+    // Compiled in this crate for each type of number, and not again in every crate that multiplies.
+    T::compute(&Problem {
         sizes: (m, k, n),
         a: Strided::of(&a),
         b: Strided::of(&b),
@@ -136,9 +137,8 @@ pub fn product<T: Real>(
         finish,
         c: c.as_mut_ptr(),
         c_stride: c.strides()[0],
-        part,
-    }
-    .run();
+        part: &part,
+    });
 }
 
 /// The same through [`gemm`](crate::gemm()), a few panels at a time: its calls cost more than ours.
@@ -194,7 +194,8 @@ fn by_crate<T: Real>(
     }
 }
 
-struct Problem<'a, 'g, T, P> {
+/// Checked operands of a [`product`].
+pub struct Problem<'a, 'g, T> {
     sizes: (usize, usize, usize),
     a: Strided<T>,
     b: Strided<T>,
@@ -202,7 +203,7 @@ struct Problem<'a, 'g, T, P> {
     finish: Finish<'g, T>,
     c: *mut T,
     c_stride: isize,
-    part: P,
+    part: &'a dyn Fn(Range<usize>) -> Part,
 }
 
 /// The most columns that are computed together; they begin at multiples of it, or of a divisor of it.
@@ -221,30 +222,39 @@ const LARGE: usize = 64 * 1024;
 #[repr(align(64))]
 struct Buffer([MaybeUninit<u8>; PANEL]);
 
-impl<T: Real, P: Fn(Range<usize>) -> Part> Problem<'_, '_, T, P> {
-    fn run(self) {
+impl<T> std::fmt::Debug for Problem<'_, '_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Problem")
+            .field("sizes", &self.sizes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Real> Problem<'_, '_, T> {
+    /// Computes it, at the processor's level.
+    fn compute(&self) {
         #[cfg(target_arch = "x86_64")]
         {
             /// # Safety
             /// As for [`Problem::panels`].
             #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-            unsafe fn avx512<T: Real, P: Fn(Range<usize>) -> Part>(p: &Problem<'_, '_, T, P>) {
+            unsafe fn avx512<T: Real>(p: &Problem<'_, '_, T>) {
                 // SAFETY: the caller's promise.
                 unsafe { p.panels::<T::Avx512>() }
             }
             /// # Safety
             /// As for [`Problem::panels`].
             #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2<T: Real, P: Fn(Range<usize>) -> Part>(p: &Problem<'_, '_, T, P>) {
+            unsafe fn avx2<T: Real>(p: &Problem<'_, '_, T>) {
                 // SAFETY: the caller's promise.
                 unsafe { p.panels::<T::Avx2>() }
             }
             match level() {
                 // SAFETY: `level` never exceeds what this processor has; a `Problem` is made by `product` alone, from
                 // live views whose shapes it has checked, `c` from a mutable one.
-                Level::Avx512 => return unsafe { avx512(&self) },
+                Level::Avx512 => return unsafe { avx512(self) },
                 // SAFETY: as above.
-                Level::Avx2 => return unsafe { avx2(&self) },
+                Level::Avx2 => return unsafe { avx2(self) },
                 Level::Baseline => {}
             }
         }
