@@ -1,7 +1,108 @@
 //! Columns carried from one array to another.
 
 use ef_tensor::Real;
+use ef_tensor::simd::{Kernel, dispatch};
 use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// Some columns of an array, in order: taken out, and put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Columns {
+    list: Vec<usize>,
+    /// The first, where they are every second of an even number: then every second number is theirs, and rows need not
+    /// be told apart.
+    alternate: Option<usize>,
+}
+
+impl Columns {
+    /// Those of the list, of an array of `of` columns.
+    pub(crate) fn new(list: Vec<usize>, of: usize) -> Self {
+        let first = list.first().copied().unwrap_or(0);
+        let alternate = of == 2 * list.len() && list.iter().enumerate().all(|(k, &j)| j == first + 2 * k);
+        Self {
+            list,
+            alternate: alternate.then_some(first),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + Clone + '_ {
+        self.list.iter().copied()
+    }
+
+    /// `to <- x[columns]`.
+    pub(crate) fn take<T: Real>(&self, x: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>) {
+        debug_assert_eq!(x.nrows(), to.nrows());
+        if let (Some(first), Some(x), Some(to)) = (self.alternate, x.as_slice(), to.as_slice_mut()) {
+            return dispatch(TakeAlternate(x, first, to));
+        }
+        copy_columns(x, to, self.iter().enumerate());
+    }
+
+    /// `x[columns] <- from`.
+    pub(crate) fn put<T: Real>(&self, from: ArrayView2<'_, T>, x: ArrayViewMut2<'_, T>) {
+        self.give_back(from, x, |_, from| from);
+    }
+
+    /// `x[columns] += from`.
+    pub(crate) fn add<T: Real>(&self, from: ArrayView2<'_, T>, x: ArrayViewMut2<'_, T>) {
+        self.give_back(from, x, |to, from| to + from);
+    }
+
+    fn give_back<T: Real>(
+        &self,
+        from: ArrayView2<'_, T>,
+        mut x: ArrayViewMut2<'_, T>,
+        new: impl Fn(T, T) -> T,
+    ) {
+        debug_assert_eq!(from.nrows(), x.nrows());
+        if let (Some(first), Some(from), Some(x)) = (self.alternate, from.as_slice(), x.as_slice_mut()) {
+            return dispatch(GiveAlternate(from, first, x, new));
+        }
+        let back = self.iter().enumerate().map(|(k, j)| (j, k));
+        carry(from, x, back, |to, from| *to = new(*to, from));
+    }
+}
+
+/// Every second number, from the given one on.
+struct TakeAlternate<'a, T>(&'a [T], usize, &'a mut [T]);
+
+impl<T: Real> Kernel for TakeAlternate<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(x, first, to) = self;
+        let pairs = x.as_chunks::<2>().0.iter().zip(to);
+        // Each way of its own, so that the compiler sees which half of a pair it is.
+        if first == 0 {
+            pairs.for_each(|(pair, to)| *to = pair[0]);
+        } else {
+            pairs.for_each(|(pair, to)| *to = pair[1]);
+        }
+    }
+}
+
+/// Every second number, from the given one on, made of the old one and one that is given back.
+struct GiveAlternate<'a, T, F>(&'a [T], usize, &'a mut [T], F);
+
+impl<T: Real, F: Fn(T, T) -> T> Kernel for GiveAlternate<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(from, first, x, new) = self;
+        let pairs = x.as_chunks_mut::<2>().0.iter_mut().zip(from);
+        // Pairs are written whole, as registers are.
+        if first == 0 {
+            pairs.for_each(|(pair, &from)| *pair = [new(pair[0], from), pair[1]]);
+        } else {
+            pairs.for_each(|(pair, &from)| *pair = [pair[0], new(pair[1], from)]);
+        }
+    }
+}
 
 /// `put(target[to], source[from])` for the `(to, from)` of `pairs` in every row.
 fn carry<T: Real>(
@@ -36,11 +137,40 @@ pub(crate) fn copy_columns<T: Real>(
     carry(source, target, pairs, |to, from| *to = from);
 }
 
-/// `target[to] += source[from]` for the `(to, from)` of `pairs` in every row.
-pub(crate) fn add_columns<T: Real>(
-    source: ArrayView2<'_, T>,
-    target: ArrayViewMut2<'_, T>,
-    pairs: impl Iterator<Item = (usize, usize)> + Clone,
-) {
-    carry(source, target, pairs, |to, from| *to += from);
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Against the definition, for columns that alternate and others.
+        #[test]
+        fn columns_go_there_and_back(
+            (of, list) in (1usize..12).prop_flat_map(|of| {
+                let alternating = (0..2usize).prop_map(move |first| (first..of).step_by(2).collect());
+                let any = proptest::sample::subsequence((0..of).collect::<Vec<_>>(), 0..=of);
+                (Just(of), prop_oneof![alternating, any])
+            }),
+            rows in 0usize..40,
+        ) {
+            let columns = Columns::new(list.clone(), of);
+            let x = Array2::from_shape_fn((rows, of), |(i, j)| (i * of + j) as f64);
+            let mut taken = Array2::zeros((rows, list.len()));
+            columns.take(x.view(), taken.view_mut());
+            let expected = Array2::from_shape_fn((rows, list.len()), |(i, k)| x[[i, list[k]]]);
+            prop_assert_eq!(&taken, &expected);
+
+            let (mut put, mut added) = (x.clone(), x.clone());
+            let negative = taken.mapv(|v| -v - 1.0);
+            columns.put(negative.view(), put.view_mut());
+            columns.add(negative.view(), added.view_mut());
+            for ((i, j), &v) in x.indexed_iter() {
+                let theirs = list.contains(&j);
+                prop_assert_eq!(put[[i, j]], if theirs { -v - 1.0 } else { v });
+                prop_assert_eq!(added[[i, j]], if theirs { -1.0 } else { v });
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ef_tensor::{
     Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, Tape, TensorError, Workspace,
 };
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand::RngCore;
 
 use crate::degrees::Degrees;
@@ -151,10 +151,48 @@ impl Conditioner {
         mut tape: Option<&mut Tape<T>>,
         ws: &mut Workspace<T>,
     ) {
-        let (p_input, p_context, p_net) = self.split(params);
+        let h = self.first_layer(params, x, context, ws);
+        if let Some(tape) = tape.as_deref_mut() {
+            let mut copy = ws.take(x.nrows(), x.ncols());
+            copy.assign(&x);
+            tape.push(copy);
+        }
+        self.after_first_layer(params, h, y, tape, ws);
+    }
+
+    /// The same; consumes `x`, an array of `ws`.
+    pub(crate) fn forward_owned<T: Real>(
+        &self,
+        params: &[T],
+        x: Array2<T>,
+        context: ArrayView2<'_, T>,
+        y: ArrayViewMut2<'_, T>,
+        mut tape: Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) {
+        let h = self.first_layer(params, x.view(), context, ws);
+        match tape.as_deref_mut() {
+            Some(tape) => tape.push(x),
+            None => ws.give(x),
+        }
+        self.after_first_layer(params, h, y, tape, ws);
+    }
+
+    /// Whether the first layer applies the first activation in passing.
+    fn first_layer_activates(&self) -> bool {
+        self.context.is_none() && self.net.begins_with_relu()
+    }
+
+    fn first_layer<T: Real>(
+        &self,
+        params: &[T],
+        x: ArrayView2<'_, T>,
+        context: ArrayView2<'_, T>,
+        ws: &mut Workspace<T>,
+    ) -> Array2<T> {
+        let (p_input, p_context, _) = self.split(params);
         let mut h = ws.take(x.nrows(), self.net.hidden());
-        let relu = self.context.is_none() && self.net.begins_with_relu();
-        if relu {
+        if self.first_layer_activates() {
             self.input.forward_relu(p_input, x, h.view_mut());
         } else {
             self.input.forward(p_input, x, h.view_mut());
@@ -162,12 +200,19 @@ impl Conditioner {
         if let Some(layer) = &self.context {
             layer.forward_add(p_context, context, h.view_mut());
         }
-        if let Some(tape) = tape.as_deref_mut() {
-            let mut copy = ws.take(x.nrows(), x.ncols());
-            copy.assign(&x);
-            tape.push(copy);
-        }
-        if relu {
+        h
+    }
+
+    fn after_first_layer<T: Real>(
+        &self,
+        params: &[T],
+        h: Array2<T>,
+        y: ArrayViewMut2<'_, T>,
+        tape: Option<&mut Tape<T>>,
+        ws: &mut Workspace<T>,
+    ) {
+        let (_, _, p_net) = self.split(params);
+        if self.first_layer_activates() {
             self.net.forward_activated(p_net, h, y, tape, ws);
         } else {
             self.net.forward(p_net, h, y, None, tape, ws);
@@ -186,20 +231,54 @@ impl Conditioner {
         tape: &mut Tape<T>,
         ws: &mut Workspace<T>,
     ) {
-        let (p_input, p_context, p_net) = self.split(params);
+        let gh = self.backward_params(params, gy, context, g_context, grads, tape, ws);
+        let (p_input, _, _) = self.split(params);
+        self.input.backward_input_add(p_input, gh.view(), gx);
+        ws.give(gh);
+    }
+
+    /// The same, but `gx` is written and not added to.
+    pub(crate) fn backward_new<T: Real>(
+        &self,
+        params: &[T],
+        gy: ArrayView2<'_, T>,
+        context: ArrayView2<'_, T>,
+        gx: ArrayViewMut2<'_, T>,
+        g_context: Option<ArrayViewMut2<'_, T>>,
+        grads: &mut [T],
+        tape: &mut Tape<T>,
+        ws: &mut Workspace<T>,
+    ) {
+        let gh = self.backward_params(params, gy, context, g_context, grads, tape, ws);
+        let (p_input, _, _) = self.split(params);
+        self.input.backward_input(p_input, gh.view(), gx);
+        ws.give(gh);
+    }
+
+    /// All but `gx`; returns the gradient of what the first layer makes.
+    fn backward_params<T: Real>(
+        &self,
+        params: &[T],
+        gy: ArrayView2<'_, T>,
+        context: ArrayView2<'_, T>,
+        g_context: Option<ArrayViewMut2<'_, T>>,
+        grads: &mut [T],
+        tape: &mut Tape<T>,
+        ws: &mut Workspace<T>,
+    ) -> Array2<T> {
+        let (_, p_context, p_net) = self.split(params);
         let (g_input, g_ctx_params, g_net) = self.split_mut(grads);
         let gh = self.net.backward(p_net, gy, false, g_net, tape, ws);
         let x = tape.pop();
         self.input.backward(x.view(), gh.view(), g_input);
-        self.input.backward_input_add(p_input, gh.view(), gx);
+        ws.give(x);
         if let Some(layer) = &self.context {
             layer.backward(context, gh.view(), g_ctx_params);
             if let Some(g_context) = g_context {
                 layer.backward_input_add(p_context, gh.view(), g_context);
             }
         }
-        ws.give(x);
-        ws.give(gh);
+        gh
     }
 
     /// Starts an evaluation column by column (masked networks): see [`Columns`].

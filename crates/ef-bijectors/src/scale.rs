@@ -39,7 +39,7 @@ impl ScaleClamp {
     #[inline(always)]
     pub(crate) fn lane<const FMA: bool, T: Real>(self, s: T) -> (T, T) {
         let bound = T::of(self.bound);
-        let t = (s / bound).tanh_lane::<FMA>();
+        let t = (s * T::of(self.bound.recip())).tanh_lane::<FMA>();
         (bound * t, T::one() - t * t)
     }
 }

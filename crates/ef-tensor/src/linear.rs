@@ -361,22 +361,42 @@ impl<T: Real> Kernel for AddRows<'_, T> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
+        const WIDE: usize = 64;
         let Self(g, sums) = self;
         let columns = g.ncols();
         match g.as_slice() {
-            // Four rows at a time, since the sums are read and written as often as they are touched.
             Some(g) if columns > 0 => {
+                let (wide, rest) = sums.as_chunks_mut::<WIDE>();
+                let middle = wide.len() * WIDE;
+                // A few registers' columns at a time: their sums stay there.
+                for (i, sums) in wide.iter_mut().enumerate() {
+                    let mut own = *sums;
+                    for row in g.chunks_exact(columns) {
+                        let row = row[i * WIDE..]
+                            .first_chunk::<WIDE>()
+                            .expect("as many columns as sums");
+                        own.iter_mut().zip(row).for_each(|(sum, &v)| *sum += v);
+                    }
+                    *sums = own;
+                }
+                if rest.is_empty() {
+                    return;
+                }
+                // Four rows at a time, since sums in memory are read and written as often as they are touched.
                 let mut fours = g.chunks_exact(4 * columns);
                 for four in &mut fours {
                     let (a, b) = four.split_at(2 * columns);
                     let (a, b) = (a.split_at(columns), b.split_at(columns));
-                    let pairs = (a.0.iter().zip(a.1)).zip(b.0.iter().zip(b.1));
-                    for (sum, ((&a, &b), (&c, &d))) in sums.iter_mut().zip(pairs) {
+                    let pairs = (a.0[middle..].iter().zip(&a.1[middle..]))
+                        .zip(b.0[middle..].iter().zip(&b.1[middle..]));
+                    for (sum, ((&a, &b), (&c, &d))) in rest.iter_mut().zip(pairs) {
                         *sum += (a + b) + (c + d);
                     }
                 }
                 for row in fours.remainder().chunks_exact(columns) {
-                    sums.iter_mut().zip(row).for_each(|(sum, &v)| *sum += v);
+                    rest.iter_mut()
+                        .zip(&row[middle..])
+                        .for_each(|(sum, &v)| *sum += v);
                 }
             }
             _ => {

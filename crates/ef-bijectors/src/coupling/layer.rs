@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand::RngCore;
 
 use crate::bijector::Bijector;
-use crate::columns::{add_columns, copy_columns};
+use crate::columns::{Columns, copy_columns};
 use crate::conditioner::Conditioner;
 use crate::error::BijectorError;
 use crate::transformer::{Transformer, hold};
@@ -23,9 +23,9 @@ use crate::transformer::{Transformer, hold};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Coupling<Tr> {
     /// Columns passed on.
-    pass: Vec<usize>,
+    pass: Columns,
     /// Columns moved.
-    moved: Vec<usize>,
+    moved: Columns,
     form: Form,
     net: Conditioner,
     transformer: Tr,
@@ -97,8 +97,8 @@ impl<Tr> Coupling<Tr> {
         };
         let net = Conditioner::dense(inputs, context_dim, transformer.width() * outputs, config);
         Ok(Self {
-            pass,
-            moved,
+            pass: Columns::new(pass, mask.len()),
+            moved: Columns::new(moved, mask.len()),
             form,
             net,
             transformer,
@@ -109,23 +109,23 @@ impl<Tr> Coupling<Tr> {
         self.pass.len() + self.moved.len()
     }
 
-    /// `(column of what the network reads, column)` of the columns passed on.
-    fn read_from(&self) -> impl Iterator<Item = (usize, usize)> + Clone {
-        let shared = self.form == Form::Shared;
-        let pass = self.pass.iter().copied().enumerate();
-        pass.map(move |(i, j)| (if shared { j } else { i }, j))
-    }
-
     /// What the network reads.
     fn read<T: Real>(&self, x: ArrayView2<'_, T>, ws: &mut Workspace<T>) -> Array2<T> {
-        let mut read = ws.zeros(x.nrows(), self.net.inputs());
-        copy_columns(x, read.view_mut(), self.read_from());
-        if self.form == Form::Shared {
-            for &j in &self.pass {
-                read.column_mut(self.columns() + j).fill(T::one());
+        match self.form {
+            Form::Split => {
+                let mut read = ws.take(x.nrows(), self.pass.len());
+                self.pass.take(x, read.view_mut());
+                read
+            }
+            Form::Shared => {
+                let mut read = ws.zeros(x.nrows(), self.net.inputs());
+                copy_columns(x, read.view_mut(), self.pass.iter().map(|j| (j, j)));
+                for j in self.pass.iter() {
+                    read.column_mut(self.columns() + j).fill(T::one());
+                }
+                read
             }
         }
-        read
     }
 
     /// The transformer's parameters of the moved columns, `(rows, width * moved)`: first parameter of all, second ..
@@ -140,8 +140,7 @@ impl<Tr> Coupling<Tr> {
         let read = self.read(x, ws);
         let mut out = ws.take(x.nrows(), self.net.outputs());
         self.net
-            .forward(params, read.view(), context, out.view_mut(), tape, ws);
-        ws.give(read);
+            .forward_owned(params, read, context, out.view_mut(), tape, ws);
         match self.form {
             Form::Split => out,
             Form::Shared => {
@@ -149,7 +148,7 @@ impl<Tr> Coupling<Tr> {
                 let width = self.net.outputs() / columns;
                 let mut own = ws.take(x.nrows(), width * moved);
                 for w in 0..width {
-                    for (k, &j) in self.moved.iter().enumerate() {
+                    for (k, j) in self.moved.iter().enumerate() {
                         own.column_mut(w * moved + k).assign(&out.column(w * columns + j));
                     }
                 }
@@ -162,13 +161,12 @@ impl<Tr> Coupling<Tr> {
     /// The moved columns of `x`.
     fn take_moved<T: Real>(&self, x: &ArrayViewMut2<'_, T>, ws: &mut Workspace<T>) -> Array2<T> {
         let mut moved = ws.take(x.nrows(), self.moved.len());
-        copy_columns(x.view(), moved.view_mut(), self.moved.iter().copied().enumerate());
+        self.moved.take(x.view(), moved.view_mut());
         moved
     }
 
     fn put_moved<T: Real>(&self, x: ArrayViewMut2<'_, T>, moved: Array2<T>, ws: &mut Workspace<T>) {
-        let back = self.moved.iter().copied().enumerate().map(|(k, j)| (j, k));
-        copy_columns(moved.view(), x, back);
+        self.moved.put(moved.view(), x);
         ws.give(moved);
     }
 }
@@ -264,7 +262,7 @@ impl<T: Real, Tr: Transformer> Bijector<T> for Coupling<Tr> {
             Form::Shared => {
                 let mut g_out = ws.zeros(rows, width * columns);
                 for w in 0..width {
-                    for (k, &j) in self.moved.iter().enumerate() {
+                    for (k, j) in self.moved.iter().enumerate() {
                         g_out
                             .column_mut(w * columns + j)
                             .assign(&g_h.column(w * moved + k));
@@ -274,8 +272,8 @@ impl<T: Real, Tr: Transformer> Bijector<T> for Coupling<Tr> {
                 g_out
             }
         };
-        let mut g_read = ws.zeros(rows, self.net.inputs());
-        self.net.backward(
+        let mut g_read = ws.take(rows, self.net.inputs());
+        self.net.backward_new(
             params,
             g_out.view(),
             context,
@@ -285,7 +283,14 @@ impl<T: Real, Tr: Transformer> Bijector<T> for Coupling<Tr> {
             tape,
             ws,
         );
-        add_columns(g_read.view(), g, self.read_from().map(|(i, j)| (j, i)));
+        match self.form {
+            Form::Split => self.pass.add(g_read.view(), g),
+            Form::Shared => {
+                for j in self.pass.iter() {
+                    g.column_mut(j).zip_mut_with(&g_read.column(j), |g, &r| *g += r);
+                }
+            }
+        }
         ws.give(g_out);
         ws.give(g_read);
     }

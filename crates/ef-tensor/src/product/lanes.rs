@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::Problem;
+use super::tile::{self, Tiles};
 
 /// One register: `LEN` numbers that are added and multiplied at once.
 ///
@@ -10,6 +11,8 @@ use super::Problem;
 /// Every function may only run on a processor that has the register's instruction set; a [`tile`](super::tile) is entered
 /// through a function compiled for it.
 pub trait Lanes<T>: Copy {
+    /// Half of it, where that costs less; else the same again.
+    type Half: Lanes<T>;
     /// Numbers a register holds.
     const LEN: usize;
     /// Rows of a tile two registers wide that leave the processor registers to spare.
@@ -68,22 +71,44 @@ pub trait Lanes<T>: Copy {
         }
     }
 
-    /// Writes the first `count` numbers, at most `LEN`.
+    /// Writes the first `count` numbers, at most `LEN`, of every register; the next is written `stride` numbers on.
     ///
     /// # Safety
-    /// `p` must be valid for writing `count` numbers.
+    /// `p` must be valid for writing `R` rows of `count` numbers.
     #[inline(always)]
-    unsafe fn store_first(self, p: *mut T, count: usize)
+    unsafe fn store_first<const R: usize>(rows: &[Self; R], p: *mut T, stride: isize, count: usize)
     where
         T: Copy + Default,
     {
-        let mut part = [T::default(); MOST];
-        // SAFETY: the caller's promise; no register has more lanes than `part`.
+        // By way of memory: registers are addressed by no number that is known only later.
+        let mut parts = [[T::default(); MOST]; R];
+        // SAFETY: the caller's promise; no register has more lanes than a part.
         unsafe {
-            self.store(part.as_mut_ptr());
-            p.copy_from_nonoverlapping(part.as_ptr(), count);
+            for i in 0..R {
+                rows[i].store(parts[i].as_mut_ptr());
+            }
+            for (i, part) in parts.iter().enumerate() {
+                let p = p.wrapping_offset(i as isize * stride);
+                let mut done = 0;
+                macro_rules! some {
+                    ($($some:literal)*) => {$(
+                        if count & $some != 0 {
+                            p.add(done).copy_from_nonoverlapping(part.as_ptr().add(done), $some);
+                            done += $some;
+                        }
+                    )*};
+                }
+                some!(8 4 2 1);
+                debug_assert!(done == count);
+            }
         }
     }
+
+    /// Computes `count` tiles of `R` rows and `W` registers, compiled for the register's instruction set.
+    ///
+    /// # Safety
+    /// As for `tile::compute`.
+    unsafe fn tiles<const R: usize, const W: usize>(count: usize, tiles: &mut Tiles<T>);
 
     /// Has what lies at `p` brought into the cache; any address will do.
     #[inline(always)]
@@ -122,11 +147,12 @@ pub(super) const BLOCK: usize = 8;
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_register {
     (
-        $v:ident, $t:ident, $len:literal, $rows:literal,
+        $v:ident, $half:ident, $t:ident, $len:literal, $rows:literal, $features:literal,
         $load:ident, $store:ident, $splat:ident, $fma:ident, $max:ident,
         { $($more:item)* }
     ) => {
         impl Lanes<$t> for std::arch::x86_64::$v {
+            type Half = std::arch::x86_64::$half;
             const LEN: usize = $len;
             const ROWS: usize = $rows;
 
@@ -165,6 +191,20 @@ macro_rules! x86_register {
                 unsafe { std::arch::x86_64::$max(self, b) }
             }
 
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn tiles<const R: usize, const W: usize>(count: usize, tiles: &mut Tiles<$t>) {
+                /// # Safety
+                /// As for `tile::compute`.
+                #[target_feature(enable = $features)]
+                unsafe fn compiled<const R: usize, const W: usize>(count: usize, tiles: &mut Tiles<$t>) {
+                    // SAFETY: the caller's promise.
+                    unsafe { tile::fixed::<$t, std::arch::x86_64::$v, R, W>(count, tiles) }
+                }
+                // SAFETY: the caller's promise.
+                unsafe { compiled::<R, W>(count, tiles) }
+            }
+
             #[inline(always)]
             fn fetch(p: *const $t) {
                 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -181,13 +221,16 @@ macro_rules! x86_register {
 mod registers {
     use std::arch::x86_64 as x86;
 
-    use super::{BLOCK, Lanes};
+    use super::{BLOCK, Lanes, Tiles};
+    use crate::product::tile;
 
     x86_register!(
         __m512,
+        __m256,
         f32,
         16,
         12,
+        "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma",
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_set1_ps,
@@ -214,10 +257,18 @@ mod registers {
 
             // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
-            unsafe fn store_first(self, p: *mut f32, count: usize) {
+            unsafe fn store_first<const R: usize>(
+                rows: &[Self; R],
+                p: *mut f32,
+                stride: isize,
+                count: usize,
+            ) {
                 let first = u16::MAX >> (Self::LEN - count);
-                // SAFETY: the caller's promise; lanes outside the mask are not written.
-                unsafe { x86::_mm512_mask_storeu_ps(p, first, self) }
+                for i in 0..R {
+                    let p = p.wrapping_offset(i as isize * stride);
+                    // SAFETY: the caller's promise; lanes outside the mask are not written.
+                    unsafe { x86::_mm512_mask_storeu_ps(p, first, rows[i]) }
+                }
             }
 
             // SAFETY: asks of its caller what the trait does.
@@ -231,9 +282,11 @@ mod registers {
 
     x86_register!(
         __m512d,
+        __m256d,
         f64,
         8,
         12,
+        "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma",
         _mm512_loadu_pd,
         _mm512_storeu_pd,
         _mm512_set1_pd,
@@ -260,25 +313,46 @@ mod registers {
 
             // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
-            unsafe fn store_first(self, p: *mut f64, count: usize) {
+            unsafe fn store_first<const R: usize>(
+                rows: &[Self; R],
+                p: *mut f64,
+                stride: isize,
+                count: usize,
+            ) {
                 let first = u8::MAX >> (Self::LEN - count);
-                // SAFETY: the caller's promise; lanes outside the mask are not written.
-                unsafe { x86::_mm512_mask_storeu_pd(p, first, self) }
+                for i in 0..R {
+                    let p = p.wrapping_offset(i as isize * stride);
+                    // SAFETY: the caller's promise; lanes outside the mask are not written.
+                    unsafe { x86::_mm512_mask_storeu_pd(p, first, rows[i]) }
+                }
             }
         }
     );
 
     x86_register!(
         __m256,
+        __m256,
         f32,
         8,
         6,
+        "avx2,fma",
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_set1_ps,
         _mm256_fmadd_ps,
         _mm256_max_ps,
         {
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn load_first(p: *const f32, count: usize) -> Self {
+                // SAFETY: the caller's promise; lanes outside the mask are not read.
+                unsafe {
+                    let first = x86::_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+                    let mask = x86::_mm256_cmpgt_epi32(x86::_mm256_set1_epi32(count as i32), first);
+                    x86::_mm256_maskload_ps(p, mask)
+                }
+            }
+
             // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn where_positive(self, gate: Self) -> Self {
@@ -300,15 +374,28 @@ mod registers {
 
     x86_register!(
         __m256d,
+        __m256d,
         f64,
         4,
         6,
+        "avx2,fma",
         _mm256_loadu_pd,
         _mm256_storeu_pd,
         _mm256_set1_pd,
         _mm256_fmadd_pd,
         _mm256_max_pd,
         {
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn load_first(p: *const f64, count: usize) -> Self {
+                // SAFETY: the caller's promise; lanes outside the mask are not read.
+                unsafe {
+                    let first = x86::_mm256_setr_epi64x(0, 1, 2, 3);
+                    let mask = x86::_mm256_cmpgt_epi64(x86::_mm256_set1_epi64x(count as i64), first);
+                    x86::_mm256_maskload_pd(p, mask)
+                }
+            }
+
             // SAFETY: asks of its caller what the trait does.
             #[inline(always)]
             unsafe fn where_positive(self, gate: Self) -> Self {
@@ -362,6 +449,7 @@ pub struct Plain<T, const N: usize>([T; N]);
 macro_rules! plain_register {
     ($t:ident, $len:literal) => {
         impl Lanes<$t> for Plain<$t, $len> {
+            type Half = Self;
             const LEN: usize = $len;
             const ROWS: usize = 6;
 
@@ -393,6 +481,20 @@ macro_rules! plain_register {
                 Self(std::array::from_fn(|i| {
                     crate::simd::mul_add::<FMA, $t>(self.0[i], b.0[i], c.0[i])
                 }))
+            }
+
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn tiles<const R: usize, const W: usize>(count: usize, tiles: &mut Tiles<$t>) {
+                /// # Safety
+                /// As for `tile::compute`.
+                #[inline(never)]
+                unsafe fn compiled<const R: usize, const W: usize>(count: usize, tiles: &mut Tiles<$t>) {
+                    // SAFETY: the caller's promise.
+                    unsafe { tile::fixed::<$t, Plain<$t, $len>, R, W>(count, tiles) }
+                }
+                // SAFETY: the caller's promise.
+                unsafe { compiled::<R, W>(count, tiles) }
             }
 
             // SAFETY: asks of its caller what the trait does.

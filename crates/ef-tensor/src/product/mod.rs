@@ -8,22 +8,18 @@
 
 #![allow(unsafe_code)]
 // The crate then does their work.
-#![cfg_attr(feature = "gemm", allow(dead_code, unused_imports))]
+#![cfg_attr(feature = "gemm", allow(dead_code))]
 
 mod lanes;
+mod panels;
 mod tile;
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::real::Real;
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{Level, level};
 pub use lanes::Registers;
-use lanes::{BLOCK, Lanes};
-use tile::{Ahead, From, Tile};
 
 /// What a product is added to.
 #[derive(Debug, Clone, Copy)]
@@ -209,317 +205,11 @@ pub struct Problem<'a, 'g, T> {
 /// The most columns that are computed together; they begin at multiples of it, or of a divisor of it.
 pub(crate) const WIDEST: usize = if cfg!(feature = "gemm") { 64 } else { 32 };
 
-/// Bytes of a packed panel. It is read in one stream, which a second cache keeps up with; a shorter one would have the
-/// result read and written more often.
-const PANEL: usize = 64 * 1024;
-
-/// A right operand of at most so many bytes is read where it lies: it stays in the first cache.
-const SMALL: usize = 16 * 1024;
-
-/// A result of more bytes is not in a near cache when it is added to: gradients of wide layers are not.
-const LARGE: usize = 64 * 1024;
-
-#[repr(align(64))]
-struct Buffer([MaybeUninit<u8>; PANEL]);
-
 impl<T> std::fmt::Debug for Problem<'_, '_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Problem")
             .field("sizes", &self.sizes)
             .finish_non_exhaustive()
-    }
-}
-
-impl<T: Real> Problem<'_, '_, T> {
-    /// Computes it, at the processor's level.
-    fn compute(&self) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            /// # Safety
-            /// As for [`Problem::panels`].
-            #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-            unsafe fn avx512<T: Real>(p: &Problem<'_, '_, T>) {
-                // SAFETY: the caller's promise.
-                unsafe { p.panels::<T::Avx512>() }
-            }
-            /// # Safety
-            /// As for [`Problem::panels`].
-            #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2<T: Real>(p: &Problem<'_, '_, T>) {
-                // SAFETY: the caller's promise.
-                unsafe { p.panels::<T::Avx2>() }
-            }
-            match level() {
-                // SAFETY: `level` never exceeds what this processor has; a `Problem` is made by `product` alone, from
-                // live views whose shapes it has checked, `c` from a mutable one.
-                Level::Avx512 => return unsafe { avx512(self) },
-                // SAFETY: as above.
-                Level::Avx2 => return unsafe { avx2(self) },
-                Level::Baseline => {}
-            }
-        }
-        // SAFETY: every processor of the target has the baseline's registers; the rest as above.
-        unsafe { self.panels::<T::Baseline>() }
-    }
-
-    /// # Safety
-    /// The processor must have the registers `V`, and the operands must be valid for the sizes.
-    #[inline(always)]
-    unsafe fn panels<V: Lanes<T>>(&self) {
-        let mut buffer = Buffer([MaybeUninit::uninit(); PANEL]);
-        let packed = buffer.0.as_mut_ptr().cast::<T>();
-        let (m, k, n) = self.sizes;
-        let widest = 2 * V::LEN;
-        let small = k * self.b.rows.unsigned_abs() * size_of::<T>() <= SMALL;
-        let mut left = 0;
-        while left < n {
-            let columns = (n - left).min(widest);
-            let width = if columns > V::LEN { widest } else { V::LEN };
-            let part = |columns: Range<usize>| {
-                let part = (self.part)(columns);
-                let Part { rows, depth } = &part;
-                assert!(
-                    *rows <= m && depth.start <= depth.end && depth.end <= k,
-                    "product: a part of the operands"
-                );
-                part
-            };
-            let first = part(left..left + columns.min(V::LEN));
-            let cut = if columns > V::LEN {
-                Cut::of(first, part(left + V::LEN..left + columns))
-            } else {
-                Cut::of(first.clone(), first)
-            };
-            let Cut { rows, depth, .. } = cut.clone();
-            let pack = self.b.columns != 1 || columns < width || (rows >= 3 * V::ROWS && !small);
-            let most = if pack {
-                PANEL / size_of::<T>() / width
-            } else {
-                usize::MAX
-            };
-            let next = left + columns..(left + columns + widest).min(n);
-            let ahead = if pack && !next.is_empty() && k * n * size_of::<T>() > LARGE {
-                self.ahead(next.clone(), part(next).depth)
-            } else {
-                self.ahead(0..0, 0..0)
-            };
-            let mut first = depth.start;
-            loop {
-                let terms = (depth.end - first).min(most);
-                // SAFETY: rows, terms and columns stay inside the operands by the assertions here and in `product`; a
-                // packed panel of `terms` rows fits the buffer by the choice of `most`.
-                unsafe {
-                    let b = self.b.at(first, left);
-                    if pack {
-                        copy_panel::<T, V>(b, terms, columns, width, packed);
-                    }
-                    let (b, b_stride) = if pack {
-                        (packed.cast_const(), width as isize)
-                    } else {
-                        (b.start, b.rows)
-                    };
-                    let end = first + terms;
-                    let block = Block {
-                        columns: left..left + columns,
-                        terms: first..end,
-                        head: cut.both.start.clamp(first, end) - first,
-                        tail: end - cut.both.end.clamp(first, end),
-                        b,
-                        b_stride,
-                        ahead,
-                        begins: first == depth.start,
-                        ends: end == depth.end,
-                    };
-                    self.tiles::<V>(0..cut.both_rows, &block);
-                    if cut.both_rows < rows {
-                        // Rows that the first register's columns do not need.
-                        let block = Block {
-                            columns: left + V::LEN..left + columns,
-                            head: 0,
-                            tail: 0,
-                            b: b.add(V::LEN),
-                            ahead: self.ahead(0..0, 0..0),
-                            ..block
-                        };
-                        self.tiles::<V>(cut.both_rows..rows, &block);
-                    }
-                }
-                first += terms;
-                if first == depth.end {
-                    break;
-                }
-            }
-            left += columns;
-        }
-    }
-
-    /// The addresses of a panel of the right operand, at least one in each line of the cache.
-    #[inline(always)]
-    fn ahead(&self, columns: Range<usize>, depth: Range<usize>) -> Ahead<T> {
-        const LINE: usize = 64;
-        let line = LINE / size_of::<T>();
-        let start = self.b.at(depth.start, columns.start).start;
-        if self.b.columns == 1 {
-            // A row is up to two lines long, and touches three where it begins inside one.
-            return Ahead {
-                start,
-                outer: self.b.rows,
-                inner: columns.len().saturating_sub(1) as isize / 2,
-                per: 3,
-                count: 3 * depth.len(),
-            };
-        }
-        Ahead {
-            start,
-            outer: line as isize * self.b.rows,
-            inner: self.b.columns,
-            per: columns.len().max(1),
-            count: columns.len() * depth.len().div_ceil(line),
-        }
-    }
-
-    /// Rows of a block, in tiles of about equal height; the first are one row higher.
-    ///
-    /// # Safety
-    /// As for [`panels`](Self::panels); rows, columns and terms must lie inside the operands.
-    #[inline(always)]
-    unsafe fn tiles<V: Lanes<T>>(&self, rows: Range<usize>, block: &Block<T>) {
-        let left = block.columns.start;
-        let tiles = rows.len().div_ceil(V::ROWS);
-        let (m, _, n) = self.sizes;
-        let large = m * n * size_of::<T>() > LARGE;
-        let reads = large && block.begins && matches!(self.start, Start::Result | Start::ResultAndBias(_));
-        let mut top = rows.start;
-        for i in 0..tiles {
-            let height = rows.len() / tiles + usize::from(i < rows.len() % tiles);
-            // SAFETY: the caller's promise.
-            unsafe {
-                tile::compute::<T, V>(&Tile {
-                    rows: height,
-                    columns: block.columns.len(),
-                    depth: block.terms.len(),
-                    head: block.head,
-                    tail: block.tail,
-                    a: self.a.at(top, block.terms.start),
-                    b: block.b,
-                    b_stride: block.b_stride,
-                    from: match self.start {
-                        _ if !block.begins => From::Result,
-                        Start::Zero => From::Zero,
-                        Start::Bias(bias) => From::Bias(bias.as_ptr().add(left)),
-                        Start::Result => From::Result,
-                        Start::ResultAndBias(bias) => From::ResultAndBias(bias.as_ptr().add(left)),
-                    },
-                    relu: block.ends && matches!(self.finish, Finish::Relu),
-                    gate: match self.finish {
-                        Finish::WherePositive(gate) if block.ends => {
-                            let stride = gate.strides()[0];
-                            Some((gate.as_ptr().offset(top as isize * stride).add(left), stride))
-                        }
-                        _ => None,
-                    },
-                    c: self.c.offset(top as isize * self.c_stride).add(left),
-                    c_stride: self.c_stride,
-                    reads_next: reads && i + 1 < tiles,
-                    ahead: block.ahead,
-                    fetched: if block.begins {
-                        (block.ahead.count * i / tiles, block.ahead.count * (i + 1) / tiles)
-                    } else {
-                        (0, 0)
-                    },
-                });
-            }
-            top += height;
-        }
-    }
-}
-
-/// What the two registers of a panel need, together and apart.
-#[derive(Debug, Clone)]
-struct Cut {
-    /// Rows that either needs.
-    rows: usize,
-    /// Rows that both need; the first needs no more.
-    both_rows: usize,
-    /// Terms that either needs.
-    depth: Range<usize>,
-    /// Terms that both need; before them come the first's own, after them the second's.
-    both: Range<usize>,
-}
-
-impl Cut {
-    fn of(first: Part, second: Part) -> Self {
-        let (a, b) = (first.depth, second.depth);
-        let depth = a.start.min(b.start)..a.end.max(b.end);
-        // Masks with sorted degrees are cut like this; anything else is computed whole.
-        let sorted = a.start <= b.start && b.start <= a.end && a.end <= b.end;
-        Self {
-            rows: first.rows.max(second.rows),
-            both_rows: first.rows,
-            both: if sorted { b.start..a.end } else { depth.clone() },
-            depth,
-        }
-    }
-}
-
-/// A run of columns and of terms.
-#[derive(Debug, Clone)]
-struct Block<T> {
-    columns: Range<usize>,
-    terms: Range<usize>,
-    /// See [`Tile`].
-    head: usize,
-    tail: usize,
-    b: *const T,
-    b_stride: isize,
-    /// The panel after this one.
-    ahead: Ahead<T>,
-    /// Whether these are the first terms,
-    begins: bool,
-    /// and whether they are the last.
-    ends: bool,
-}
-
-/// Copies `terms` rows of `columns` numbers, each padded with zeros to `width`, one or two registers.
-///
-/// # Safety
-/// As for [`Lanes`]; `b` must be valid for `terms x columns` numbers, `to` for writing `terms x width`.
-#[inline(always)]
-unsafe fn copy_panel<T: Real, V: Lanes<T>>(
-    b: Strided<T>,
-    terms: usize,
-    columns: usize,
-    width: usize,
-    to: *mut T,
-) {
-    // Where whole blocks end: along the terms, and along the columns.
-    let (mut blocks, mut right) = (0, 0);
-    // SAFETY: the caller's promise.
-    unsafe {
-        if b.rows == 1 && b.columns != 1 {
-            blocks = terms / BLOCK * BLOCK;
-            right = columns / BLOCK * BLOCK;
-            for p in (0..blocks).step_by(BLOCK) {
-                for j in (0..right).step_by(BLOCK) {
-                    V::transpose(b.at(p, j).start, b.columns, to.add(p * width + j), width);
-                }
-            }
-        }
-        for p in 0..terms {
-            let row = to.add(p * width);
-            if b.columns == 1 && columns == width {
-                for j in (0..width).step_by(V::LEN) {
-                    V::load(b.at(p, j).start).store(row.add(j));
-                }
-                continue;
-            }
-            for j in if p < blocks { right } else { 0 }..columns {
-                *row.add(j) = *b.at(p, j).start;
-            }
-            for j in columns..width {
-                *row.add(j) = T::zero();
-            }
-        }
     }
 }
 
@@ -533,7 +223,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::simd::with_level;
+    use crate::simd::{Level, with_level};
 
     /// How an operand lies in memory.
     fn laid_out(transposed: bool, rows: usize, columns: usize, rng: &mut ChaCha8Rng) -> Array2<f64> {

@@ -1,4 +1,4 @@
-//! The innermost loops: a tile of the result held in registers.
+//! The innermost loops: tiles of the result held in registers.
 
 #![allow(unsafe_code)]
 
@@ -18,32 +18,35 @@ pub(super) enum From<T> {
     ResultAndBias(*const T),
 }
 
-/// One tile: `rows` rows and `columns` columns of `C`, at most `ROWS` and two registers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tile<T> {
-    pub(super) rows: usize,
+/// The most rows of a tile; one that is two registers wide has at most [`Lanes::ROWS`].
+pub(super) const ROWS: usize = 12;
+
+/// Tiles of `C` one below the other, at most two registers wide.
+#[derive(Debug)]
+pub struct Tiles<T> {
     pub(super) columns: usize,
     pub(super) depth: usize,
     /// Of these terms the first so many count for the first register alone (the second would add zeros),
     pub(super) head: usize,
     /// and the last so many for the second alone.
     pub(super) tail: usize,
+    /// Where the next tile's row begins.
     pub(super) a: Strided<T>,
-    /// Rows of `2 LEN` (or `LEN`, for a tile that narrow) numbers; what is beyond `columns` may be anything finite.
+    /// Rows of `2 LEN` (or `LEN`, for tiles that narrow) numbers; what is beyond `columns` may be anything finite.
     pub(super) b: *const T,
     pub(super) b_stride: isize,
     pub(super) from: From<T>,
     /// Whether what is below 0 becomes 0.
     pub(super) relu: bool,
-    /// What is 0 where these numbers are not above 0: their address, and from row to row.
+    /// What is 0 where these numbers are not above 0: their address beside the next tile, and from row to row.
     pub(super) gate: Option<(*const T, isize)>,
+    /// The next tile.
     pub(super) c: *mut T,
     pub(super) c_stride: isize,
-    /// Whether the tile below will be read too, from beyond the cache.
-    pub(super) reads_next: bool,
-    /// What later tiles read from beyond the cache, and the part of it to fetch meanwhile.
-    pub(super) ahead: Ahead<T>,
-    pub(super) fetched: (usize, usize),
+    /// Whether `C` is read, from beyond the cache: then a tile fetches the one below.
+    pub(super) reads: bool,
+    /// What is read after these tiles from beyond the cache, if anything.
+    pub(super) ahead: Option<Ahead<T>>,
 }
 
 /// Addresses to fetch: `per` of them `inner` numbers apart, as often as there are any, `outer` numbers apart.
@@ -53,39 +56,44 @@ pub(super) struct Ahead<T> {
     pub(super) outer: isize,
     pub(super) inner: isize,
     pub(super) per: usize,
-    pub(super) count: usize,
+    /// How many of the `per` at `start` are done,
+    pub(super) done: usize,
+    /// how many there are still in all,
+    pub(super) left: usize,
+    /// and how many of them a tile fetches.
+    pub(super) each: usize,
 }
 
 impl<T> Ahead<T> {
     #[inline(always)]
-    fn address(&self, i: usize) -> *const T {
-        let (row, column) = (i as u32 / self.per as u32, i as u32 % self.per as u32);
-        self.start
-            .wrapping_offset(row as isize * self.outer + column as isize * self.inner)
+    fn fetch<V: Lanes<T>>(&mut self, count: usize) {
+        for _ in 0..count.min(self.left) {
+            V::fetch(self.start.wrapping_offset(self.done as isize * self.inner));
+            self.done += 1;
+            if self.done == self.per {
+                self.done = 0;
+                self.start = self.start.wrapping_offset(self.outer);
+            }
+        }
+        self.left = self.left.saturating_sub(count);
     }
 }
 
-/// Computes a tile.
+/// Computes `count` tiles of `rows` rows, and steps below them.
 ///
 /// # Safety
-/// As for [`Lanes`]; `a` must be valid for `rows x depth` numbers, `b` for `depth` rows as wide as the tile's registers, a
-/// bias for `columns`, `c` and a gate for `rows x columns`, `c` written by nobody else meanwhile.
+/// As for [`Lanes`]; `a` must be valid for `count rows x depth` numbers, `b` for `depth` rows as wide as the tiles'
+/// registers, a bias for `columns`, `c` and a gate for `count rows x columns`, `c` written by nobody else meanwhile.
 #[inline(always)]
-pub(super) unsafe fn compute<T: Real, V: Lanes<T>>(t: &Tile<T>) {
+pub(super) unsafe fn compute<T: Real, V: Lanes<T>>(rows: usize, count: usize, t: &mut Tiles<T>) {
     macro_rules! by_rows {
         ($($rows:literal)*) => {
-            match t.rows {
+            match (rows, t.columns > V::LEN) {
                 $(
-                    $rows if $rows <= V::ROWS => {
-                        // SAFETY: the caller's promise.
-                        unsafe {
-                            if t.columns > V::LEN {
-                                fixed::<T, V, $rows, 2>(t);
-                            } else {
-                                fixed::<T, V, $rows, 1>(t);
-                            }
-                        }
-                    }
+                    // SAFETY: the caller's promise.
+                    ($rows, true) if $rows <= V::ROWS => unsafe { V::tiles::<$rows, 2>(count, t) },
+                    // SAFETY: the caller's promise.
+                    ($rows, false) => unsafe { V::tiles::<$rows, 1>(count, t) },
                 )*
                 _ => unreachable!("a tile has 1 to ROWS rows"),
             }
@@ -94,20 +102,47 @@ pub(super) unsafe fn compute<T: Real, V: Lanes<T>>(t: &Tile<T>) {
     by_rows!(1 2 3 4 5 6 7 8 9 10 11 12);
 }
 
+/// `count` tiles of `R` rows and `W` registers.
+///
+/// # Safety
+/// As for [`compute`].
+#[inline(always)]
+pub(super) unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(
+    count: usize,
+    t: &mut Tiles<T>,
+) {
+    let below = |stride: isize| R as isize * stride;
+    for _ in 0..count {
+        // SAFETY: the caller's promise.
+        unsafe { one::<T, V, R, W>(t) };
+        t.a.start = t.a.start.wrapping_offset(below(t.a.rows));
+        t.c = t.c.wrapping_offset(below(t.c_stride));
+        if let Some((gate, stride)) = &mut t.gate {
+            *gate = gate.wrapping_offset(below(*stride));
+        }
+    }
+}
+
 /// A tile of `R` rows and `W` registers.
 ///
 /// # Safety
 /// As for [`compute`].
 #[inline(always)]
-unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &Tile<T>) {
-    // SAFETY: all addresses lie inside the operands as the caller promised: rows below `R = rows`, `p` below `depth`,
-    // columns below `columns`, or inside the registers' width for `b`.
+unsafe fn one<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &mut Tiles<T>) {
+    // SAFETY: all addresses lie inside the operands as the caller promised: rows below `R`, `p` below `depth`, columns
+    // below `columns`, or inside the registers' width for `b`.
     unsafe {
-        let c_row = |i: usize| t.c.wrapping_offset(i as isize * t.c_stride);
+        let (c, c_stride) = (t.c, t.c_stride);
+        let c_row = |i: usize| c.wrapping_offset(i as isize * c_stride);
         let mut acc = [[V::splat(T::zero()); W]; R];
         match t.from {
             From::Zero => {}
-            From::Bias(bias) => acc = [read::<T, V, W>(bias, t.columns); R],
+            From::Bias(bias) => {
+                let bias = read::<T, V, W>(bias, t.columns);
+                for i in 0..R {
+                    acc[i] = bias;
+                }
+            }
             From::Result => {
                 for i in 0..R {
                     acc[i] = read::<T, V, W>(c_row(i), t.columns);
@@ -124,32 +159,39 @@ unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &Tile<T
             }
         }
         let mut at = (t.a.start, t.b);
-        if W == 2 {
+        if W == 2 && t.head > 0 {
             at = steps::<T, V, R, W, 0, 1>(t, at, t.head, &mut acc);
         }
-        let both = t.depth - t.head - t.tail;
-        // Fetched a few at a time: many at once would hold up what is read now.
-        let (from, to) = t.fetched;
-        let runs = if t.reads_next || from < to { R } else { 1 };
-        for i in 0..runs {
-            for j in from + i * (to - from) / runs..from + (i + 1) * (to - from) / runs {
-                V::fetch(t.ahead.address(j));
-            }
-            if t.reads_next {
-                for w in 0..W {
-                    V::fetch(c_row(R + i).wrapping_add(w * V::LEN));
+        // What is fetched is fetched a little at a time: much at once would hold up what is read now.
+        let fetches = t.reads || t.ahead.is_some();
+        let mut both = t.depth - t.head - t.tail;
+        let run = if fetches { both.div_ceil(R) } else { both };
+        let mut below = c_row(R);
+        while both > 0 {
+            if fetches {
+                if let Some(ahead) = &mut t.ahead {
+                    ahead.fetch::<V>(ahead.each.div_ceil(R));
                 }
-                V::fetch(c_row(R + i).wrapping_add(t.columns - 1));
+                if t.reads {
+                    for w in 0..W {
+                        V::fetch(below.wrapping_add(w * V::LEN));
+                    }
+                    V::fetch(below.wrapping_add(t.columns - 1));
+                    below = below.wrapping_offset(c_stride);
+                }
             }
-            let terms = (i + 1) * both / runs - i * both / runs;
+            let terms = run.min(both);
             at = steps::<T, V, R, W, 0, W>(t, at, terms, &mut acc);
+            both -= terms;
         }
-        if W == 2 {
+        if W == 2 && t.tail > 0 {
             steps::<T, V, R, W, 1, W>(t, at, t.tail, &mut acc);
         }
         if t.relu {
-            for row in &mut acc {
-                *row = row.map(|v| v.max(V::splat(T::zero())));
+            for i in 0..R {
+                for w in 0..W {
+                    acc[i][w] = acc[i][w].max(V::splat(T::zero()));
+                }
             }
         }
         if let Some((gate, stride)) = t.gate {
@@ -160,9 +202,7 @@ unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &Tile<T
                 }
             }
         }
-        for i in 0..R {
-            write::<T, V, W>(acc[i], c_row(i), t.columns);
-        }
+        write::<T, V, R, W>(&acc, c, c_stride, t.columns);
     }
 }
 
@@ -173,12 +213,16 @@ unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &Tile<T
 /// As for [`compute`].
 #[inline(always)]
 unsafe fn steps<T: Real, V: Lanes<T>, const R: usize, const W: usize, const FROM: usize, const TO: usize>(
-    t: &Tile<T>,
+    t: &Tiles<T>,
     at: (*const T, *const T),
     terms: usize,
     acc: &mut [[V; W]; R],
 ) -> (*const T, *const T) {
-    let (mut a, mut b) = at;
+    let (a, mut b) = at;
+    let stride = t.a.rows;
+    // A pointer every third row: from one alone, the address of a row would wait for that of the row before.
+    let mut thirds: [*const T; ROWS / 3] =
+        std::array::from_fn(|i| a.wrapping_offset(3 * i as isize * stride));
     for _ in 0..terms {
         // SAFETY: the caller's promise, for the terms that are left.
         unsafe {
@@ -187,16 +231,33 @@ unsafe fn steps<T: Real, V: Lanes<T>, const R: usize, const W: usize, const FROM
                 row[w] = V::load(b.add(w * V::LEN));
             }
             for i in 0..R {
-                let x = V::splat(*a.offset(i as isize * t.a.rows));
+                let x = V::splat(*thirds[i / 3].offset((i % 3) as isize * stride));
                 for w in FROM..TO {
                     acc[i][w] = x.mul_add(row[w], acc[i][w]);
                 }
             }
         }
-        a = a.wrapping_offset(t.a.columns);
+        for third in &mut thirds[..R.div_ceil(3)] {
+            *third = opaque(third.wrapping_offset(t.a.columns));
+        }
         b = b.wrapping_offset(t.b_stride);
     }
-    (a, b)
+    (thirds[0], b)
+}
+
+/// The same pointer, of which the compiler does not know where it came from.
+#[inline(always)]
+#[allow(
+    clippy::pointers_in_nomem_asm_block,
+    reason = "nothing is read or written through it"
+)]
+fn opaque<T>(mut p: *const T) -> *const T {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    // SAFETY: no instruction at all.
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) p, options(pure, nomem, nostack, preserves_flags));
+    }
+    p
 }
 
 /// # Safety
@@ -223,20 +284,35 @@ unsafe fn read<T: Real, V: Lanes<T>, const W: usize>(p: *const T, columns: usize
 }
 
 /// # Safety
-/// `p` must be valid for writing `columns` numbers, more than `W - 1` registers hold and at most `W`.
+/// `p` must be valid for writing `R` rows of `columns` numbers, more than `W - 1` registers hold and at most `W`.
 #[inline(always)]
-unsafe fn write<T: Real, V: Lanes<T>, const W: usize>(row: [V; W], p: *mut T, columns: usize) {
+unsafe fn write<T: Real, V: Lanes<T>, const R: usize, const W: usize>(
+    acc: &[[V; W]; R],
+    p: *mut T,
+    stride: isize,
+    columns: usize,
+) {
     let last = W - 1;
+    let rest = columns - last * V::LEN;
     // SAFETY: the caller's promise.
     unsafe {
-        for w in 0..last {
-            row[w].store(p.add(w * V::LEN));
+        for i in 0..R {
+            let p = p.wrapping_offset(i as isize * stride);
+            for w in 0..last {
+                acc[i][w].store(p.add(w * V::LEN));
+            }
         }
-        let (p, rest) = (p.add(last * V::LEN), columns - last * V::LEN);
+        let p = p.add(last * V::LEN);
         if rest == V::LEN {
-            row[last].store(p);
+            for i in 0..R {
+                acc[i][last].store(p.wrapping_offset(i as isize * stride));
+            }
         } else {
-            row[last].store_first(p, rest);
+            let mut lasts = [V::splat(T::zero()); R];
+            for i in 0..R {
+                lasts[i] = acc[i][last];
+            }
+            V::store_first(&lasts, p, stride, rest);
         }
     }
 }
