@@ -8,19 +8,21 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Columns {
     list: Vec<usize>,
-    /// The first, where they are every second of an even number: then every second number is theirs, and rows need not
-    /// be told apart.
-    alternate: Option<usize>,
+    /// Where they are every second one.
+    alternate: Option<Alternate>,
 }
 
 impl Columns {
     /// Those of the list, of an array of `of` columns.
     pub(crate) fn new(list: Vec<usize>, of: usize) -> Self {
-        let first = list.first().copied().unwrap_or(0);
-        let alternate = of == 2 * list.len() && list.iter().enumerate().all(|(k, &j)| j == first + 2 * k);
+        let alternate = Alternate {
+            first: list.first().copied().unwrap_or(0),
+            of,
+        };
+        let alternates = !list.is_empty() && list.iter().copied().eq((alternate.first..of).step_by(2));
         Self {
             list,
-            alternate: alternate.then_some(first),
+            alternate: (alternates && alternate.first < 2).then_some(alternate),
         }
     }
 
@@ -35,8 +37,8 @@ impl Columns {
     /// `to <- x[columns]`.
     pub(crate) fn take<T: Real>(&self, x: ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>) {
         debug_assert_eq!(x.nrows(), to.nrows());
-        if let (Some(first), Some(x), Some(to)) = (self.alternate, x.as_slice(), to.as_slice_mut()) {
-            return dispatch(TakeAlternate(x, first, to));
+        if let (Some(alternate), Some(x), Some(to)) = (self.alternate, x.as_slice(), to.as_slice_mut()) {
+            return dispatch(TakeAlternate(alternate, x, to));
         }
         copy_columns(x, to, self.iter().enumerate());
     }
@@ -58,48 +60,87 @@ impl Columns {
         new: impl Fn(T, T) -> T,
     ) {
         debug_assert_eq!(from.nrows(), x.nrows());
-        if let (Some(first), Some(from), Some(x)) = (self.alternate, from.as_slice(), x.as_slice_mut()) {
-            return dispatch(GiveAlternate(from, first, x, new));
+        if let (Some(alternate), Some(from), Some(x)) = (self.alternate, from.as_slice(), x.as_slice_mut()) {
+            return dispatch(GiveAlternate(alternate, from, x, new));
         }
         let back = self.iter().enumerate().map(|(k, j)| (j, k));
         carry(from, x, back, |to, from| *to = new(*to, from));
     }
 }
 
-/// Every second number, from the given one on.
-struct TakeAlternate<'a, T>(&'a [T], usize, &'a mut [T]);
+/// Every second one of `of` columns, from the first or the second on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Alternate {
+    first: usize,
+    of: usize,
+}
+
+impl Alternate {
+    /// Numbers in a run that alternates throughout, and how many of them are in these columns: all, if columns are even;
+    /// a row, if they are odd.
+    fn run(self, len: usize) -> (usize, usize) {
+        if self.of.is_multiple_of(2) {
+            (len.max(1), (len / 2).max(1))
+        } else {
+            (self.of, (self.of - self.first).div_ceil(2))
+        }
+    }
+}
+
+/// Every second number.
+struct TakeAlternate<'a, T>(Alternate, &'a [T], &'a mut [T]);
 
 impl<T: Real> Kernel for TakeAlternate<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self(x, first, to) = self;
-        let pairs = x.as_chunks::<2>().0.iter().zip(to);
-        // Each way of its own, so that the compiler sees which half of a pair it is.
-        if first == 0 {
-            pairs.for_each(|(pair, to)| *to = pair[0]);
-        } else {
-            pairs.for_each(|(pair, to)| *to = pair[1]);
+        let Self(alternate, x, to) = self;
+        let (all, some) = alternate.run(x.len());
+        for (x, to) in x.chunks_exact(all).zip(to.chunks_exact_mut(some)) {
+            let (pairs, single) = x.as_chunks::<2>();
+            // Each way of its own, so that the compiler sees which half of a pair it is.
+            if alternate.first == 0 {
+                for (to, pair) in to.iter_mut().zip(pairs) {
+                    *to = pair[0];
+                }
+                if let ([single], Some(to)) = (single, to.last_mut()) {
+                    *to = *single;
+                }
+            } else {
+                for (to, pair) in to.iter_mut().zip(pairs) {
+                    *to = pair[1];
+                }
+            }
         }
     }
 }
 
-/// Every second number, from the given one on, made of the old one and one that is given back.
-struct GiveAlternate<'a, T, F>(&'a [T], usize, &'a mut [T], F);
+/// Every second number, made of the old one and one that is given back.
+struct GiveAlternate<'a, T, F>(Alternate, &'a [T], &'a mut [T], F);
 
 impl<T: Real, F: Fn(T, T) -> T> Kernel for GiveAlternate<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self(from, first, x, new) = self;
-        let pairs = x.as_chunks_mut::<2>().0.iter_mut().zip(from);
-        // Pairs are written whole, as registers are.
-        if first == 0 {
-            pairs.for_each(|(pair, &from)| *pair = [new(pair[0], from), pair[1]]);
-        } else {
-            pairs.for_each(|(pair, &from)| *pair = [pair[0], new(pair[1], from)]);
+        let Self(alternate, from, x, new) = self;
+        let (all, some) = alternate.run(x.len());
+        for (x, from) in x.chunks_exact_mut(all).zip(from.chunks_exact(some)) {
+            let (pairs, single) = x.as_chunks_mut::<2>();
+            // Pairs are written whole, as registers are.
+            if alternate.first == 0 {
+                for (pair, &from) in pairs.iter_mut().zip(from) {
+                    *pair = [new(pair[0], from), pair[1]];
+                }
+                if let ([single], Some(&from)) = (single, from.last()) {
+                    *single = new(*single, from);
+                }
+            } else {
+                for (pair, &from) in pairs.iter_mut().zip(from) {
+                    *pair = [pair[0], new(pair[1], from)];
+                }
+            }
         }
     }
 }

@@ -193,7 +193,9 @@ fn scatter_elements<T: Real>(from: &[Lanes<T>], data: &mut [T]) {
 /// `to <- from`, of one length: short pieces, for which a call would be slow.
 #[inline(always)]
 fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    if from.len() >= 16 {
+    if let (Ok(from), Ok(to)) = (<&[T; 4]>::try_from(from), <&mut [T; 4]>::try_from(&mut *to)) {
+        *to = *from;
+    } else if from.len() >= 16 {
         copy_by::<16, T>(from, to);
     } else if from.len() >= 4 {
         copy_by::<4, T>(from, to);

@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code)]
 
-use super::Problem;
 use super::tile::{self, Tiles};
+use super::{Problem, Strided, panels};
 
 /// One register: `LEN` numbers that are added and multiplied at once.
 ///
@@ -110,6 +110,12 @@ pub trait Lanes<T>: Copy {
     /// As for `tile::compute`.
     unsafe fn tiles<const R: usize, const W: usize>(count: usize, tiles: &mut Tiles<T>);
 
+    /// Copies a panel, compiled for the register's instruction set.
+    ///
+    /// # Safety
+    /// As for `panels::copy`.
+    unsafe fn pack(b: Strided<T>, terms: usize, columns: usize, width: usize, to: *mut T);
+
     /// Has what lies at `p` brought into the cache; any address will do.
     #[inline(always)]
     fn fetch(p: *const T) {
@@ -205,6 +211,20 @@ macro_rules! x86_register {
                 unsafe { compiled::<R, W>(count, tiles) }
             }
 
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(always)]
+            unsafe fn pack(b: Strided<$t>, terms: usize, columns: usize, width: usize, to: *mut $t) {
+                /// # Safety
+                /// As for `panels::copy`.
+                #[target_feature(enable = $features)]
+                unsafe fn compiled(b: Strided<$t>, terms: usize, columns: usize, width: usize, to: *mut $t) {
+                    // SAFETY: the caller's promise.
+                    unsafe { panels::copy::<$t, std::arch::x86_64::$v>(b, terms, columns, width, to) }
+                }
+                // SAFETY: the caller's promise.
+                unsafe { compiled(b, terms, columns, width, to) }
+            }
+
             #[inline(always)]
             fn fetch(p: *const $t) {
                 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -221,8 +241,8 @@ macro_rules! x86_register {
 mod registers {
     use std::arch::x86_64 as x86;
 
-    use super::{BLOCK, Lanes, Tiles};
-    use crate::product::tile;
+    use super::{BLOCK, Lanes, Strided, Tiles};
+    use crate::product::{panels, tile};
 
     x86_register!(
         __m512,
@@ -495,6 +515,13 @@ macro_rules! plain_register {
                 }
                 // SAFETY: the caller's promise.
                 unsafe { compiled::<R, W>(count, tiles) }
+            }
+
+            // SAFETY: asks of its caller what the trait does.
+            #[inline(never)]
+            unsafe fn pack(b: Strided<$t>, terms: usize, columns: usize, width: usize, to: *mut $t) {
+                // SAFETY: the caller's promise.
+                unsafe { panels::copy::<$t, Self>(b, terms, columns, width, to) }
             }
 
             // SAFETY: asks of its caller what the trait does.

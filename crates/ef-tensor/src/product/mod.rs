@@ -57,7 +57,7 @@ pub struct Part {
 
 /// Numbers addressed by row and column.
 #[derive(Debug, Clone, Copy)]
-struct Strided<T> {
+pub struct Strided<T> {
     start: *const T,
     rows: isize,
     columns: isize,

@@ -4,6 +4,7 @@
 // The crate then does their work.
 #![cfg_attr(feature = "gemm", allow(dead_code))]
 
+use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -25,7 +26,12 @@ const SMALL: usize = 32 * 1024;
 const LARGE: usize = 64 * 1024;
 
 #[repr(align(64))]
-struct Buffer([MaybeUninit<u8>; PANEL]);
+struct Buffer(UnsafeCell<[MaybeUninit<u8>; PANEL]>);
+
+thread_local! {
+    /// A thread's packed panel. On the stack, every product would touch as many pages of it, packed or not.
+    static PACKED: Buffer = const { Buffer(UnsafeCell::new([MaybeUninit::uninit(); PANEL])) };
+}
 
 impl<T: Real> Problem<'_, '_, T> {
     /// Computes it, at the processor's level.
@@ -63,7 +69,6 @@ impl<T: Real> Problem<'_, '_, T> {
     /// The processor must have the registers `V`, and the operands must be valid for the sizes.
     #[inline(always)]
     unsafe fn panels<V: Lanes<T>>(&self) {
-        let mut buffer = Buffer([MaybeUninit::uninit(); PANEL]);
         let n = self.sizes.2;
         let mut columns = 0..panel_columns::<T, V>(n);
         while !columns.is_empty() {
@@ -71,9 +76,9 @@ impl<T: Real> Problem<'_, '_, T> {
             // SAFETY: the caller's promise; a processor that has registers has their halves.
             unsafe {
                 if has_half::<T, V>() && columns.len() <= V::Half::LEN {
-                    self.panel::<V::Half>(columns, &next, &mut buffer);
+                    self.panel::<V::Half>(columns, &next);
                 } else {
-                    self.panel::<V>(columns, &next, &mut buffer);
+                    self.panel::<V>(columns, &next);
                 }
             }
             columns = next;
@@ -85,8 +90,7 @@ impl<T: Real> Problem<'_, '_, T> {
     /// # Safety
     /// As for [`panels`](Self::panels).
     #[inline(always)]
-    unsafe fn panel<V: Lanes<T>>(&self, columns: Range<usize>, next: &Range<usize>, buffer: &mut Buffer) {
-        let packed = buffer.0.as_mut_ptr().cast::<T>();
+    unsafe fn panel<V: Lanes<T>>(&self, columns: Range<usize>, next: &Range<usize>) {
         let (_, k, n) = self.sizes;
         let middle = columns.start + V::LEN;
         let wide = columns.end > middle;
@@ -110,11 +114,13 @@ impl<T: Real> Problem<'_, '_, T> {
         loop {
             let end = first + (cut.depth.end - first).min(most);
             // SAFETY: rows, terms and columns stay inside the operands by the assertions of `part` and `product`; a packed
-            // panel of `most` rows fits the buffer.
+            // panel of `most` rows fits the buffer, which nobody else on this thread uses before the tiles are computed:
+            // nothing of the caller's is called in between.
             unsafe {
                 let mut b = self.b.at(first, columns.start);
                 if pack {
-                    copy_panel::<T, V>(b, end - first, columns.len(), width, packed);
+                    let packed = PACKED.with(|buffer| buffer.0.get().cast::<T>());
+                    V::pack(b, end - first, columns.len(), width, packed);
                     b = Strided {
                         start: packed.cast_const(),
                         rows: width as isize,
@@ -318,7 +324,7 @@ struct Block<T> {
 /// # Safety
 /// As for [`Lanes`]; `b` must be valid for `terms x columns` numbers, `to` for writing `terms x width`.
 #[inline(always)]
-unsafe fn copy_panel<T: Real, V: Lanes<T>>(
+pub(super) unsafe fn copy<T: Real, V: Lanes<T>>(
     b: Strided<T>,
     terms: usize,
     columns: usize,
