@@ -22,7 +22,7 @@ const PANEL: usize = 64 * 1024;
 /// A right operand of at most so many bytes is read where it lies: it stays in the first cache.
 const SMALL: usize = 32 * 1024;
 
-/// A result of more bytes is not in a near cache when it is added to: gradients of wide layers are not.
+/// A result of more bytes is not in a near cache when it is written or added to.
 const LARGE: usize = 64 * 1024;
 
 #[repr(align(64))]
@@ -214,7 +214,6 @@ impl<T: Real> Problem<'_, '_, T> {
         }
         let (height, higher) = (rows.len() / tiles, rows.len() % tiles);
         let (m, _, n) = self.sizes;
-        let large = m * n * size_of::<T>() > LARGE;
         // SAFETY: the caller's promise.
         unsafe {
             let mut below = Tiles {
@@ -243,7 +242,7 @@ impl<T: Real> Problem<'_, '_, T> {
                 },
                 c: self.c.offset(rows.start as isize * self.c_stride).add(left),
                 c_stride: self.c_stride,
-                reads: large && block.begins && matches!(self.start, Start::Result | Start::ResultAndBias(_)),
+                far: m * n * size_of::<T>() > LARGE && block.begins,
                 ahead: block.ahead.map(|ahead| Ahead {
                     each: ahead.left.div_ceil(tiles),
                     ..ahead

@@ -43,8 +43,8 @@ pub struct Tiles<T> {
     /// The next tile.
     pub(super) c: *mut T,
     pub(super) c_stride: isize,
-    /// Whether `C` is read, from beyond the cache: then a tile fetches the one below.
-    pub(super) reads: bool,
+    /// Whether `C` lies beyond the near caches: then a tile fetches the one below, be it read or only written.
+    pub(super) far: bool,
     /// What is read after these tiles from beyond the cache, if anything.
     pub(super) ahead: Option<Ahead<T>>,
 }
@@ -163,7 +163,7 @@ unsafe fn one<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &mut Tile
             at = steps::<T, V, R, W, 0, 1>(t, at, t.head, &mut acc);
         }
         // What is fetched is fetched a little at a time: much at once would hold up what is read now.
-        let fetches = t.reads || t.ahead.is_some();
+        let fetches = t.far || t.ahead.is_some();
         let mut both = t.depth - t.head - t.tail;
         let run = if fetches { both.div_ceil(R) } else { both };
         let mut below = c_row(R);
@@ -172,7 +172,7 @@ unsafe fn one<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &mut Tile
                 if let Some(ahead) = &mut t.ahead {
                     ahead.fetch::<V>(ahead.each.div_ceil(R));
                 }
-                if t.reads {
+                if t.far {
                     for w in 0..W {
                         V::fetch(below.wrapping_add(w * V::LEN));
                     }
