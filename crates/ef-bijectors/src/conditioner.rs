@@ -231,54 +231,20 @@ impl Conditioner {
         tape: &mut Tape<T>,
         ws: &mut Workspace<T>,
     ) {
-        let gh = self.backward_params(params, gy, context, g_context, grads, tape, ws);
-        let (p_input, _, _) = self.split(params);
-        self.input.backward_input_add(p_input, gh.view(), gx);
-        ws.give(gh);
-    }
-
-    /// The same, but `gx` is written and not added to.
-    pub(crate) fn backward_new<T: Real>(
-        &self,
-        params: &[T],
-        gy: ArrayView2<'_, T>,
-        context: ArrayView2<'_, T>,
-        gx: ArrayViewMut2<'_, T>,
-        g_context: Option<ArrayViewMut2<'_, T>>,
-        grads: &mut [T],
-        tape: &mut Tape<T>,
-        ws: &mut Workspace<T>,
-    ) {
-        let gh = self.backward_params(params, gy, context, g_context, grads, tape, ws);
-        let (p_input, _, _) = self.split(params);
-        self.input.backward_input(p_input, gh.view(), gx);
-        ws.give(gh);
-    }
-
-    /// All but `gx`; returns the gradient of what the first layer makes.
-    fn backward_params<T: Real>(
-        &self,
-        params: &[T],
-        gy: ArrayView2<'_, T>,
-        context: ArrayView2<'_, T>,
-        g_context: Option<ArrayViewMut2<'_, T>>,
-        grads: &mut [T],
-        tape: &mut Tape<T>,
-        ws: &mut Workspace<T>,
-    ) -> Array2<T> {
-        let (_, p_context, p_net) = self.split(params);
+        let (p_input, p_context, p_net) = self.split(params);
         let (g_input, g_ctx_params, g_net) = self.split_mut(grads);
         let gh = self.net.backward(p_net, gy, false, g_net, tape, ws);
         let x = tape.pop();
         self.input.backward(x.view(), gh.view(), g_input);
-        ws.give(x);
+        self.input.backward_input_add(p_input, gh.view(), gx);
         if let Some(layer) = &self.context {
             layer.backward(context, gh.view(), g_ctx_params);
             if let Some(g_context) = g_context {
                 layer.backward_input_add(p_context, gh.view(), g_context);
             }
         }
-        gh
+        ws.give(x);
+        ws.give(gh);
     }
 
     /// Starts an evaluation column by column (masked networks): see [`Columns`].

@@ -272,8 +272,8 @@ impl<T: Real, Tr: Transformer> Bijector<T> for Coupling<Tr> {
                 g_out
             }
         };
-        let mut g_read = ws.take(rows, self.net.inputs());
-        self.net.backward_new(
+        let mut g_read = ws.zeros(rows, self.net.inputs());
+        self.net.backward(
             params,
             g_out.view(),
             context,

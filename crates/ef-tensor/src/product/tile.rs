@@ -251,12 +251,17 @@ unsafe fn steps<T: Real, V: Lanes<T>, const R: usize, const W: usize, const FROM
     clippy::pointers_in_nomem_asm_block,
     reason = "nothing is read or written through it"
 )]
-fn opaque<T>(mut p: *const T) -> *const T {
+fn opaque<T>(p: *const T) -> *const T {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    // SAFETY: no instruction at all.
-    unsafe {
-        std::arch::asm!("/* {0} */", inout(reg) p, options(pure, nomem, nostack, preserves_flags));
+    {
+        let mut same = p;
+        // SAFETY: no instruction at all.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) same, options(pure, nomem, nostack, preserves_flags));
+        }
+        same
     }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     p
 }
 
