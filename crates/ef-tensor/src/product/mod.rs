@@ -3,8 +3,8 @@
 //! A general product packs both operands into fresh memory on every call; with 64 units and 64 rows that costs as much as
 //! the product. Here the left operand is read where it lies, one number at a time (a register holds it in all lanes), and
 //! the right one a row of two registers at a time: where it lies if the product has few rows, else from a copy of one
-//! panel, in memory of the thread's own. A narrow rest is computed in registers of half the width. Sums run over the depth in order, so a result does not depend on how rows or
-//! columns are cut.
+//! panel, in memory of the thread's own. A narrow rest is computed in registers of half the width. Sums run over the depth
+//! in order, so a result does not depend on how rows or columns are cut.
 
 #![allow(unsafe_code)]
 // The crate then does their work.
