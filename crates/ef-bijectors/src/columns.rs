@@ -6,13 +6,13 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// Some columns of an array, in order: taken out, and put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Columns {
+pub(crate) struct Selection {
     list: Vec<usize>,
     /// Where they are every second one.
     alternate: Option<Alternate>,
 }
 
-impl Columns {
+impl Selection {
     /// Those of the list, of an array of `of` columns.
     pub(crate) fn new(list: Vec<usize>, of: usize) -> Self {
         let alternate = Alternate {
@@ -76,8 +76,8 @@ struct Alternate {
 }
 
 impl Alternate {
-    /// Numbers in a run that alternates throughout, and how many of them are in these columns: all, if columns are even;
-    /// a row, if they are odd.
+    /// Numbers in a run that alternates throughout, and how many of them are in these columns: the whole array, if its
+    /// columns are even in number; one row, if they are odd.
     fn run(self, len: usize) -> (usize, usize) {
         if self.of.is_multiple_of(2) {
             (len.max(1), (len / 2).max(1))
@@ -196,7 +196,7 @@ mod tests {
             }),
             rows in 0usize..40,
         ) {
-            let columns = Columns::new(list.clone(), of);
+            let columns = Selection::new(list.clone(), of);
             let x = Array2::from_shape_fn((rows, of), |(i, j)| (i * of + j) as f64);
             let mut taken = Array2::zeros((rows, list.len()));
             columns.take(x.view(), taken.view_mut());

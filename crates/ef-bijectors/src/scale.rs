@@ -39,7 +39,9 @@ impl ScaleClamp {
     #[inline(always)]
     pub(crate) fn lane<const FMA: bool, T: Real>(self, s: T) -> (T, T) {
         let bound = T::of(self.bound);
-        let t = (s * T::of(self.bound.recip())).tanh_lane::<FMA>();
+        // Finite, so that 0 stays 0 under the smallest bounds.
+        let inverse = T::of(self.bound.recip().min(T::max_value().wide()));
+        let t = (s * inverse).tanh_lane::<FMA>();
         (bound * t, T::one() - t * t)
     }
 }

@@ -208,7 +208,7 @@ impl Linear {
             row[first.saturating_sub(WIDEST - 1)..first].fill(T::zero());
         }
         if self.bias {
-            dispatch(AddRows(g, gb));
+            dispatch(AddRows(g, &mut gb[..self.outputs]));
         }
     }
 
@@ -353,7 +353,7 @@ impl Linear {
     }
 }
 
-/// Adds every row of a matrix to one row.
+/// Adds every row of a matrix to one row, as long as they are.
 struct AddRows<'a, T>(ArrayView2<'a, T>, &'a mut [T]);
 
 impl<T: Real> Kernel for AddRows<'_, T> {

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand::RngCore;
 
 use crate::bijector::Bijector;
-use crate::columns::{Columns, copy_columns};
+use crate::columns::{Selection, copy_columns};
 use crate::conditioner::Conditioner;
 use crate::error::BijectorError;
 use crate::transformer::{Transformer, hold};
@@ -23,9 +23,9 @@ use crate::transformer::{Transformer, hold};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Coupling<Tr> {
     /// Columns passed on.
-    pass: Columns,
+    pass: Selection,
     /// Columns moved.
-    moved: Columns,
+    moved: Selection,
     form: Form,
     net: Conditioner,
     transformer: Tr,
@@ -97,8 +97,8 @@ impl<Tr> Coupling<Tr> {
         };
         let net = Conditioner::dense(inputs, context_dim, transformer.width() * outputs, config);
         Ok(Self {
-            pass: Columns::new(pass, mask.len()),
-            moved: Columns::new(moved, mask.len()),
+            pass: Selection::new(pass, mask.len()),
+            moved: Selection::new(moved, mask.len()),
             form,
             net,
             transformer,

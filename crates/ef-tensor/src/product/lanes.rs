@@ -71,7 +71,7 @@ pub trait Lanes<T>: Copy {
         }
     }
 
-    /// Writes the first `count` numbers, at most `LEN`, of every register; the next is written `stride` numbers on.
+    /// Writes the first `count` numbers, fewer than `LEN`, of every register; the next is written `stride` numbers on.
     ///
     /// # Safety
     /// `p` must be valid for writing `R` rows of `count` numbers.

@@ -1,8 +1,6 @@
 //! The walk through a product: panels of the right operand, runs of terms, tiles of rows.
 
 #![allow(unsafe_code)]
-// The crate then does their work.
-#![cfg_attr(feature = "gemm", allow(dead_code))]
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -16,14 +14,14 @@ use crate::real::Real;
 use crate::simd::{Level, level};
 
 /// Bytes of a packed panel. It is read in one stream, which a second cache keeps up with; a shorter one would have the
-/// result read and written more often.
-const PANEL: usize = 64 * 1024;
+/// result read and written more often. Tests want sums cut at every level.
+const PANEL: usize = if cfg!(test) { 4 * 1024 } else { 64 * 1024 };
 
-/// A right operand of at most so many bytes is read where it lies: it stays in the first cache.
-const SMALL: usize = 32 * 1024;
+/// A right operand of at most so many bytes is read where it lies: a copy would cost more than it saves.
+const SMALL: usize = if cfg!(test) { 2 * 1024 } else { 32 * 1024 };
 
-/// A result of more bytes is not in a near cache when it is written or added to.
-const LARGE: usize = 64 * 1024;
+/// An operand or a result of more bytes is not in a near cache when it is touched next.
+const LARGE: usize = if cfg!(test) { 4 * 1024 } else { 128 * 1024 };
 
 #[repr(align(64))]
 struct Buffer(UnsafeCell<[MaybeUninit<u8>; PANEL]>);
@@ -145,7 +143,7 @@ impl<T: Real> Problem<'_, '_, T> {
                         columns: middle..columns.end,
                         head: 0,
                         tail: 0,
-                        b: block.b.add(V::LEN),
+                        b: block.b.wrapping_add(V::LEN),
                         ahead: None,
                         ..block
                     };
@@ -171,7 +169,7 @@ impl<T: Real> Problem<'_, '_, T> {
         part
     }
 
-    /// The addresses of a panel of the right operand, at least one in each line of the cache.
+    /// The addresses of a panel of the right operand, one in about every line of the cache.
     #[inline(always)]
     fn ahead(&self, columns: &Range<usize>, depth: &Range<usize>) -> Ahead<T> {
         const LINE: usize = 64;

@@ -163,26 +163,26 @@ unsafe fn one<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &mut Tile
             at = steps::<T, V, R, W, 0, 1>(t, at, t.head, &mut acc);
         }
         // What is fetched is fetched a little at a time: much at once would hold up what is read now.
+        let both = t.depth - t.head - t.tail;
         let fetches = t.far || t.ahead.is_some();
-        let mut both = t.depth - t.head - t.tail;
-        let run = if fetches { both.div_ceil(R) } else { both };
-        let mut below = c_row(R);
-        while both > 0 {
-            if fetches {
+        let runs = if fetches { R } else { 1 };
+        for i in 0..runs {
+            let terms = if fetches {
                 if let Some(ahead) = &mut t.ahead {
                     ahead.fetch::<V>(ahead.each.div_ceil(R));
                 }
                 if t.far {
+                    let below = c_row(R + i);
                     for w in 0..W {
                         V::fetch(below.wrapping_add(w * V::LEN));
                     }
                     V::fetch(below.wrapping_add(t.columns - 1));
-                    below = below.wrapping_offset(c_stride);
                 }
-            }
-            let terms = run.min(both);
+                (i + 1) * both / R - i * both / R
+            } else {
+                both
+            };
             at = steps::<T, V, R, W, 0, W>(t, at, terms, &mut acc);
-            both -= terms;
         }
         if W == 2 && t.tail > 0 {
             steps::<T, V, R, W, 1, W>(t, at, t.tail, &mut acc);
