@@ -122,7 +122,9 @@ impl TableDensity {
                     params: part.num_params(),
                     density: part,
                 });
-                cells.into_iter().chain(numbers).collect()
+                // a single column of categories is its marginal: nothing to train
+                let parts = cells.into_iter().chain(numbers);
+                parts.filter(|piece| piece.params > 0).collect()
             }
         }
     }

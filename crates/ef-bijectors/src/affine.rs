@@ -58,9 +58,9 @@ impl<T: Real> Bijector<T> for ElementwiseAffine {
     }
 
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
-        visitor.param("log_scale", &[self.dim]);
+        visitor.offset("log_scale", &[self.dim]);
         if self.shift {
-            visitor.param("shift", &[self.dim]);
+            visitor.offset("shift", &[self.dim]);
         }
     }
 

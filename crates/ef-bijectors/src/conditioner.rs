@@ -3,12 +3,10 @@
 use std::ops::Range;
 
 use ef_tensor::{
-    Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, Tape, TensorError, Workspace,
+    Degrees, Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, Tape, TensorError, Workspace,
 };
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand::RngCore;
-
-use crate::degrees::Degrees;
 
 /// `y = net(x W + c V + b)`: an input layer over columns `x`, a second one over the context `c`, and an [`Mlp`].
 ///

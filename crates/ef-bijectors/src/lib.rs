@@ -29,7 +29,6 @@ mod chain;
 mod columns;
 mod conditioner;
 mod coupling;
-mod degrees;
 mod error;
 mod inverted;
 mod linear;
@@ -55,7 +54,6 @@ pub use coupling::{
     Coupling, alternating_mask, any_order_coupling, coupling_flow, half_mask, neural_spline_coupling, nice,
     random_mask, real_nvp,
 };
-pub use degrees::Degrees;
 pub use error::BijectorError;
 pub use inverted::Inverted;
 pub use linear::LuLinear;
@@ -72,7 +70,7 @@ pub use transformer::{
 pub use unit::{Ends, UnitMap};
 
 pub use ef_tensor as tensor;
-pub use ef_tensor::{Activation, MlpConfig, ParamVisitor, Real, Tape, Workspace, ndarray};
+pub use ef_tensor::{Activation, Degrees, MlpConfig, ParamVisitor, Real, Tape, Workspace, ndarray};
 pub use rand::RngCore;
 
 /// Size of a flow made of equal layers; see [`maf`] and [`real_nvp`].

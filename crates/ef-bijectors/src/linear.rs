@@ -97,8 +97,8 @@ impl<T: Real> Bijector<T> for LuLinear {
         let dim = self.columns();
         visitor.param("lower", &[strict(dim)]);
         visitor.param("upper", &[strict(dim)]);
-        visitor.param("log_diagonal", &[dim]);
-        visitor.param("shift", &[dim]);
+        visitor.offset("log_diagonal", &[dim]);
+        visitor.offset("shift", &[dim]);
     }
 
     fn init(&self, _: &mut dyn RngCore, params: &mut [T]) {

@@ -107,8 +107,8 @@ impl<T: Real> Bijector<T> for Radial {
     }
 
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
-        visitor.param("centre", &[self.dim]);
-        visitor.param("log_alpha", &[1]);
+        visitor.offset("centre", &[self.dim]);
+        visitor.offset("log_alpha", &[1]);
         visitor.param("beta", &[1]);
         if self.context_dim > 0 {
             visitor.param("context", &[self.context_dim, self.dim]);

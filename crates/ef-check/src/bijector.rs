@@ -20,6 +20,14 @@ use crate::strategy::{self, Draw};
 /// # Panics
 /// If a law is broken, or more than 5 % of gradient coordinates had to be skipped at kinks.
 pub fn assert_bijector(b: &dyn Bijector<f64>, config: &CheckConfig) -> Report {
+    if config.sees_all
+        && let Err(violation) = laws::dependence::is_complete(b, config)
+    {
+        panic!(
+            "law broken: {violation}\nof the bijector {:.300}",
+            format!("{b:?}")
+        );
+    }
     let (number, shrinking) = (Cell::new(0_u32), Cell::new(false));
     let outcome = run(config.cases, strategy::draws(config), |draw| {
         let every = config.mass_every;

@@ -55,6 +55,8 @@ pub struct CheckConfig {
     pub max_coordinates: usize,
     /// Claim: where the Jacobian `dz_i/dx_j` may be non-zero. Elsewhere it must be exactly zero.
     pub pattern: Option<fn(i: usize, j: usize) -> bool>,
+    /// Claim: `z_i` depends on every `x_j` that `pattern` lets it see, at some parameters and data. Tried for itself, once.
+    pub sees_all: bool,
     /// Claim: where `forward` is defined.
     pub forward_domain: Domain,
     /// Claim: where `inverse` is defined, and what `forward` maps onto.
@@ -85,6 +87,7 @@ impl Default for CheckConfig {
             gradient_tolerance: 1e-5,
             max_coordinates: 60,
             pattern: None,
+            sees_all: false,
             forward_domain: Domain::Real,
             inverse_domain: Domain::Real,
             reach: 1e3,
@@ -102,6 +105,16 @@ impl CheckConfig {
     pub fn autoregressive(self) -> Self {
         Self {
             pattern: Some(|i, j| j <= i),
+            ..self
+        }
+    }
+
+    /// Claims that `z_i` does depend on every column that `pattern` lets it see (without a pattern: on every column): the
+    /// law of zeros the other way round, which finds a network too narrow for its masks.
+    #[must_use]
+    pub fn seeing_all(self) -> Self {
+        Self {
+            sees_all: true,
             ..self
         }
     }

@@ -3,6 +3,14 @@
 use ef_tensor::{Real, vmath};
 use ndarray::{ArrayView1, ArrayViewMut2};
 
+/// Shares below this count as this: a logit of `-inf` has no gradient.
+const LEAST_SHARE: f64 = 1e-12;
+
+/// The logits of given shares, nats.
+pub(crate) fn log_shares(shares: &[f64]) -> Vec<f64> {
+    shares.iter().map(|share| share.max(LEAST_SHARE).ln()).collect()
+}
+
 /// `log softmax(logits)[code]`; `logits` become `softmax - onehot`, the gradient of its negative.
 #[inline(always)]
 pub(crate) fn softmax_nll<const FMA: bool, T: Real>(logits: &mut [T], code: u32) -> f64 {

@@ -223,8 +223,9 @@ proptest! {
         let rows = draw_rows(&layout, &laws, 10, 0, &mut rng);
         let mut scores = Scores::default();
         density.score(&params, &rows, &all(10), ScoreKey::new(seed), &mut MixedScratch::default(), &mut scores);
-        for (l, e) in scores.log_prob.iter().zip(&scores.standard_error) {
-            assert_relative_eq!(*l, -2.0 * 3.0_f64.ln(), max_relative = 1e-9);
+        for (r, (l, e)) in scores.log_prob.iter().zip(&scores.standard_error).enumerate() {
+            let log_share = |v: usize| laws[v].cell_shares()[rows.codes[[r, v]] as usize].ln();
+            assert_relative_eq!(*l, log_share(0) + log_share(1), max_relative = 1e-9);
             assert_abs_diff_eq!(*e, 0.0, epsilon = 1e-9);
         }
     }

@@ -8,6 +8,7 @@
 //! | [`gemm`](gemm()) | general matrix products, on strided views; layers have kernels of their own |
 //! | [`simd`], [`vmath`] | run-time choice of instruction set; vector `exp`, `tanh`, `sigmoid`, `ln`, `ln(1 + x)` |
 //! | [`Linear`], [`SparseLinear`] | affine layers, dense, masked (block-triangular) or gathered |
+//! | [`Degrees`] | what the hidden units of a masked network see |
 //! | [`Mlp`], [`Incremental`] | hidden layers, plain or residual, masked or not; one degree at a time |
 //! | [`Tape`], [`Workspace`] | where a forward pass leaves what its backward needs; recycled scratch memory |
 //! | [`normal`] | the normal distribution: density, CDF, quantile |
@@ -16,6 +17,7 @@
 
 mod activation;
 mod bounds;
+mod degrees;
 mod error;
 mod gemm;
 mod incremental;
@@ -35,6 +37,7 @@ pub mod vmath;
 
 pub use activation::Activation;
 pub use bounds::bounds_within;
+pub use degrees::Degrees;
 pub use error::TensorError;
 pub use gemm::gemm;
 pub use incremental::Incremental;

@@ -115,7 +115,7 @@ impl Linear {
     pub fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
         visitor.param("weight", &[self.inputs, self.outputs]);
         if self.bias {
-            visitor.param("bias", &[self.outputs]);
+            visitor.offset("bias", &[self.outputs]);
         }
     }
 

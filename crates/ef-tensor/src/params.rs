@@ -3,10 +3,19 @@
 //! A layer is a pure function of a slice `&[T]`: it holds shapes and masks, its owner holds the numbers. What the
 //! slice means is told by [`ParamVisitor`]: ordered names and shapes, the same order as in memory.
 
+use std::ops::Range;
+
 /// Receives the parameters of a layer in the order in which they lie in its slice.
 pub trait ParamVisitor {
-    /// One row-major array. Names are made of path parts joined by `.`, such as `0.hidden.1.weight`.
+    /// One row-major array of weights. Names are made of path parts joined by `.`, such as `0.hidden.1.weight`.
     fn param(&mut self, name: &str, shape: &[usize]);
+
+    /// One row-major array of offsets: biases, locations, log-scales, logits. Weight decay leaves them alone, since 0 is
+    /// no better a place for them than any other, and an offset that is pulled away from where the data have it shifts
+    /// what the whole model says. A visitor that does not tell the two apart need not implement it.
+    fn offset(&mut self, name: &str, shape: &[usize]) {
+        self.param(name, shape);
+    }
 }
 
 /// A visitor that puts `prefix.` before every name: how a layer shows the parameters of its parts.
@@ -37,6 +46,10 @@ impl ParamVisitor for Scope<'_> {
     fn param(&mut self, name: &str, shape: &[usize]) {
         self.inner.param(&format!("{}.{name}", self.prefix), shape);
     }
+
+    fn offset(&mut self, name: &str, shape: &[usize]) {
+        self.inner.offset(&format!("{}.{name}", self.prefix), shape);
+    }
 }
 
 /// One named array of a parameter vector.
@@ -48,6 +61,8 @@ pub struct ParamEntry {
     pub shape: Vec<usize>,
     /// Where the array starts in the flat vector.
     pub offset: usize,
+    /// Whether weight decay acts on it: it does on weights, and not on [offsets](ParamVisitor::offset).
+    pub decays: bool,
 }
 
 impl ParamEntry {
@@ -100,6 +115,36 @@ impl ParamLayout {
         self.len == 0
     }
 
+    /// The ranges of the flat vector on which weight decay acts: ascending, neighbours joined.
+    ///
+    /// ```
+    /// use ef_tensor::{Linear, params::ParamLayout};
+    /// let layout = ParamLayout::of(|v| Linear::new(3, 2).visit_params(v));
+    /// assert_eq!(layout.decayed(), [0..6]); // six weights, and not the two biases
+    /// ```
+    pub fn decayed(&self) -> Vec<Range<usize>> {
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for entry in self.entries.iter().filter(|e| e.decays && !e.is_empty()) {
+            let range = entry.offset..entry.offset + entry.len();
+            match ranges.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => ranges.push(range),
+            }
+        }
+        ranges
+    }
+
+    fn push(&mut self, name: &str, shape: &[usize], decays: bool) {
+        let entry = ParamEntry {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            offset: self.len,
+            decays,
+        };
+        self.len += entry.len();
+        self.entries.push(entry);
+    }
+
     /// The name of the array that holds flat index `i`, with the index inside it: for messages.
     pub fn describe(&self, i: usize) -> String {
         self.entries
@@ -111,12 +156,10 @@ impl ParamLayout {
 
 impl ParamVisitor for ParamLayout {
     fn param(&mut self, name: &str, shape: &[usize]) {
-        let entry = ParamEntry {
-            name: name.to_owned(),
-            shape: shape.to_vec(),
-            offset: self.len,
-        };
-        self.len += entry.len();
-        self.entries.push(entry);
+        self.push(name, shape, true);
+    }
+
+    fn offset(&mut self, name: &str, shape: &[usize]) {
+        self.push(name, shape, false);
     }
 }

@@ -9,10 +9,17 @@
 //! x <- x - a (m^ / (sqrt(v^) + eps) + lambda x)
 //! ```
 //!
+//! `lambda` is 0 for offsets (biases, locations, log-scales, logits; see
+//! [`ParamVisitor::offset`](ef_tensor::ParamVisitor::offset)): a decayed bias of a softmax pulls every probability towards
+//! uniform, and a likelihood hardly shows it.
+//!
 //! [arXiv:1412.6980]: https://arxiv.org/abs/1412.6980
 //! [arXiv:1711.05101]: https://arxiv.org/abs/1711.05101
 
+use std::ops::Range;
+
 use ef_tensor::Real;
+use ef_tensor::params::ParamLayout;
 use ef_tensor::simd::{Kernel, dispatch};
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +33,7 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// What keeps the quotient finite.
     pub eps: f64,
-    /// Decoupled weight decay `lambda`: each step also shrinks a parameter by `lr * lambda` of itself.
+    /// Decoupled weight decay `lambda`: each step also shrinks a weight by `lr * lambda` of itself.
     pub weight_decay: f64,
 }
 
@@ -78,6 +85,15 @@ pub struct AdamStep<T> {
 }
 
 impl<T: Real> AdamStep<T> {
+    /// The same step without weight decay.
+    #[must_use]
+    pub fn without_decay(self) -> Self {
+        Self {
+            decay: T::zero(),
+            ..self
+        }
+    }
+
     /// Updates a run of parameters with gradient `scale * grads` and their part of the moments `m` and `v`.
     ///
     /// `scale` is where a mean over rows and clipping come in without a pass over memory of their own. All slices
@@ -138,19 +154,35 @@ impl<T: Real> Kernel for UpdateKernel<'_, T> {
 pub struct Adam<T> {
     config: AdamConfig,
     steps: u64,
-    pub(crate) m: Vec<T>,
-    pub(crate) v: Vec<T>,
+    /// On which parameters weight decay acts.
+    decayed: Vec<Range<usize>>,
+    m: Vec<T>,
+    v: Vec<T>,
 }
 
 impl<T: Real> Adam<T> {
-    /// Adam for `len` parameters, at rest.
+    /// Adam for `len` parameters, at rest. Weight decay acts on all of them.
     pub fn new(config: AdamConfig, len: usize) -> Self {
         Self {
             config,
             steps: 0,
+            decayed: Vec::from_iter([0..len]),
             m: vec![T::zero(); len],
             v: vec![T::zero(); len],
         }
+    }
+
+    /// Adam for the parameters of a layout, at rest. Weight decay acts on its weights and not on its offsets.
+    pub fn of_layout(config: AdamConfig, layout: &ParamLayout) -> Self {
+        Self {
+            decayed: layout.decayed(),
+            ..Self::new(config, layout.len())
+        }
+    }
+
+    /// On which parameters weight decay acts (ascending ranges), and both moments.
+    pub(crate) fn state(&mut self) -> (&[Range<usize>], &mut [T], &mut [T]) {
+        (&self.decayed, &mut self.m, &mut self.v)
     }
 
     /// How many steps were taken.
@@ -167,6 +199,60 @@ impl<T: Real> Adam<T> {
     /// One step on all parameters.
     pub fn update(&mut self, params: &mut [T], grads: &[T], lr: f64) {
         let step = self.advance(lr);
-        step.update(params, grads, T::one(), &mut self.m, &mut self.v);
+        for (span, decays) in spans(&self.decayed, 0..params.len()) {
+            let step = if decays { step } else { step.without_decay() };
+            let (m, v) = (&mut self.m[span.clone()], &mut self.v[span.clone()]);
+            step.update(&mut params[span.clone()], &grads[span], T::one(), m, v);
+        }
+    }
+}
+
+/// `all` cut where weight decay begins or ends, and whether it acts on each piece.
+pub(crate) fn spans(
+    decayed: &[Range<usize>],
+    all: Range<usize>,
+) -> impl Iterator<Item = (Range<usize>, bool)> + '_ {
+    let mut next = decayed.partition_point(|range| range.end <= all.start);
+    let mut at = all.start;
+    std::iter::from_fn(move || {
+        if at >= all.end {
+            return None;
+        }
+        let (end, decays) = match decayed.get(next) {
+            Some(range) if range.start <= at => {
+                next += 1;
+                (range.end, true)
+            }
+            Some(range) => (range.start, false),
+            None => (all.end, false),
+        };
+        let span = at..end.min(all.end);
+        at = span.end;
+        Some((span, decays))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_cover_a_range_and_know_where_decay_acts() {
+        let decayed = [2..5, 8..9];
+        let of = |all| spans(&decayed, all).collect::<Vec<_>>();
+        assert_eq!(
+            of(0..10),
+            [
+                (0..2, false),
+                (2..5, true),
+                (5..8, false),
+                (8..9, true),
+                (9..10, false)
+            ]
+        );
+        assert_eq!(of(3..8), [(3..5, true), (5..8, false)]);
+        assert_eq!(of(5..6), [(5..6, false)]);
+        assert_eq!(of(9..10), [(9..10, false)]);
+        assert_eq!(of(4..4), []);
     }
 }

@@ -31,7 +31,7 @@ pub struct TrainConfig {
     pub lr_min: f64,
     /// Steps of warm-up, though at most a tenth of all steps.
     pub warmup: u64,
-    /// Decoupled weight decay.
+    /// Decoupled weight decay; [offsets](ef_tensor::ParamVisitor::offset) do not decay.
     pub weight_decay: f64,
     /// Longest gradient a step may use; `None` does not clip.
     pub clip_norm: Option<f64>,

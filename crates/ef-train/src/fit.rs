@@ -123,8 +123,8 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
         let mut batches = Batches::new(split.train, batch, key);
         batches.start_epoch(1);
         density.init_from_data(params, rows, batches.first(batch.max(INIT_ROWS)));
+        let layout = ParamLayout::of(|visitor| density.visit_params(visitor));
         if let Some(i) = params.iter().position(|x| !x.is_finite()) {
-            let layout = ParamLayout::of(|visitor| density.visit_params(visitor));
             return Err(TrainError::ParamNotFinite {
                 name: layout.describe(i),
             });
@@ -153,7 +153,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
             validation: split.validation,
             course,
             team: Team::new(config.shards, params.len(), parallel),
-            adam: Adam::new(config.adam(), params.len()),
+            adam: Adam::of_layout(config.adam(), &layout),
             average: if config.ema > 0.0 {
                 params.to_vec()
             } else {

@@ -214,15 +214,17 @@ impl<T: Real, S: Default + Send> Team<T, S> {
     ) {
         let step = adam.advance(lr);
         let decay = ema_decay(ema, adam.steps());
+        let (decayed, m, v) = adam.state();
         let pass = Update {
+            start: 0,
             params,
             grads: &mut self.grads[0],
-            m: &mut adam.m,
-            v: &mut adam.v,
+            m,
+            v,
             average,
         };
         each_range(pass, self.parallel, &|range: Update<'_, T>| {
-            range.run(step, scale, decay);
+            range.run(step, decayed, scale, decay);
         });
         self.unused = false;
     }

@@ -8,7 +8,9 @@
 use ef_tensor::Real;
 use ef_tensor::simd::{Kernel, dispatch};
 
-use crate::adam::AdamStep;
+use std::ops::Range;
+
+use crate::adam::{AdamStep, spans};
 use crate::clip::add_squares;
 
 /// Parameters a range: few enough that all of a pass's slices stay in the first cache together.
@@ -107,6 +109,8 @@ impl<T: Real> Kernel for Reduce<'_, T> {
 
 /// Adam's step, and the average of the weights behind it; leaves zeros in the gradient's place.
 pub(crate) struct Update<'a, T> {
+    /// Where in all parameters these begin.
+    pub(crate) start: usize,
     pub(crate) params: &'a mut [T],
     pub(crate) grads: &'a mut [T],
     pub(crate) m: &'a mut [T],
@@ -128,6 +132,7 @@ impl<T: Real> Slices for Update<'_, T> {
         let (average, average_right) = cut(self.average, at);
         (
             Self {
+                start: self.start,
                 params,
                 grads,
                 m,
@@ -135,6 +140,7 @@ impl<T: Real> Slices for Update<'_, T> {
                 average,
             },
             Self {
+                start: self.start + at,
                 params: params_right,
                 grads: grads_right,
                 m: m_right,
@@ -146,9 +152,20 @@ impl<T: Real> Slices for Update<'_, T> {
 }
 
 impl<T: Real> Update<'_, T> {
-    /// The work on one range, with gradient `scale * grads` and the average's `decay`.
-    pub(crate) fn run(self, step: AdamStep<T>, scale: T, decay: f64) {
-        step.update(self.params, self.grads, scale, self.m, self.v);
+    /// The work on one range, with gradient `scale * grads`, weight decay where `decayed` says, and the average's `decay`.
+    pub(crate) fn run(self, step: AdamStep<T>, decayed: &[Range<usize>], scale: T, decay: f64) {
+        let start = self.start;
+        for (span, decays) in spans(decayed, start..start + self.params.len()) {
+            let span = span.start - start..span.end - start;
+            let step = if decays { step } else { step.without_decay() };
+            step.update(
+                &mut self.params[span.clone()],
+                &self.grads[span.clone()],
+                scale,
+                &mut self.m[span.clone()],
+                &mut self.v[span],
+            );
+        }
         self.grads.fill(T::zero());
         if !self.average.is_empty() {
             crate::ema_update(self.average, self.params, decay);

@@ -1,6 +1,7 @@
 //! Adam against the paper's algorithm, one number at a time.
 
 use approx::assert_relative_eq;
+use ef_tensor::params::{ParamLayout, ParamVisitor};
 use ef_train::{Adam, AdamConfig};
 use proptest::prelude::*;
 
@@ -41,6 +42,26 @@ proptest! {
             assert_relative_eq!(*w, expected, epsilon = 1e-12, max_relative = 1e-10);
             let step = lr * grads.len() as f64;
             assert_relative_eq!(f64::from(*n), expected, epsilon = 1e-4 * step + 1e-5, max_relative = 1e-5);
+        }
+    }
+
+    /// Decay acts on the weights of a layout alone.
+    #[test]
+    fn offsets_do_not_decay(x in -10.0_f64..10.0, g in -1.0_f64..1.0, weight_decay in 0.1_f64..0.5) {
+        let config = AdamConfig { weight_decay, ..AdamConfig::default() };
+        let layout = ParamLayout::of(|v| {
+            v.offset("bias", &[2]);
+            v.param("weight", &[3]);
+            v.offset("shift", &[1]);
+        });
+        let mut adam = Adam::of_layout(config, &layout);
+        let mut all = [x; 6];
+        adam.update(&mut all, &[g; 6], 0.01);
+        let plain = slow(&AdamConfig::default(), x, &[g], 0.01);
+        let decayed = slow(&config, x, &[g], 0.01);
+        for (at, found) in all.into_iter().enumerate() {
+            let expected = if (2..5).contains(&at) { decayed } else { plain };
+            assert_relative_eq!(found, expected, epsilon = 1e-12);
         }
     }
 

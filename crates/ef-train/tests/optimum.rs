@@ -35,6 +35,20 @@ fn a_normal_finds_the_mean_and_the_standard_deviation() {
     assert_relative_eq!(history.epochs[59].lr, config.lr_min);
 }
 
+/// Weight decay, however strong, leaves means and log-scales where the data have them.
+#[test]
+fn offsets_do_not_decay() {
+    let rows = Rows::random(400, 2, 4);
+    let config = plain(3e-2).lr_min(1e-6).epochs(200).patience(None);
+    let fitted = |weight_decay: f64| {
+        let mut params = vec![0.0_f64; 4];
+        let config = config.clone().weight_decay(weight_decay);
+        fit(&Normal::new(2), &mut params, &rows, &config, &mut ()).unwrap();
+        params
+    };
+    assert_eq!(fitted(20.0), fitted(0.0));
+}
+
 #[test]
 fn a_table_too_small_to_split_is_learned_exactly() {
     let rows = Rows::random(7, 2, 5);

@@ -1,12 +1,11 @@
 //! The masked autoregressive layer.
 
-use ef_tensor::{MlpConfig, ParamVisitor, Real, Tape, Workspace};
+use ef_tensor::{Degrees, MlpConfig, ParamVisitor, Real, Tape, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rand::RngCore;
 
 use crate::bijector::Bijector;
 use crate::conditioner::{Conditioner, transpose_into};
-use crate::degrees::Degrees;
 use crate::error::BijectorError;
 use crate::transformer::{Transformer, hold};
 

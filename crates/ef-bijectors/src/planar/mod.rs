@@ -238,7 +238,7 @@ impl<T: Real, H: Monotone> Bijector<T> for Planar<H> {
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
         visitor.param("u", &[self.dim]);
         visitor.param("w", &[self.dim]);
-        visitor.param("b", &[1]);
+        visitor.offset("b", &[1]);
         if self.context_dim > 0 {
             visitor.param("context", &[self.context_dim]);
         }

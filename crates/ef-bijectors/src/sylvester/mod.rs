@@ -193,8 +193,8 @@ impl<T: Real, H: Monotone> Bijector<T> for Sylvester<H> {
         visitor.param("r_upper", &[off]);
         visitor.param("r_tilde_upper", &[off]);
         visitor.param("diagonal_product", &[m]);
-        visitor.param("r_tilde_log_diagonal", &[m]);
-        visitor.param("b", &[m]);
+        visitor.offset("r_tilde_log_diagonal", &[m]);
+        visitor.offset("b", &[m]);
         if self.context_dim > 0 {
             visitor.param("context", &[self.context_dim, m]);
         }

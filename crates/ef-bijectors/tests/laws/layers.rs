@@ -19,7 +19,7 @@ fn layers<T: Real, Tr: Transformer + Copy + 'static>(
     let masked = Autoregressive::new(dim, context, config, transformer).unwrap();
     let coupling = Coupling::new(&mask, context, config, transformer).unwrap();
     vec![
-        entry(format!("masked, {tag}{transformer:?}"), masked).autoregressive(),
+        entry(format!("masked, {tag}{transformer:?}"), masked).masked(),
         entry(format!("coupling, {tag}{transformer:?}"), coupling),
     ]
 }
@@ -40,11 +40,17 @@ pub(crate) fn real_line<T: Real>(dim: usize, context: usize) -> Vec<Entry<T>> {
     all.extend(layers(dim, context, "", config, Gated::default()));
     for (bins, bound) in [(1, 2.0), (2, 1.0), (8, 4.0)] {
         let spline = RationalQuadratic::new(bins, bound).unwrap();
-        all.extend(layers(dim, context, "", config, spline));
+        let entries = layers(dim, context, "", config, spline);
+        // a spline of one bin, its slopes at both ends 1, is the identity whatever the network says
+        all.extend(
+            entries
+                .into_iter()
+                .map(|entry| if bins == 1 { entry.may_be_blind() } else { entry }),
+        );
     }
     let random = Degrees::Random { seed: 3 };
     let layer = Autoregressive::with_degrees(dim, context, config, &random, Standardize::default()).unwrap();
-    all.push(entry("masked, random degrees", layer).autoregressive());
+    all.push(entry("masked, random degrees", layer).masked());
     for mask in [
         half_mask(dim, 0),
         half_mask(dim, 1),
@@ -78,4 +84,26 @@ pub(crate) fn on_the_unit_interval<T: Real>(dim: usize, context: usize) -> Vec<E
         PiecewiseQuadratic::new(3).unwrap(),
     ));
     all.into_iter().map(|entry| entry.domains(UNIT, UNIT)).collect()
+}
+
+/// Masked layers that are asked for fewer units than columns. Every transformer reads all its parameters alike, so one will
+/// do; activations and degrees decide what passes.
+pub(crate) fn narrow<T: Real>(dim: usize, context: usize) -> Vec<Entry<T>> {
+    let mut all = Vec::new();
+    for hidden in [1, dim / 2, dim - 2] {
+        for residual in [false, true] {
+            for degrees in [Degrees::Equal, Degrees::Random { seed: 5 }] {
+                let config = MlpConfig {
+                    hidden,
+                    ..net(Activation::Silu, residual)
+                };
+                let transformer = Standardize::default();
+                let layer =
+                    Autoregressive::with_degrees(dim, context, config, &degrees, transformer).unwrap();
+                let name = format!("masked, {hidden} units asked for, residual {residual}, {degrees:?}");
+                all.push(entry(name, layer).masked().mild());
+            }
+        }
+    }
+    all
 }

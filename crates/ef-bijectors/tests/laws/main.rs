@@ -51,6 +51,17 @@ fn laws_of_five_columns() {
     prove(5, 2);
 }
 
+/// With fewer units than columns, too, every column sees all columns before it.
+#[test]
+fn narrow_layers_see_every_column() {
+    for (dim, context) in [(5, 0), (12, 2), (40, 0)] {
+        for entry in layers::narrow::<f64>(dim, context) {
+            let report = assert_bijector(&*entry.bijector, &entry.claims(config(2)));
+            println!("{}, {dim} columns, context {context}: {report}", entry.name);
+        }
+    }
+}
+
 #[test]
 fn f32_agrees_with_f64_at_every_simd_level() {
     for (dim, context) in [(1, 0), (2, 2), (6, 0), (6, 3)] {

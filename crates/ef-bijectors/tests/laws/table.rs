@@ -20,6 +20,7 @@ pub(crate) struct Entry<T: Real> {
     pub(crate) name: String,
     pub(crate) bijector: Box<dyn Bijector<T>>,
     autoregressive: bool,
+    sees_all: bool,
     /// Of `forward` and of `inverse`.
     domains: [Domain; 2],
     /// Another scale of data and another reach than usual.
@@ -34,6 +35,7 @@ pub(crate) fn entry<T: Real>(name: impl Into<String>, bijector: impl Bijector<T>
         name: name.into(),
         bijector: Box::new(bijector),
         autoregressive: false,
+        sees_all: false,
         domains: [Domain::Real; 2],
         near: None,
         mild: false,
@@ -45,6 +47,22 @@ impl<T: Real> Entry<T> {
     pub(crate) fn autoregressive(self) -> Self {
         Self {
             autoregressive: true,
+            ..self
+        }
+    }
+
+    /// Claims that `z_i` depends on each of `x_0 ..= x_i`, and on nothing else.
+    pub(crate) fn masked(self) -> Self {
+        Self {
+            sees_all: true,
+            ..self.autoregressive()
+        }
+    }
+
+    /// Takes back the claim that every column is seen.
+    pub(crate) fn may_be_blind(self) -> Self {
+        Self {
+            sees_all: false,
             ..self
         }
     }
@@ -75,6 +93,9 @@ impl<T: Real> Entry<T> {
         let mut config = config.domains(self.domains[0], self.domains[1]);
         if self.autoregressive {
             config = config.autoregressive();
+        }
+        if self.sees_all {
+            config = config.seeing_all();
         }
         if let Some((data_scale, reach)) = self.near {
             (config.data_scale, config.reach, config.far) = (data_scale, reach, reach);

@@ -1,5 +1,6 @@
 //! The laws of a bijector, one subject a file.
 
+pub(crate) mod dependence;
 pub(crate) mod edges;
 pub(crate) mod gradients;
 pub(crate) mod inverse;

@@ -1,5 +1,6 @@
 //! Bijectors and densities that are wrong on purpose, each caught by the law it breaks.
 
+mod blind;
 #[cfg(feature = "density")]
 mod density;
 mod domain;

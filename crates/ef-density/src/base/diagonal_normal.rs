@@ -32,8 +32,8 @@ impl<T: Real> Base<T> for DiagonalNormal {
     }
 
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
-        visitor.param("mean", &[self.dim]);
-        visitor.param("log_scale", &[self.dim]);
+        visitor.offset("mean", &[self.dim]);
+        visitor.offset("log_scale", &[self.dim]);
     }
 
     fn init(&self, _: &mut dyn RngCore, params: &mut [T]) {

@@ -64,9 +64,9 @@ impl<T: Real> Base<T> for NormalMixture {
     }
 
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
-        visitor.param("logits", &[self.components]);
-        visitor.param("mean", &[self.components, self.dim]);
-        visitor.param("log_scale", &[self.components, self.dim]);
+        visitor.offset("logits", &[self.components]);
+        visitor.offset("mean", &[self.components, self.dim]);
+        visitor.offset("log_scale", &[self.components, self.dim]);
     }
 
     fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {

@@ -28,13 +28,29 @@ impl<T: Real, F: Fn(usize) -> bool> Kernel for Heads<'_, T, F> {
         let mut log_prob = 0.0;
         for (j, column) in self.network.columns.iter().enumerate() {
             let y = &mut self.y[column.outputs.clone()];
+            if let Some(logits) = &column.marginal {
+                // Ranks are uniform under the marginal, so that a place adds nothing. A value never seen has no logit: its
+                // mass is in `log_measure`.
+                let scored = (self.scored)(j);
+                let cell = column.variable.map_or(0, |v| self.codes[v]) as usize;
+                log_prob += if scored {
+                    logits.get(cell).copied().unwrap_or(0.0)
+                } else {
+                    0.0
+                };
+                continue;
+            }
             if !(self.scored)(j) {
                 y.fill(T::zero());
                 continue;
             }
             let cell = column.variable.map_or(0, |v| self.codes[v]);
             let ranks = column.rank.map(|r| (self.low[r], self.high[r]));
-            log_prob += column_nll::<FMA, T>(column, self.network.components, cell, ranks, y);
+            let offsets = &self.network.offsets[column.outputs.clone()];
+            y.iter_mut()
+                .zip(offsets)
+                .for_each(|(y, &offset)| *y += T::of(offset));
+            log_prob += column_nll::<FMA, T>(column, cell, ranks, y);
         }
         log_prob
     }
@@ -44,11 +60,11 @@ impl<T: Real, F: Fn(usize) -> bool> Kernel for Heads<'_, T, F> {
 #[inline(always)]
 fn column_nll<const FMA: bool, T: Real>(
     column: &Column,
-    components: usize,
     cell: u32,
     ranks: Option<(f64, f64)>,
     y: &mut [T],
 ) -> f64 {
+    let components = column.components;
     match ranks {
         _ if y.is_empty() => 0.0,
         None => softmax_nll::<FMA, T>(y, cell),
@@ -65,7 +81,6 @@ fn column_nll<const FMA: bool, T: Real>(
 /// The head of one column of one row.
 pub(super) struct Head<'a, T> {
     pub(super) column: &'a Column,
-    pub(super) components: usize,
     pub(super) cell: u32,
     /// Lower and upper end of its place, if the column has ranks.
     pub(super) ranks: Option<(f64, f64)>,
@@ -77,6 +92,6 @@ impl<T: Real> Kernel for Head<'_, T> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) -> f64 {
-        column_nll::<FMA, T>(self.column, self.components, self.cell, self.ranks, self.y)
+        column_nll::<FMA, T>(self.column, self.cell, self.ranks, self.y)
     }
 }

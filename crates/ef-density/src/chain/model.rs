@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
-use ef_tensor::{Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, SparseLinear, TensorError};
+use ef_tensor::{
+    Degrees, Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, SparseLinear, TensorError,
+};
 use ndarray::s;
 use rand::RngCore;
 
 use super::inputs::RankInputs;
 use super::mixture::MOST_COMPONENTS;
-use super::network::Network;
+use super::network::{Network, offsets};
 use super::plan::Column;
 use super::walk::{Step, Walk, WalkSums, Walking};
 use crate::density::Density;
@@ -49,8 +51,12 @@ impl Default for ChainConfig {
 /// The chain of a table's columns, in the order of its layout: exact log-densities of rows of categories, atoms, missing
 /// cells and numbers. See the [module](crate::chain) for the formulas.
 ///
-/// The biases of the output layer start at the columns' shares and at mixtures near the marginal, so training starts
-/// from about independent columns.
+/// The columns' shares and mixtures near the marginal are constants that the network's outputs are added to, so training
+/// starts from about independent columns, and weight decay pulls towards them. The first column, where there is no context,
+/// depends on nothing: its probabilities are those of its law, whatever was trained.
+///
+/// A column sees the one before it through hidden units of its own, so there are at least as many units as columns:
+/// [`ColumnChain::hidden`] says how many.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnChain {
     network: Network,
@@ -65,11 +71,10 @@ impl ColumnChain {
     /// Never for the masks made here; the type is that of the masked layers it builds.
     pub fn new(layout: &Layout, config: &ChainConfig) -> Result<Self, TensorError> {
         let components = config.components.clamp(1, MOST_COMPONENTS);
-        let columns = Column::all(layout, components);
-        let lowest = usize::from(layout.context_dim() == 0);
-        let span = columns.len().saturating_sub(lowest);
-        let hidden = if span == 0 { 0 } else { config.net.hidden };
-        let degrees: Vec<usize> = (0..hidden).map(|u| lowest + u * span / hidden).collect();
+        let with_context = layout.context_dim() > 0;
+        let columns = Column::all(layout, components, !with_context);
+        let degrees = Degrees::Equal.of_units(columns.len(), with_context, config.net.hidden);
+        let hidden = degrees.len();
         let mut embedding = SparseLinear::new(hidden);
         let (mut output_degrees, mut scores_seen, mut scores) = (Vec::new(), Vec::new(), 0);
         for (j, column) in columns.iter().enumerate() {
@@ -92,10 +97,9 @@ impl ColumnChain {
             skip: Linear::masked(scores, &scores_seen)?.without_bias(),
             net: Mlp::masked(config.net, &degrees, &output_degrees)?,
             ranks: layout.ranks().to_vec(),
-            shares: layout.variables().iter().map(|v| v.shares.clone()).collect(),
+            offsets: offsets(&columns, layout),
             columns,
             dropout: config.dropout,
-            components,
         };
         Ok(Self { network, degrees })
     }
@@ -103,6 +107,11 @@ impl ColumnChain {
     /// Number of columns.
     pub fn columns(&self) -> usize {
         self.network.columns.len()
+    }
+
+    /// Units of a hidden layer: what was asked for, or as many as there are columns to see.
+    pub fn hidden(&self) -> usize {
+        self.degrees.len()
     }
 
     /// Walks the first `columns` columns of all rows in the chain's order. Drawn values are written to `rows`; what else is
@@ -188,6 +197,7 @@ impl ColumnChain {
             network
                 .skip
                 .forward_units_add(p_skip, column.outputs.clone(), scores.view(), y.view_mut());
+            network.add_offsets(column, y.view_mut());
             let outputs = y.slice(s![column.outputs.clone(), ..]);
             let write = |i: usize, rank: Option<f64>| {
                 let features = features.slice_mut(s![column.features.clone(), i]);

@@ -9,7 +9,8 @@ use super::heads::Heads;
 use super::inputs::RankInputs;
 use super::mixture::raw_log_scale;
 use super::plan::Column;
-use crate::mixed::MixedRows;
+use crate::mixed::{Layout, MixedRows};
+use crate::softmax::log_shares;
 
 /// The logistics of a new network have their means between `-SPREAD` and `SPREAD`, the logits of ranks .023 and .977.
 const SPREAD: f64 = 3.75;
@@ -21,7 +22,9 @@ const START_SCALE: f64 = 0.5;
 pub(super) struct Network {
     pub(super) columns: Vec<Column>,
     pub(super) ranks: Vec<RankInputs>,
-    pub(super) shares: Vec<Vec<f64>>,
+    /// What is added to the outputs: where the heads start, and what they stay near. Logits of the columns' shares, and
+    /// mixtures near the uniform. No parameters: neither training nor decay moves them.
+    pub(super) offsets: Vec<f64>,
     pub(super) embedding: SparseLinear,
     pub(super) numbers: Linear,
     pub(super) context: Linear,
@@ -29,7 +32,6 @@ pub(super) struct Network {
     pub(super) skip: Linear,
     pub(super) net: Mlp,
     pub(super) dropout: f64,
-    pub(super) components: usize,
 }
 
 impl Network {
@@ -73,7 +75,7 @@ impl Network {
         self.net.visit_params(visitor);
     }
 
-    /// Output biases start at the columns' shares and at mixtures near the marginal.
+    /// Output weights and biases start at 0, so that the heads start at their [offsets](Self::offsets).
     pub(super) fn init<T: Real>(&self, rng: &mut dyn RngCore, params: &mut [T]) {
         let [embedding, numbers, context, skip, net] = self.split_mut(params);
         skip.fill(T::zero());
@@ -81,33 +83,6 @@ impl Network {
         self.numbers.init(1.0, rng, numbers);
         self.context.init(1.0, rng, context);
         self.net.init(0.0, rng, net);
-        let biases = self.net.output_bias_mut(net);
-        let k = self.components;
-        for column in &self.columns {
-            let biases = &mut biases[column.outputs.clone()];
-            let shares: &[f64] = column.variable.map_or(&[1.0], |v| &self.shares[v]);
-            let log = |share: f64| share.max(1e-6).ln();
-            let mut cells = 0..shares.len().min(biases.len());
-            if column.rank.is_some() {
-                // Logistics over nearly all ranks take two thirds of the continuous cell, the background the rest.
-                for i in 0..k {
-                    let place = if k == 1 {
-                        0.0
-                    } else {
-                        SPREAD * (2.0 * i as f64 / (k - 1) as f64 - 1.0)
-                    };
-                    biases[i] = T::of(log(shares[0] * 2.0 / 3.0 / k as f64));
-                    biases[k + shares.len() + i] = T::of(place);
-                    biases[2 * k + shares.len() + i] = T::of(raw_log_scale(START_SCALE.ln()));
-                }
-                biases[k] = T::of(log(shares[0] / 3.0));
-                cells = 1..shares.len();
-            }
-            let first = if column.rank.is_some() { k } else { 0 };
-            for cell in cells {
-                biases[first + cell] = T::of(log(shares[cell]));
-            }
-        }
     }
 
     pub(super) fn project<T: Real>(&self, params: &mut [T]) {
@@ -120,11 +95,16 @@ impl Network {
 
     /// Rows of the contexts given, to be drawn.
     pub(super) fn blank(&self, given: &MixedRows) -> MixedRows {
-        MixedRows::blank(self.shares.len(), self.ranks.len(), given.context.clone())
+        MixedRows::blank(
+            self.embedding.variables(),
+            self.ranks.len(),
+            given.context.clone(),
+        )
     }
 
     pub(super) fn codes<'a>(&self, rows: usize, codes: &'a [u32]) -> ArrayView2<'a, u32> {
-        ArrayView2::from_shape((rows, self.shares.len()), codes).expect("gathered with this many variables")
+        ArrayView2::from_shape((rows, self.embedding.variables()), codes)
+            .expect("gathered with this many variables")
     }
 
     /// The features of a column in a row: its cell, and the middle of its places.
@@ -198,7 +178,15 @@ impl Network {
         h
     }
 
-    /// Runs the heads of all rows: `each` gets a row's position and sum, `y` becomes the gradient of its negative.
+    /// Adds a column's offsets to its outputs: `y: (outputs, rows)`.
+    pub(super) fn add_offsets<T: Real>(&self, column: &Column, mut y: ArrayViewMut2<'_, T>) {
+        for output in column.outputs.clone() {
+            let offset = T::of(self.offsets[output]);
+            y.row_mut(output).iter_mut().for_each(|y| *y += offset);
+        }
+    }
+
+    /// Runs the heads of all rows: their outputs are `y` and the [offsets](Self::offsets). `each` gets a row's position and sum, `y` becomes the gradient of its negative.
     /// Heads of columns that are not `scored` count for nothing.
     pub(super) fn heads<T: Real>(
         &self,
@@ -222,4 +210,32 @@ impl Network {
             each(i, log_prob, y);
         }
     }
+}
+
+/// Where the heads of `columns` start: logits of the columns' shares, and mixtures near the marginal.
+pub(super) fn offsets(columns: &[Column], layout: &Layout) -> Vec<f64> {
+    let mut offsets = vec![0.0; columns.last().map_or(0, |c| c.outputs.end)];
+    for column in columns.iter().filter(|column| !column.outputs.is_empty()) {
+        let offsets = &mut offsets[column.outputs.clone()];
+        let logits = column
+            .variable
+            .map_or(vec![0.0], |v| log_shares(&layout.variables()[v].shares));
+        let k = column.components;
+        if column.rank.is_none() {
+            offsets.copy_from_slice(&logits);
+            continue;
+        }
+        // Logistics over nearly all ranks take two thirds of the continuous cell, the background the rest.
+        let (weights, rest) = offsets.split_at_mut(k);
+        let (cells, rest) = rest.split_at_mut(logits.len());
+        let (means, scales) = rest.split_at_mut(k);
+        weights.fill(logits[0] + (2.0 / 3.0 / k as f64).ln());
+        cells.copy_from_slice(&logits);
+        cells[0] -= 3.0_f64.ln();
+        for (i, mean) in means.iter_mut().enumerate().filter(|_| k > 1) {
+            *mean = SPREAD * (2.0 * i as f64 / (k - 1) as f64 - 1.0);
+        }
+        scales.fill(raw_log_scale(START_SCALE.ln()));
+    }
+    offsets
 }

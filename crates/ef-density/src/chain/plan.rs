@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::inputs::RankInputs;
 use crate::mixed::Layout;
+use crate::softmax::log_shares;
 
 /// One column of a [`ColumnChain`](super::ColumnChain).
 #[derive(Debug, Clone, PartialEq)]
@@ -13,28 +14,47 @@ pub(crate) struct Column {
     /// Its column among the ranks, if it has a continuous cell.
     pub(crate) rank: Option<usize>,
     pub(crate) cells: usize,
-    /// Its outputs; none for a column of a single cell.
+    /// Logistics of its head.
+    pub(crate) components: usize,
+    /// Its outputs; none for a column of a single cell, and for one that nothing is known of.
     pub(crate) outputs: Range<usize>,
+    /// The logits of a column that depends on nothing: those of its marginal, which no training moves.
+    pub(crate) marginal: Option<Vec<f64>>,
     /// Its dense features.
     pub(crate) features: Range<usize>,
 }
 
 impl Column {
-    /// The columns of a layout, in order, with mixtures of `components`.
-    pub(crate) fn all(layout: &Layout, components: usize) -> Vec<Self> {
+    /// The columns of a layout, in order, with mixtures of `components`. `from_nothing`: the first column that is not
+    /// certain depends on nothing.
+    pub(crate) fn all(layout: &Layout, components: usize, mut from_nothing: bool) -> Vec<Self> {
         let (mut output, mut feature) = (0, 0);
         let columns = layout.columns().iter().map(|&(variable, rank)| {
             let cells = variable.map_or(1, |v| layout.variables()[v].cells());
-            let (outputs, features) = match (variable, rank) {
-                (_, Some(_)) => (3 * components + cells, RankInputs::WIDTH),
-                (Some(_), None) => (cells, 0),
-                (None, None) => (0, 0),
+            let is_certain = variable.is_none() && rank.is_none();
+            let marginal = (from_nothing && !is_certain).then(|| {
+                from_nothing = false;
+                let shares = variable.map_or(&[1.0][..], |v| &layout.variables()[v].shares);
+                log_shares(shares)
+            });
+            let components = if rank.is_some() && marginal.is_none() {
+                components
+            } else {
+                0
             };
+            let outputs = if is_certain || marginal.is_some() {
+                0
+            } else {
+                3 * components + cells
+            };
+            let features = if rank.is_some() { RankInputs::WIDTH } else { 0 };
             let column = Self {
                 variable,
                 rank,
                 cells,
+                components,
                 outputs: output..output + outputs,
+                marginal,
                 features: feature..feature + features,
             };
             output += outputs;
@@ -45,9 +65,13 @@ impl Column {
     }
 
     /// How many of the outputs, the first ones, are logits: of cells, or of components, background and other cells.
-    pub(crate) fn logits(&self, components: usize) -> usize {
-        let ranked = usize::from(self.rank.is_some());
-        self.outputs.len() - 2 * components * ranked
+    pub(crate) fn logits(&self) -> usize {
+        self.components + self.cells
+    }
+
+    /// Whether its value is certain: a single cell without ranks.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.outputs.is_empty() && self.marginal.is_none()
     }
 
     /// The cell of a row, given all its codes; cell 0 where the column has no other.

@@ -250,7 +250,9 @@ mod tests {
             variable: None,
             rank: Some(0),
             cells: 1,
+            components: 1,
             outputs: 0..4,
+            marginal: None,
             features: 0..0,
         };
         let mut restriction = Restriction::default();

@@ -143,13 +143,22 @@ impl<'a> Walking<'a> {
         index: &[usize],
         y: ArrayView2<'_, T>,
         rows: &mut MixedRows,
-        mut features: impl FnMut(usize, Option<f64>),
+        features: impl FnMut(usize, Option<f64>),
         ws: &mut Workspace<T>,
     ) {
         let (column, steps) = (&self.network.columns[j], self.walk.steps);
         self.cells.clear();
         self.cells.resize(index.len(), 0);
-        if column.outputs.is_empty() {
+        if let Some(logits) = &column.marginal {
+            let mut y = ws.take(logits.len(), index.len());
+            for (mut y, &logit) in y.rows_mut().into_iter().zip(logits) {
+                y.fill(T::of(logit));
+            }
+            self.settle_by(j, index, y.view(), rows, features, ws);
+            ws.give(y);
+            return;
+        }
+        if column.is_certain() {
             // a single cell: certain, but that a set may hold it in part or not at all
             for &row in index {
                 if let Some(set) = steps(row, j).set() {
@@ -158,6 +167,20 @@ impl<'a> Walking<'a> {
             }
             return;
         }
+        self.settle_by(j, index, y, rows, features, ws);
+    }
+
+    /// The same by the outputs that the column's head reads.
+    fn settle_by<T: Real>(
+        &mut self,
+        j: usize,
+        index: &[usize],
+        y: ArrayView2<'_, T>,
+        rows: &mut MixedRows,
+        mut features: impl FnMut(usize, Option<f64>),
+        ws: &mut Workspace<T>,
+    ) {
+        let (column, steps) = (&self.network.columns[j], self.walk.steps);
         if index.iter().any(|&row| steps(row, j) != Step::Keep) {
             self.draw(j, index, y, rows, ws);
         }
@@ -181,8 +204,8 @@ impl<'a> Walking<'a> {
         ws: &mut Workspace<T>,
     ) {
         let (network, steps) = (self.network, self.walk.steps);
-        let (column, k) = (&network.columns[j], network.components);
-        let logits = column.logits(k);
+        let column = &network.columns[j];
+        let (k, logits) = (column.components, column.logits());
         let mut weights = ws.take(logits, index.len());
         weights.assign(&y.slice(s![..logits, ..]));
         self.read = None;
@@ -269,7 +292,6 @@ impl<'a> Walking<'a> {
             }
             let log_prob = dispatch(Head {
                 column,
-                components: self.network.components,
                 cell: self.cells[i],
                 ranks: column.rank.map(|r| (rows.low[[row, r]], rows.high[[row, r]])),
                 y: y.as_slice_mut().expect("rows of a standard layout"),

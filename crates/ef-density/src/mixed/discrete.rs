@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use ef_tensor::simd::{Kernel, dispatch};
-use ef_tensor::{Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError};
+use ef_tensor::{
+    Degrees, Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError,
+};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use rand::RngCore;
 
@@ -11,7 +13,7 @@ use super::dropout::KeyedDropout;
 use super::rows::{Layout, MixedRows, MixedScratch, gather_codes, gather_context, given_context};
 use crate::density::Density;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
-use crate::softmax::{draw_codes, softmax_nll};
+use crate::softmax::{draw_codes, log_shares, softmax_nll};
 
 /// Size of a [`DiscreteMade`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,7 +40,10 @@ impl Default for DiscreteConfig {
 /// 1502.03509) with one softmax a variable. Exact: it sums to 1 over all combinations of cells.
 ///
 /// Codes are gathered, never expanded ([`SparseLinear`]); hidden units are sorted by how many variables they see.
-/// The output biases start at the log shares, so training starts from independent columns.
+/// The log shares are constants that the network's outputs are added to, so training starts from independent columns. The
+/// first variable, where there is no context, depends on nothing: its probabilities are its shares, whatever was trained.
+///
+/// A variable sees the one before it through hidden units of its own, so there are at least as many units as variables.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiscreteMade {
     input: SparseLinear,
@@ -46,9 +51,10 @@ pub struct DiscreteMade {
     net: Mlp,
     /// Degrees of the hidden units: how many variables each sees.
     degrees: Vec<usize>,
-    /// Where each variable's logits start; one more at the end.
+    /// Where each variable's outputs start; one more at the end.
     starts: Vec<usize>,
-    shares: Vec<Vec<f64>>,
+    /// Logits of the shares of each variable.
+    log_shares: Vec<Vec<f64>>,
     dropout: f64,
 }
 
@@ -59,16 +65,20 @@ impl DiscreteMade {
     /// Never for the masks made here; the type is that of the masked layers it builds.
     pub fn new(layout: &Layout, config: &DiscreteConfig) -> Result<Self, TensorError> {
         let variables = layout.variables();
-        let lowest = usize::from(layout.context_dim() == 0);
-        let span = variables.len().saturating_sub(lowest);
-        let hidden = if span == 0 { 0 } else { config.net.hidden };
-        let degrees: Vec<usize> = (0..hidden).map(|u| lowest + u * span / hidden).collect();
+        let with_context = layout.context_dim() > 0;
+        let degrees = Degrees::Equal.of_units(variables.len(), with_context, config.net.hidden);
+        let hidden = degrees.len();
         let mut input = SparseLinear::new(hidden);
         let (mut starts, mut output_degrees) = (vec![0], Vec::new());
         for (v, variable) in variables.iter().enumerate() {
             let first_unit = degrees.partition_point(|&d| d <= v);
             input = input.with_variable(variable.cells(), &variable.features, first_unit);
-            starts.push(starts[v] + variable.cells());
+            let outputs = if v > 0 || with_context {
+                variable.cells()
+            } else {
+                0
+            };
+            starts.push(starts[v] + outputs);
             output_degrees.resize(starts[v + 1], v);
         }
         Ok(Self {
@@ -77,7 +87,7 @@ impl DiscreteMade {
             net: Mlp::masked(config.net, &degrees, &output_degrees)?,
             degrees,
             starts,
-            shares: variables.iter().map(|v| v.shares.clone()).collect(),
+            log_shares: variables.iter().map(|v| log_shares(&v.shares)).collect(),
             dropout: config.dropout,
         })
     }
@@ -124,6 +134,7 @@ impl DiscreteMade {
 struct Softmaxes<'a, T> {
     /// Where each variable's logits start; one more at the end.
     starts: &'a [usize],
+    log_shares: &'a [Vec<f64>],
     logits: &'a mut [T],
     codes: ArrayView1<'a, u32>,
 }
@@ -134,8 +145,17 @@ impl<T: Real> Kernel for Softmaxes<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> f64 {
         let mut log_prob = 0.0;
-        for (&code, at) in self.codes.iter().zip(self.starts.windows(2)) {
-            log_prob += softmax_nll::<FMA, T>(&mut self.logits[at[0]..at[1]], code);
+        for ((&code, at), log_shares) in self.codes.iter().zip(self.starts.windows(2)).zip(self.log_shares) {
+            let logits = &mut self.logits[at[0]..at[1]];
+            if logits.is_empty() {
+                // depends on nothing; a value never seen has its mass in `log_measure`
+                log_prob += log_shares.get(code as usize).copied().unwrap_or(0.0);
+                continue;
+            }
+            for (logit, &log_share) in logits.iter_mut().zip(log_shares) {
+                *logit += T::of(log_share);
+            }
+            log_prob += softmax_nll::<FMA, T>(logits, code);
         }
         log_prob
     }
@@ -146,6 +166,7 @@ impl DiscreteMade {
     fn log_prob_of<T: Real>(&self, mut logits: ArrayViewMut1<'_, T>, codes: ArrayView1<'_, u32>) -> f64 {
         dispatch(Softmaxes {
             starts: &self.starts,
+            log_shares: &self.log_shares,
             logits: logits.as_slice_mut().expect("a row of a standard layout"),
             codes,
         })
@@ -171,10 +192,6 @@ impl<T: Real> Density<T> for DiscreteMade {
         self.input.init(1.0, rng, input);
         self.context.init(1.0, rng, context);
         self.net.init(0.0, rng, net);
-        let biases = self.net.output_bias_mut(net);
-        for (b, &share) in biases.iter_mut().zip(self.shares.iter().flatten()) {
-            *b = T::of(share.max(1e-6).ln());
-        }
     }
 
     fn project(&self, params: &mut [T]) {
@@ -273,9 +290,15 @@ impl<T: Real> Density<T> for DiscreteMade {
         for v in 0..variables {
             let units = self.degrees.partition_point(|&d| d < v)..self.degrees.partition_point(|&d| d <= v);
             net.advance(units.clone());
-            let logits = net.outputs(self.starts[v]..self.starts[v + 1]);
-            let mut weights = ws.take(logits.nrows(), n);
-            weights.assign(&logits);
+            let log_shares = &self.log_shares[v];
+            let mut weights = ws.zeros(log_shares.len(), n);
+            let outputs = self.starts[v]..self.starts[v + 1];
+            if !outputs.is_empty() {
+                weights.assign(&net.outputs(outputs));
+            }
+            for (mut weights, &log_share) in weights.rows_mut().into_iter().zip(log_shares) {
+                weights += T::of(log_share);
+            }
             draw_codes(weights.view_mut(), uniforms.column(v), &mut left, &mut drawn);
             ws.give(weights);
             codes.column_mut(v).assign(&ArrayView1::from(&drawn));

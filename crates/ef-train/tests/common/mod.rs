@@ -61,8 +61,8 @@ impl<T: Real> Density<T> for Normal {
     }
 
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
-        visitor.param("mean", &[self.dim]);
-        visitor.param("log_scale", &[self.dim]);
+        visitor.offset("mean", &[self.dim]);
+        visitor.offset("log_scale", &[self.dim]);
     }
 
     fn init(&self, _rng: &mut dyn RngCore, params: &mut [T]) {

@@ -12,7 +12,7 @@ use rand::RngCore;
 
 use super::mixture::MOST_COMPONENTS;
 use super::model::ChainConfig;
-use super::network::Network;
+use super::network::{Network, offsets};
 use super::plan::Column;
 use super::walk::{Step, Walk};
 use crate::density::Density;
@@ -91,7 +91,7 @@ impl AnyOrder {
     /// Never; the type is that of the layers it builds.
     pub fn new(layout: &Layout, config: &ChainConfig) -> Result<Self, TensorError> {
         let components = config.components.clamp(1, MOST_COMPONENTS);
-        let columns = Column::all(layout, components);
+        let columns = Column::all(layout, components, false);
         let free: Vec<usize> = (0..columns.len())
             .filter(|&j| !columns[j].outputs.is_empty())
             .collect();
@@ -109,10 +109,9 @@ impl AnyOrder {
             skip: Linear::new(layout.continuous(), outputs).without_bias(),
             net: Mlp::new(net, outputs),
             ranks: layout.ranks().to_vec(),
-            shares: layout.variables().iter().map(|v| v.shares.clone()).collect(),
+            offsets: offsets(&columns, layout),
             columns,
             dropout: config.dropout,
-            components,
         };
         let shown = Linear::new(network.columns.len(), hidden).without_bias();
         Ok(Self { network, shown, free })
@@ -157,7 +156,7 @@ impl AnyOrder {
         }
         gather_codes(rows, index, &mut subsets.codes);
         subsets.shown_codes.clone_from(&subsets.codes);
-        let variables = network.shares.len();
+        let variables = network.embedding.variables();
         for (j, column) in network.columns.iter().enumerate() {
             let Some(v) = column.variable else { continue };
             for i in 0..index.len() {

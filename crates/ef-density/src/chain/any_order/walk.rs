@@ -162,6 +162,7 @@ impl<'a, T: Real> Seen<'a, T> {
         network
             .skip
             .forward_units_add(p_skip, outputs, scores.view(), y.view_mut());
+        network.add_offsets(&network.columns[j], y.view_mut());
         ws.give(scores);
         y
     }

@@ -1,0 +1,239 @@
+//! Which columns each column's distribution depends on: on every column before it, and the first one on nothing.
+
+mod common;
+
+use approx::assert_relative_eq;
+use ef_density::chain::{CellSet, ChainConfig, ColumnChain, Step, Walk, WalkSums};
+use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedRows, MixedScratch};
+use ef_density::{ColumnLaw, Density, Key};
+use ef_tensor::MlpConfig;
+use ndarray::{Array2, Axis};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use common::chain::{log_probs, params, rows_of};
+use common::{TestLaw, gridded, law};
+
+/// Columns of every kind, `n` of them.
+fn columns(n: usize) -> Vec<TestLaw> {
+    let kinds = [law(false, 3), gridded(5, 1), law(true, 1), law(false, 2)];
+    (0..n).map(|j| kinds[j % kinds.len()]).collect()
+}
+
+/// A network with fewer units than `n` columns.
+fn narrow() -> MlpConfig {
+    MlpConfig {
+        hidden: 3,
+        blocks: 1,
+        ..MlpConfig::default()
+    }
+}
+
+/// A random value of each column, in the continuous cell where there is one.
+fn values(laws: &[TestLaw], rng: &mut ChaCha8Rng) -> Vec<(u32, f64)> {
+    laws.iter()
+        .map(|law| {
+            if law.continuous {
+                let step = 1.0 / law.steps.max(1) as f64;
+                let rank = rng.random::<f64>();
+                (
+                    0,
+                    if law.steps > 0 {
+                        ((rank / step).floor() + 0.5) * step
+                    } else {
+                        rank
+                    },
+                )
+            } else {
+                (rng.random_range(0..law.cells() as u32), 0.5)
+            }
+        })
+        .collect()
+}
+
+/// Each column's log-probability in each row: `(columns, rows)`.
+fn by_column(chain: &ColumnChain, params: &[f64], rows: &MixedRows) -> Array2<f64> {
+    let streams: Vec<u64> = (0..rows.log_measure.len() as u64).collect();
+    let walk = Walk {
+        steps: &|_, _| Step::Keep,
+        streams: &streams,
+        key: Key::new(1),
+        scored: true,
+        by_column: true,
+    };
+    let mut rows = rows.clone();
+    let columns = chain.columns();
+    chain
+        .walk(params, &mut rows, columns, walk, &mut MixedScratch::default())
+        .by_column
+}
+
+/// With fewer units asked for than columns, too, a change in any column changes the distribution of every later one, and of
+/// none before it.
+#[test]
+fn every_column_sees_every_column_before_it() {
+    for (n, context) in [(3, 0), (14, 0), (33, 1)] {
+        let laws = columns(n);
+        let layout = Layout::new(&laws, context);
+        let config = ChainConfig {
+            net: narrow(),
+            dropout: 0.0,
+            components: 2,
+        };
+        let chain = ColumnChain::new(&layout, &config).unwrap();
+        let mut seen = Array2::from_elem((n, n), false);
+        for seed in 0..4 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let params = params(&chain, 1.0, &mut rng);
+            let base = values(&laws, &mut rng);
+            // row i + 1 differs from row 0 in column i
+            let mut all = vec![base.clone()];
+            for i in 0..n {
+                let mut row = base.clone();
+                while row[i] == base[i] {
+                    row[i] = values(&laws, &mut rng)[i];
+                }
+                all.push(row);
+            }
+            let log_prob = by_column(&chain, &params, &rows_of(&layout, &laws, &all, 0.3));
+            for i in 0..n {
+                for j in 0..n {
+                    let changed = log_prob[[j, i + 1]] != log_prob[[j, 0]];
+                    assert!(j >= i || !changed, "column {j} sees column {i} of {n}");
+                    seen[[j, i]] |= changed;
+                }
+            }
+        }
+        for i in 0..n {
+            for j in i + 1..n {
+                assert!(seen[[j, i]], "column {j} does not see column {i} of {n}");
+            }
+        }
+    }
+}
+
+/// The same of the network over cells. Its columns cannot be told apart from outside, so only the last one is looked at: it
+/// depends on column `i` if and only if the joint log-probability is no sum of a part without it and a part without `i`.
+#[test]
+fn the_last_variable_sees_every_variable_before_it() {
+    for (n, context) in [(2, 0), (9, 0), (24, 2)] {
+        let laws: Vec<TestLaw> = (0..n).map(|_| law(false, 2)).collect();
+        let layout = Layout::new(&laws, context);
+        let config = DiscreteConfig {
+            net: narrow(),
+            dropout: 0.0,
+        };
+        let made = DiscreteMade::new(&layout, &config).unwrap();
+        let params = params(&made, 1.0, &mut ChaCha8Rng::seed_from_u64(3));
+        for i in 0..n - 1 {
+            let row = |a: u32, b: u32| {
+                let mut row = vec![(0, 0.5); n];
+                (row[i].0, row[n - 1].0) = (a, b);
+                row
+            };
+            let rows = rows_of(&layout, &laws, &[row(0, 0), row(0, 1), row(1, 0), row(1, 1)], 0.2);
+            let l = log_probs(&made, &params, &rows);
+            let interaction = l[0] - l[1] - l[2] + l[3];
+            assert!(interaction.abs() > 1e-9, "the last of {n} does not see {i}");
+        }
+    }
+}
+
+/// Whatever the parameters, without a context the first column has its shares, its ranks are uniform, and so are drawn.
+#[test]
+fn the_first_column_keeps_its_marginal() {
+    for first in [law(false, 4), gridded(6, 1), law(true, 2), law(true, 0)] {
+        let laws = [first, law(false, 3), law(true, 1)];
+        let layout = Layout::new(&laws, 0);
+        let config = ChainConfig {
+            net: narrow(),
+            dropout: 0.0,
+            components: 3,
+        };
+        let chain = ColumnChain::new(&layout, &config).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let params: Vec<f64> = (0..Density::<f64>::num_params(&chain))
+            .map(|_| 20.0 * (rng.random::<f64>() - 0.5))
+            .collect();
+        let shares = first.cell_shares();
+        for (cell, &share) in shares.iter().enumerate() {
+            let rows = rows_of(
+                &layout,
+                &laws,
+                &[vec![(cell as u32, 0.3), (0, 0.5), (0, 0.5)]],
+                0.0,
+            );
+            let found = by_column(&chain, &params, &rows)[[0, 0]];
+            assert_relative_eq!(found.exp(), share, max_relative = 1e-9);
+        }
+        // a set: half of cell 0 if it has no ranks, else two intervals of them, and the last cell
+        let mut cells = vec![0.0; shares.len()];
+        cells[shares.len() - 1] = 1.0;
+        let expected = if first.continuous {
+            let last = if shares.len() > 1 {
+                shares[shares.len() - 1]
+            } else {
+                0.0
+            };
+            0.45 * shares[0] + last
+        } else {
+            cells[0] = 0.5;
+            0.5 * shares[0] + shares[shares.len() - 1]
+        };
+        let ranks = if first.continuous {
+            vec![(0.1, 0.3), (0.5, 0.75)]
+        } else {
+            Vec::new()
+        };
+        let set = CellSet { cells, ranks };
+        let n = 4000;
+        let mut rows = layout.blank(Array2::zeros((n, 0)));
+        let streams: Vec<u64> = (0..n as u64).collect();
+        let walk = Walk {
+            steps: &|_, column| Step::Draw((column == 0).then_some(&set)),
+            streams: &streams,
+            key: Key::new(5),
+            scored: true,
+            by_column: false,
+        };
+        let WalkSums { mass, .. } = chain.walk(&params, &mut rows, 1, walk, &mut MixedScratch::default());
+        for mass in mass {
+            assert_relative_eq!(mass.exp(), expected, max_relative = 1e-6);
+        }
+        let sampled = chain.sample(
+            &params,
+            &MixedRows::of_context(Array2::zeros((n, 0))),
+            0..n as u64,
+            Key::new(6),
+            &mut MixedScratch::default(),
+        );
+        if shares.len() > 1 {
+            for (cell, &share) in shares.iter().enumerate() {
+                let drawn = sampled
+                    .codes
+                    .column(0)
+                    .iter()
+                    .filter(|&&c| c == cell as u32)
+                    .count();
+                let error = (share * (1.0 - share) / n as f64).sqrt();
+                assert!(
+                    (drawn as f64 / n as f64 - share).abs() < 5.0 * error,
+                    "cell {cell}"
+                );
+            }
+        }
+        if first.continuous {
+            let ranks: Vec<f64> = sampled.low.index_axis(Axis(1), 0).to_vec();
+            let inside: Vec<f64> = (0..n)
+                .filter(|&i| shares.len() == 1 || sampled.codes[[i, 0]] == 0)
+                .map(|i| ranks[i])
+                .collect();
+            let mut sorted = inside.clone();
+            sorted.sort_by(f64::total_cmp);
+            let farthest = (0..sorted.len())
+                .map(|i| (sorted[i] - (i as f64 + 0.5) / sorted.len() as f64).abs())
+                .fold(0.0, f64::max);
+            assert!(farthest < 1.9 / (sorted.len() as f64).sqrt(), "{farthest}");
+        }
+    }
+}
