@@ -10,7 +10,7 @@
 //! | [`Architecture`] | the sizes of a model, and their defaults |
 //! | [`ModelKind`], [`Tried`], [`register`] | the kinds of model, what `auto` compared, and the door for flows of your own |
 //! | [`Part`] | what of a model is trained by itself |
-//! | [`demo`], [`plot`] | tables whose true density is known; pictures |
+//! | [`demo`], [`plot`] | tables whose true density is known; pictures, by the feature `plot` |
 //! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`] | the crates below |
 
 mod architecture;
@@ -25,7 +25,6 @@ mod kind;
 mod members;
 mod model;
 mod parallel;
-pub mod plot;
 mod progress;
 mod proposal;
 mod query;
@@ -51,6 +50,8 @@ pub use ef_tabular::condition::Condition;
 
 pub use ef_bijectors as bijectors;
 pub use ef_density as density;
+#[cfg(feature = "plot")]
+pub use ef_plot as plot;
 pub use ef_tabular as tabular;
 pub use ef_tensor as tensor;
 pub use ef_train as train;

@@ -6,12 +6,13 @@ use super::Failures;
 use super::graph::{Graph, Package};
 
 /// Our crates and which others of ours each may depend on, outside tests.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("ef-tensor", &[]),
     ("ef-bijectors", &["ef-tensor"]),
     ("ef-density", &["ef-tensor", "ef-bijectors"]),
     ("ef-train", &["ef-tensor", "ef-bijectors", "ef-density"]),
     ("ef-tabular", &[]),
+    ("ef-plot", &[]),
     ("ef-check", &["ef-tensor", "ef-bijectors", "ef-density"]),
     (
         "echoflow",
@@ -21,10 +22,14 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "ef-density",
             "ef-train",
             "ef-tabular",
+            "ef-plot",
         ],
     ),
     ("echoflow-cli", &["echoflow"]),
 ];
+
+/// Crates that say in their README that they depend on nothing.
+const ALONE: [&str; 1] = ["ef-plot"];
 
 /// Crates whose users bring their own tables: nothing of the table's edge below them.
 const LEAN: [&str; 5] = ["ef-tensor", "ef-bijectors", "ef-density", "ef-train", "ef-check"];
@@ -94,6 +99,23 @@ pub(super) fn lean(graph: &Graph) -> Failures {
             failures.push(format!(
                 "{name} brings in {found}: `cargo tree -p {name} -e normal -i {found}` shows through what; that \
                  belongs in ef-tabular, echoflow or echoflow-cli"
+            ));
+        }
+    }
+    failures
+}
+
+/// Nothing below the crates that depend on nothing.
+pub(super) fn alone(graph: &Graph) -> Failures {
+    let mut failures = Vec::new();
+    for (_, package) in graph
+        .ours()
+        .filter(|(_, package)| ALONE.contains(&package.name.as_str()))
+    {
+        for line in package.declared.iter().filter(|line| !line.dev) {
+            failures.push(format!(
+                "{} depends on {}: its README says it depends on nothing; hand it plain numbers and texts",
+                package.name, line.name
             ));
         }
     }
@@ -309,6 +331,14 @@ mod tests {
         };
         assert_one(&lean(&build("ef-train")), &["ef-train brings in arrow-schema"]);
         assert!(lean(&build("ef-tabular")).is_empty());
+    }
+
+    #[test]
+    fn a_crate_that_stands_alone_has_no_dependency_but_for_tests() {
+        let mut plot = ours("ef-plot", &["serde"]);
+        assert_one(&alone(&graph([plot.clone()])), &["ef-plot depends on serde"]);
+        plot.declared[0].dev = true;
+        assert!(alone(&graph([plot])).is_empty());
     }
 
     #[test]
