@@ -7,7 +7,8 @@ use xshell::{Shell, cmd};
 use crate::{deps, e2e};
 
 /// The libraries, each of which must build and be documented without the others' features.
-const LIBRARIES: [&str; 8] = [
+const LIBRARIES: [&str; 9] = [
+    "ef-random",
     "ef-tensor",
     "ef-bijectors",
     "ef-density",

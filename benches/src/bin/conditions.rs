@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use echoflow::demo::Demo;
 use echoflow::{EchoFlow, Table};
 use ef_bench::conditions::{Against, Imputing, Laws, Network, Pool, Real, impute, laws, real};
-use ef_density::Key;
+use ef_random::Key;
 use serde_json::{Value, json};
 
 /// Measures a model's answers to conditions.

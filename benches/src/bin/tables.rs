@@ -12,7 +12,7 @@ use ef_bench::breadth::Breadth;
 use ef_bench::copula::Copula;
 use ef_bench::process::machine;
 use ef_bench::split::split;
-use ef_density::Key;
+use ef_random::Key;
 
 /// Splits tables, writes tables, compares models of a table.
 #[derive(Parser, Debug)]

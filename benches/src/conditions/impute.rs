@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use echoflow::{EchoFlow, Prediction, Table};
-use ef_density::{Key, uniform};
+use ef_random::{Key, uniform};
 use ef_tabular::{ColumnLaw, Kind, Value};
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use anyhow::{Context, Result, ensure};
 use echoflow::demo::Demo;
 use echoflow::{EchoFlow, Table};
-use ef_density::Key;
+use ef_random::Key;
 use ef_tabular::{Kind, Value};
 
 use super::network::Network;

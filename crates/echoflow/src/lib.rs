@@ -11,7 +11,7 @@
 //! | [`ModelKind`], [`Tried`], [`register`] | the kinds of model, what `auto` compared, and the door for flows of your own |
 //! | [`Part`] | what of a model is trained by itself |
 //! | [`demo`], [`plot`] | tables whose true density is known; pictures, by the feature `plot` |
-//! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`] | the crates below |
+//! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`random`] | the crates below |
 
 mod architecture;
 mod builder;
@@ -52,6 +52,7 @@ pub use ef_bijectors as bijectors;
 pub use ef_density as density;
 #[cfg(feature = "plot")]
 pub use ef_plot as plot;
+pub use ef_random as random;
 pub use ef_tabular as tabular;
 pub use ef_tensor as tensor;
 pub use ef_train as train;

@@ -49,7 +49,10 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
             "no arrow, serde_json or clap below the lean crates",
             rules::lean(&graph),
         ),
-        ("ef-plot depends on nothing", rules::alone(&graph)),
+        (
+            "ef-plot depends on nothing, ef-random on rand_core only",
+            rules::alone(&graph),
+        ),
         ("the arrow facade is nowhere", rules::no_facade(&graph)),
         ("matrixmultiply's own threads are off", rules::no_threads(&graph)),
         (
