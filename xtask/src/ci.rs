@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 use crate::{deps, e2e};
 
 /// The libraries, each of which must build and be documented without the others' features.
-const LIBRARIES: [&str; 9] = [
+const LIBRARIES: [&str; 10] = [
     "ef-random",
     "ef-tensor",
     "ef-bijectors",
@@ -15,6 +15,7 @@ const LIBRARIES: [&str; 9] = [
     "ef-train",
     "ef-tabular",
     "ef-check",
+    "ef-demo",
     "ef-plot",
     "echoflow",
 ];

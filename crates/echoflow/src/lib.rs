@@ -10,14 +10,13 @@
 //! | [`Architecture`] | the sizes of a model, and their defaults |
 //! | [`ModelKind`], [`Tried`], [`register`] | the kinds of model, what `auto` compared, and the door for flows of your own |
 //! | [`Part`] | what of a model is trained by itself |
-//! | [`demo`], [`plot`] | tables whose true density is known; pictures, by the feature `plot` |
+//! | [`demo`], [`plot`] | tables whose true density is known; pictures: the default features `demo` and `plot` |
 //! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`random`] | the crates below |
 
 mod architecture;
 mod builder;
 mod candidate;
 mod columns;
-pub mod demo;
 mod derived;
 mod error;
 mod file;
@@ -49,6 +48,8 @@ pub use ef_tabular::condition;
 pub use ef_tabular::condition::Condition;
 
 pub use ef_bijectors as bijectors;
+#[cfg(feature = "demo")]
+pub use ef_demo as demo;
 pub use ef_density as density;
 #[cfg(feature = "plot")]
 pub use ef_plot as plot;
