@@ -13,7 +13,7 @@ use ef_bijectors::{
     Activation, Affine, Autoregressive, Bijector, Coupling, LeakyRelu, MlpConfig, Planar, RationalQuadratic,
     ScaleClamp, Standardize, Tanh, Tape, Workspace, alternating_mask,
 };
-use ef_density::Key;
+use ef_random::Key;
 
 const DIM: usize = 43;
 const ROWS: usize = 128;

@@ -11,7 +11,7 @@ use ef_bench::model::{FlowArgs, Model};
 use ef_bench::speed::CHUNK;
 use ef_bijectors::Workspace;
 use ef_bijectors::ndarray::Array2;
-use ef_density::Key;
+use ef_random::Key;
 
 fn sampling(c: &mut Criterion<CpuTime>) {
     let cases = [

@@ -10,8 +10,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ef_bench::data::mixture;
 use ef_bench::model::{FlowArgs, Model};
 use ef_bench::speed::plain_adam;
-use ef_density::{Density, FlowRows, StepKey};
-use ef_density::{FlowScratch, Key};
+use ef_density::FlowScratch;
+use ef_density::{Density, FlowRows};
+use ef_random::Key;
+use ef_random::StepKey;
 use ef_train::{Observer, StepReport, fit};
 
 fn args(dim: usize, hidden: usize) -> FlowArgs {

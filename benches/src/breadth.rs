@@ -20,8 +20,8 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ef_density::normal::{ndtr, ndtri};
-use ef_density::{Key, Philox, uniform};
+use ef_random::{Key, Philox, uniform};
+use ef_tensor::normal::{ndtr, ndtri};
 
 /// One of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -1,8 +1,8 @@
 //! Rows to train on.
 
 use ef_bijectors::ndarray::{Array1, Array2, Axis};
-use ef_density::normal::ndtri;
-use ef_density::{Key, uniform};
+use ef_random::{Key, uniform};
+use ef_tensor::normal::ndtri;
 
 /// Rows that the measuring programs train on.
 pub const ROWS: usize = 50_000;

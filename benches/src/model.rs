@@ -6,7 +6,8 @@ use ef_bijectors::{
     Activation, Chain, FlowConfig, LeakyRelu, MlpConfig, RationalQuadratic, Tanh, maf,
     neural_spline_autoregressive, neural_spline_coupling, planar_chain, real_nvp,
 };
-use ef_density::{Density, Flow, Key};
+use ef_density::{Density, Flow};
+use ef_random::Key;
 
 /// A kind of flow.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A table of training rows in two: to learn from, and to judge settings on.
 
 use anyhow::{Context, Result, ensure};
-use ef_density::{Key, uniform};
+use ef_random::{Key, uniform};
 
 /// Splits the records of a CSV text with a header at random: about `share` of them, and the others, each part under the
 /// header and in the order of the text. Records come out byte for byte. The same seed gives the same split.

@@ -7,13 +7,17 @@ use xshell::{Shell, cmd};
 use crate::{deps, e2e};
 
 /// The libraries, each of which must build and be documented without the others' features.
-const LIBRARIES: [&str; 7] = [
+const LIBRARIES: [&str; 11] = [
+    "ef-random",
     "ef-tensor",
     "ef-bijectors",
     "ef-density",
     "ef-train",
     "ef-tabular",
     "ef-check",
+    "ef-io",
+    "ef-demo",
+    "ef-plot",
     "echoflow",
 ];
 
@@ -87,5 +91,9 @@ fn each_alone(sh: &Shell) -> Result<()> {
     }
     // features that no other crate's build may ask for
     cmd!(sh, "cargo check -p ef-check --all-targets --all-features").run()?;
+    // safe files without a format
+    cmd!(sh, "cargo check -p ef-io --no-default-features").run()?;
+    // a program that only scores
+    cmd!(sh, "cargo check -p echoflow --no-default-features").run()?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use echoflow::{Drawn, EchoFlow, Probability};
-use ef_density::Key;
+use ef_random::Key;
 use ef_tabular::Condition;
 
 use super::case::Case;

@@ -180,7 +180,7 @@ fn expected_noise(p: &[f64], spread: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use approx::{assert_abs_diff_eq, assert_relative_eq};
-    use ef_density::{Key, uniform};
+    use ef_random::{Key, uniform};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Random conditions.
 
-use ef_density::{Key, Philox, uniform};
+use ef_random::{Key, Philox, uniform};
 
 use super::case::{Case, Clause, Test};
 use super::pool::{Column, MISSING, Pool};

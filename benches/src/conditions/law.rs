@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use echoflow::EchoFlow;
-use ef_density::Key;
+use ef_random::Key;
 use serde_json::{Value, json};
 
 use super::answer::{probability, rows_where};

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
 use echoflow::Table;
-use ef_density::{Key, uniform};
+use ef_random::{Key, uniform};
 use ef_tabular::ColumnData;
 
 /// A network whose rows can be drawn.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use anyhow::{Context, Result, ensure};
 use echoflow::demo::Demo;
 use echoflow::{EchoFlow, Table};
-use ef_density::Key;
+use ef_random::Key;
 use ef_tabular::{Kind, Value};
 
 use super::network::Network;
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn labels_keep_their_codes_from_table_to_table() {
-        let read = |text: &str| Table::from_csv_reader(text.as_bytes(), "t").expect("a table");
+        let read = |text: &str| echoflow::read_csv_from(text.as_bytes(), "t").expect("a table");
         let one = Pool::of(&read("a,b\nx,1\ny,\nx,3\n")).expect("a pool");
         let other = one.like(&read("b,a\n5,z\n6,y\n")).expect("a pool");
         assert_eq!(one.column(0), &Column::Labels(vec![0, 1, 0]));

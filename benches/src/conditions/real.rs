@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use echoflow::{EchoFlow, Table};
-use ef_density::{Key, uniform};
+use ef_random::{Key, uniform};
 use serde_json::{Value, json};
 
 use super::answer::rows_where;

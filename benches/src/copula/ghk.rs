@@ -14,8 +14,8 @@
 
 use anyhow::{Result, ensure};
 use ef_bijectors::ndarray::Array2;
-use ef_density::normal::{log_phi, ndtr, ndtri};
-use ef_density::uniform;
+use ef_random::uniform;
+use ef_tensor::normal::{log_phi, ndtr, ndtri};
 use rand::RngCore;
 
 /// Intervals of ranks narrower than this are points: the difference of two ranks has no digits left below.

@@ -20,9 +20,9 @@ mod ranks;
 
 use anyhow::{Result, ensure};
 use ef_bijectors::ndarray::{Array2, Axis};
-use ef_density::Key;
-use ef_density::normal::ndtri;
+use ef_random::Key;
 use ef_tabular::{ColumnLaw, Table, Value};
+use ef_tensor::normal::ndtri;
 use rand::RngCore;
 use rayon::prelude::*;
 

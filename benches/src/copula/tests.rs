@@ -1,6 +1,6 @@
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use ef_density::normal::{log_phi, ndtr, ndtri};
 use ef_tabular::{ColumnData, EncoderOptions, TableEncoder};
+use ef_tensor::normal::{log_phi, ndtr, ndtri};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -9,15 +9,14 @@ mod law;
 mod log_sum;
 pub mod mixed;
 mod order_ensemble;
-mod philox;
 mod softmax;
 
 pub use ef_tensor::normal;
 
 pub use density::{Density, RowSet};
+pub use ef_random::Philox;
 pub use flow::{Flow, FlowRows, FlowScratch};
 pub use key::{Key, ScoreKey, StepKey, uniform};
 pub use law::{ColumnLaw, Place};
 pub use log_sum::log_mean_exp;
 pub use order_ensemble::OrderEnsemble;
-pub use philox::Philox;

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use ef_density::Key;
+use ef_random::Key;
 use ef_tensor::shards::piece;
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ pub struct Split {
 /// Holds out rows at random: every set of [`SplitConfig::validation_rows`] rows is equally likely.
 ///
 /// ```
-/// use ef_density::Key;
+/// use ef_random::Key;
 /// use ef_train::{SplitConfig, validation_split};
 /// let split = validation_split(20_000, Key::new(1), &SplitConfig::default());
 /// assert_eq!((split.train.len(), split.validation.len()), (18_000, 2_000));

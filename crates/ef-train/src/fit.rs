@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ef_density::{Density, Key, RowSet, ScoreKey, StepKey};
+use ef_density::{Density, RowSet, ScoreKey};
+use ef_random::{Key, StepKey};
 use ef_tensor::Real;
 use ef_tensor::params::ParamLayout;
 

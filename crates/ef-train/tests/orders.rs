@@ -3,7 +3,8 @@
 use ef_bijectors::{
     Affine, Chain, FlowConfig, MlpConfig, Standardize, any_order_autoregressive, any_order_coupling,
 };
-use ef_density::{Density, FlowRows, FlowScratch, Key, OrderEnsemble, normal::ndtri, uniform};
+use ef_density::{Density, FlowRows, FlowScratch, OrderEnsemble, normal::ndtri};
+use ef_random::{Key, uniform};
 use ef_train::{TrainConfig, fit};
 use ndarray::{Array2, ArrayView2};
 

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Normal, Ramp, Recorder, Rows, plain};
-use ef_density::Key;
+use ef_random::Key;
 use ef_train::{StopReason, TrainConfig, TrainError, fit, validation_split};
 
 /// 1000 rows (800 trained on, 40 a mini-batch) of which `bad` hold NaN.

@@ -10,7 +10,7 @@ use ef_bijectors::{
     Tanh, UnitMap, maf, planar_chain,
 };
 use ef_density::base::{Base, DiagonalNormal, NormalMixture, StandardNormal};
-use ef_density::{Key, StepKey};
+use ef_random::{Key, StepKey};
 use ef_tensor::Real;
 use ef_train::{
     Observer, StopReason, Target, TrainError, Variational, VariationalConfig, VariationalScratch,

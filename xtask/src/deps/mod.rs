@@ -42,12 +42,24 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
             rules::edges(&graph),
         ),
         (
+            "what the design keeps apart is not joined through a third crate",
+            rules::never(&graph),
+        ),
+        (
+            "tests that use a crate above their own name its path only",
+            rules::tests_upwards(&graph),
+        ),
+        (
             "ef-check is a path-only dev-dependency everywhere",
             rules::test_kit(&graph),
         ),
         (
             "no arrow, serde_json or clap below the lean crates",
             rules::lean(&graph),
+        ),
+        (
+            "ef-plot depends on nothing, ef-random on rand_core only",
+            rules::alone(&graph),
         ),
         ("the arrow facade is nowhere", rules::no_facade(&graph)),
         ("matrixmultiply's own threads are off", rules::no_threads(&graph)),

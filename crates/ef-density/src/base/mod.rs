@@ -3,6 +3,7 @@
 mod diagonal_normal;
 mod logistic;
 mod mixture;
+mod normals;
 mod standard_normal;
 mod student_t;
 mod uniform_box;

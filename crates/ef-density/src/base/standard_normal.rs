@@ -7,8 +7,8 @@ use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 use rand::RngCore;
 
 use super::Base;
+use super::normals::FillNormals;
 use crate::key::{Key, uniform};
-use crate::philox::FillNormals;
 
 /// Independent standard normals: `log p(z) = -sum_j (z_j² + log 2 pi) / 2`.
 ///

@@ -1,11 +1,11 @@
 //! Dropout keyed by row.
 
+use ef_random::philox::fill_words;
 use ef_tensor::simd::{Kernel, dispatch};
 use ef_tensor::{DropoutMask, Mlp, Real};
 use ndarray::ArrayViewMut2;
 
 use crate::key::{Key, StepKey};
-use crate::philox::fill_words;
 
 /// Masks whose row `i` comes from stream `first + i`: the same for a row of a mini-batch however it is sharded.
 #[derive(Debug)]

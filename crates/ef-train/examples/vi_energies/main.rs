@@ -15,7 +15,7 @@ use std::io::Write;
 use ef_bijectors::{
     Activation, Bijector, Chain, ElementwiseAffine, FlowConfig, MlpConfig, Tanh, maf, planar_chain,
 };
-use ef_density::Key;
+use ef_random::Key;
 use ef_train::{KlEstimate, Variational, VariationalConfig, fit_variational, kl_divergence};
 
 use energies::Energy;

@@ -1,6 +1,6 @@
 //! How far an approximation is from its target.
 
-use ef_density::Key;
+use ef_random::Key;
 use ef_tensor::Real;
 use ef_tensor::shards::chunks;
 

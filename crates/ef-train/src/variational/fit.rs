@@ -1,6 +1,6 @@
 //! The loop: stochastic gradients of the reverse divergence.
 
-use ef_density::{Key, StepKey};
+use ef_random::{Key, StepKey};
 use ef_tensor::Real;
 use ef_tensor::params::ParamLayout;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub struct VariationalHistory {
 ///
 /// ```
 /// use ef_bijectors::ElementwiseAffine;
-/// use ef_density::Key;
+/// use ef_random::Key;
 /// use ef_train::{Target, Variational, VariationalConfig, fit_variational, kl_divergence};
 ///
 /// /// A normal distribution around 3 with standard deviation 1/2.

@@ -24,7 +24,7 @@ use std::ops::Range;
 
 use ef_bijectors::Bijector;
 use ef_density::base::{Base, StandardNormal};
-use ef_density::{Key, StepKey};
+use ef_random::{Key, StepKey};
 use ef_tensor::ndarray::{Array2, ArrayView2};
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
 use rand::RngCore;
@@ -64,7 +64,7 @@ pub trait Target: Debug + Send + Sync {
 ///
 /// ```
 /// use ef_bijectors::{Tanh, planar_chain};
-/// use ef_density::Key;
+/// use ef_random::Key;
 /// use ef_train::{Variational, VariationalScratch};
 ///
 /// let q = Variational::<f64>::new(planar_chain(2, 0, 4, Tanh)?)?;

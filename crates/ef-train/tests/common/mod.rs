@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use ef_density::{Density, Key, RowSet, ScoreKey, StepKey};
+use ef_density::{Density, RowSet, ScoreKey};
+use ef_random::{Key, StepKey};
 use ef_tensor::{ParamVisitor, Real};
 use ef_train::{EpochReport, FitStart, Observer, StepReport, TrainConfig};
 use ndarray::Array2;

@@ -4,6 +4,7 @@ mod walk;
 
 use std::ops::Range;
 
+use ef_random::Philox;
 use ef_tensor::{
     DropoutMask, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError, Workspace,
 };
@@ -20,7 +21,6 @@ use crate::key::{Key, ScoreKey, StepKey, uniform};
 use crate::mixed::dropout::KeyedDropout;
 use crate::mixed::rows::{gather_codes, gather_context};
 use crate::mixed::{Layout, MixedRows, MixedScratch};
-use crate::philox::Philox;
 
 /// The conditional distribution of any column given any others: `q(x_j | x_S)` for all `S` and `j` outside `S`, by one
 /// network without masks that reads which columns it is shown (order-agnostic training, Uria, Murray and Larochelle 2014,

@@ -24,7 +24,7 @@ pub struct Cloud<'a> {
 /// No rows, one row and constant columns give a picture too.
 ///
 /// ```
-/// use echoflow::plot::{Cloud, scatter_svg};
+/// use ef_plot::{Cloud, scatter_svg};
 ///
 /// let real = [[0.0, 1.0], [1.0, 3.0], [2.0, 2.5]];
 /// let synthetic = [[0.1, 1.2], [1.3, 2.8], [f64::NAN, 2.0]];

@@ -9,19 +9,17 @@
 //! (c0, c1, c2, c3) <- (R1 ^ c1 ^ k0, L1, R0 ^ c3 ^ k1, L0)        (k0, k1) <- (k0 + W0, k1 + W1)
 //! ```
 
-use ef_tensor::Real;
-use ef_tensor::normal::ndtri_lanes;
-use ef_tensor::simd::Kernel;
-use rand::RngCore;
-use rand::rand_core::impls::fill_bytes_via_next;
+use rand_core::RngCore;
+use rand_core::impls::fill_bytes_via_next;
 
 const ROUNDS: usize = 10;
 const M: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
 const W: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
 
-/// The blocks of `L` counters, given word by word, under one key.
+/// The blocks of `L` counters, given word by word, under one key: `L` independent computations side by side, for vector
+/// code.
 #[inline(always)]
-pub(crate) fn blocks<const L: usize>(mut c: [[u32; L]; 4], mut key: [u32; 2]) -> [[u32; L]; 4] {
+pub fn blocks<const L: usize>(mut c: [[u32; L]; 4], mut key: [u32; 2]) -> [[u32; L]; 4] {
     for _ in 0..ROUNDS {
         for l in 0..L {
             let p0 = u64::from(M[0]) * u64::from(c[0][l]);
@@ -66,8 +64,9 @@ impl Philox {
     }
 }
 
+/// The counter of block `block` of a row's stream; `tag` is what [`Key::streams`](crate::Key::streams) gives.
 #[inline(always)]
-fn counter(block: u32, tag: u32, row: u64) -> [u32; 4] {
+pub fn counter(block: u32, tag: u32, row: u64) -> [u32; 4] {
     [block, tag, row as u32, (row >> 32) as u32]
 }
 
@@ -95,17 +94,18 @@ impl RngCore for Philox {
     }
 }
 
+/// The number of 64 bits that a stream makes of two words.
 #[inline(always)]
-fn wide(low: u32, high: u32) -> u64 {
+pub fn wide(low: u32, high: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
 /// Blocks computed side by side.
 const LANES: usize = 16;
 
-/// Fills `out` with the words of a row's stream from block `first` on, for use inside a [`Kernel`].
+/// Fills `out` with the words of a row's stream from block `first` on, sixteen blocks side by side.
 #[inline(always)]
-pub(crate) fn fill_words(key: [u32; 2], tag: u32, row: u64, first: u32, out: &mut [u32]) {
+pub fn fill_words(key: [u32; 2], tag: u32, row: u64, first: u32, out: &mut [u32]) {
     let mut next = first;
     for out in out.chunks_mut(4 * LANES) {
         let mut c = counter(0, tag, row).map(|word| [word; LANES]);
@@ -122,52 +122,10 @@ pub(crate) fn fill_words(key: [u32; 2], tag: u32, row: u64, first: u32, out: &mu
     }
 }
 
-/// Normal draws of many rows: the quantiles of the first uniform numbers of each row's stream, as
-/// [`uniform`](crate::uniform) takes them, for `LANES` rows side by side.
-pub(crate) struct FillNormals<'a, T> {
-    pub(crate) key: [u32; 2],
-    pub(crate) tag: u32,
-    /// The numbers of the rows, as many as `out` has.
-    pub(crate) rows: &'a mut dyn Iterator<Item = u64>,
-    /// `(rows, dim)`.
-    pub(crate) out: &'a mut [T],
-    pub(crate) dim: usize,
-}
-
-impl<T: Real> Kernel for FillNormals<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for out in self.out.chunks_mut(LANES * self.dim) {
-            let mut c = [[0; LANES]; 4];
-            c[1] = [self.tag; LANES];
-            for (l, row) in Iterator::take(&mut *self.rows, out.len() / self.dim).enumerate() {
-                let [_, _, low, high] = counter(0, self.tag, row);
-                (c[2][l], c[3][l]) = (low, high);
-            }
-            // A block is two numbers.
-            for first in (0..self.dim).step_by(2) {
-                c[0] = [first as u32 / 2; LANES];
-                let words = blocks(c, self.key);
-                for half in 0..2.min(self.dim - first) {
-                    let mut u = [0.0; LANES];
-                    for l in 0..LANES {
-                        u[l] = inside_unit(wide(words[2 * half][l], words[2 * half + 1][l]));
-                    }
-                    for (row, z) in out.chunks_mut(self.dim).zip(ndtri_lanes(u)) {
-                        row[first + half] = T::of(z);
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// The centre of one of `2^52` equal cells of the unit interval, which the upper bits name: never 0, never 1, and `1 - u`
 /// is as exact as `u`.
 #[inline(always)]
-pub(crate) fn inside_unit(bits: u64) -> f64 {
+pub fn inside_unit(bits: u64) -> f64 {
     const ONE: u64 = 1.0_f64.to_bits();
     // A number in [1, 2) whose last bits are the cell, less 1, plus half a cell.
     f64::from_bits(ONE | bits >> 12) - (1.0 - 0.5 * f64::EPSILON)
@@ -175,10 +133,8 @@ pub(crate) fn inside_unit(bits: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use ef_tensor::normal::ndtri;
-    use ef_tensor::simd::{Level, dispatch, with_level};
     use proptest::prelude::*;
-    use rand::RngCore;
+    use rand_core::RngCore;
 
     use super::*;
 
@@ -224,23 +180,6 @@ mod tests {
             stream.clone().fill_bytes(&mut bytes);
             let little: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
             prop_assert_eq!(bytes, little);
-        }
-
-        /// Rows filled side by side hold what each row's own stream gives, at every level.
-        #[test]
-        fn rows_are_filled_from_their_own_streams(key: [u32; 2], tag: u32, dim in 1usize..6, rows in prop::collection::vec(any::<u64>(), 0..40)) {
-            let mut out = vec![0.0_f64; rows.len() * dim];
-            for level in Level::ALL {
-                out.fill(0.0);
-                let fill = FillNormals { key, tag, rows: &mut rows.iter().copied(), out: &mut out, dim };
-                with_level(level, || dispatch(fill));
-                for (&row, out) in rows.iter().zip(out.chunks(dim)) {
-                    let mut rng = Philox::new(key, tag, row);
-                    for &z in out {
-                        prop_assert_eq!(z, ndtri(inside_unit(rng.next_u64())));
-                    }
-                }
-            }
         }
     }
 

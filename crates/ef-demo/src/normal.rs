@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2};
 
-pub(super) use ef_density::normal::{LN_SQRT_2PI, log_phi as ln_phi, ndtri as quantile};
+pub(super) use ef_random::normal::{LN_SQRT_2PI, log_phi as ln_phi, ndtri as quantile};
 
 /// `ln N(x; mean, sd^2)`.
 pub(super) fn ln_normal(x: f64, mean: f64, sd: f64) -> f64 {

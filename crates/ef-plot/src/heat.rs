@@ -9,7 +9,7 @@ use super::frame::{Extent, FINE, Frame};
 /// A rectangle cut into equal cells.
 ///
 /// ```
-/// use echoflow::plot::Grid;
+/// use ef_plot::Grid;
 /// let grid = Grid::new([0.0, 2.0], [0.0, 1.0], 2, 1);
 /// assert_eq!(grid.centres(), [[0.5, 0.5], [1.5, 0.5]]);
 /// assert_eq!(grid.integral(&[3.0, 4.0]), 7.0);

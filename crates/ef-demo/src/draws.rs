@@ -1,12 +1,11 @@
 //! Random numbers by address: a fixed-width block of them for every row, so that row `k` depends on the seed and on
 //! `k` only.
 
-use ndarray::Array;
-use ndarray_rand::RandomExt;
-use ndarray_rand::rand_distr::Open01;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
+
+use ef_random::rand_core::SeedableRng;
+use ef_random::uniform;
+use rand_chacha::ChaCha8Rng;
 
 use super::normal;
 
@@ -26,8 +25,7 @@ pub(super) fn map_rows<const WIDTH: usize, R>(
     rng.set_stream(stream);
     rows.map(|k| {
         rng.set_word_pos(u128::from(k) * WORDS_PER_UNIFORM * WIDTH as u128);
-        let block = Array::random_using(WIDTH, Open01, &mut rng);
-        row(&std::array::from_fn(|i| block[i]))
+        row(&std::array::from_fn(|_| uniform(&mut rng)))
     })
     .collect()
 }

@@ -1,31 +1,12 @@
-//! Demo tables whose true density is known.
+#![doc = include_str!("../README.md")]
 //!
-//! A model of a real table can only be compared with other models. A model of a demo table can be compared with
-//! the truth: every demo generates rows and also states the exact log-probability of any row, so the distance that
-//! a fit still has to go, `mean(log_density - log_prob)` on fresh rows, is the Kullback-Leibler divergence in nats.
+//! # Map
 //!
-//! | demo | columns | law |
-//! | --- | --- | --- |
-//! | [`spiral`] | 2 numbers | a noisy spiral, density by quadrature |
-//! | [`high_low`] | 2 categories, 2 numbers | the numbers' place depends on the categories |
-//! | [`sine`] | 2 numbers | noise around a sine of a uniform number |
-//! | [`ring`] | 2 numbers | 8 Gaussians on a circle |
-//! | [`grid`] | 2 numbers | 25 Gaussians on a lattice |
-//! | [`loans`] | 4 categories, 4 numbers, a boolean | a table as found at work: spikes, gaps, rounding |
-//!
-//! Row `k` of a demo depends on the seed and on `k` only, so tables of different lengths share their first rows and
-//! [`Demo::generate_range`] continues one where another stopped.
-//!
-//! ```
-//! use echoflow::demo::Demo;
-//!
-//! let demo: Demo = "loans".parse()?;
-//! let table = demo.generate(1_000, 7);
-//! let truth = demo.log_density(&table);
-//! assert_eq!(truth.len(), table.rows());
-//! assert!(truth.iter().all(|nats| nats.is_finite()));
-//! # Ok::<(), echoflow::demo::DemoError>(())
-//! ```
+//! | item | holds |
+//! | --- | --- |
+//! | [`Demo`] | the demos by name: rows under a seed, and the log-density of any row |
+//! | [`spiral`], [`high_low`], [`sine`], [`ring`], [`grid`], [`loans`] | the law of each, as a formula and as code |
+//! | [`DemoTable`], [`DemoColumn`] | what a demo generates: plain columns, which become a table or a CSV file |
 
 use std::fmt;
 use std::ops::Range;
