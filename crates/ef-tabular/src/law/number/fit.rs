@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::heaps::Heap;
 use super::{Bound, NumberLaw, Saved};
 use crate::law::heaping::{DISCOUNT, Parts, multiples};
-use crate::law::sample::Sample;
+use crate::law::sample::{Sample, significant_digits};
 use crate::law::smooth::{SmoothFit, SmoothLaw};
 use crate::transform::{Asinh, Identity, Transformer};
 
@@ -281,11 +281,4 @@ fn moments(sample: &Sample) -> (f64, f64) {
         .map(|(value, share)| share * ((value - mean) / size).powi(2))
         .sum();
     (mean, variance.sqrt() * size)
-}
-
-/// Significant digits of the shortest text that gives this number back.
-fn significant_digits(x: f64) -> u8 {
-    let text = format!("{x:e}");
-    let mantissa = text.split('e').next().unwrap_or_default();
-    mantissa.bytes().filter(u8::is_ascii_digit).count().min(17) as u8
 }
