@@ -17,6 +17,7 @@ mod heaps;
 mod range;
 mod ranks;
 mod saved;
+mod weigh;
 mod within;
 
 pub(crate) use fit::NumberLawBuilder;

@@ -197,6 +197,11 @@ impl Sample {
         }
     }
 
+    /// Rows of each value.
+    pub(crate) fn copies(&self) -> Vec<f64> {
+        self.counts.iter().map(|count| *count as f64).collect()
+    }
+
     pub(crate) fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
