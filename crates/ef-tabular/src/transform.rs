@@ -186,6 +186,10 @@ impl Map {
         self.transformer.as_ref()
     }
 
+    pub(crate) fn shared_transformer(&self) -> Arc<dyn Transformer> {
+        Arc::clone(&self.transformer)
+    }
+
     pub(crate) fn forward(&self, x: f64) -> f64 {
         let w = self.transformer.forward(x);
         if self.decreasing { -w } else { w }

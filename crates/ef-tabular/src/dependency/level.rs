@@ -50,10 +50,11 @@ impl Level {
     }
 }
 
-/// A number as its column's law sees it: the nearest point of its rounding grid. Other values stay.
+/// A number as its column's law sees it: the point of its rounding grid that it stands for. Other values stay, a number
+/// between grid points among them.
 pub(super) fn snapped(value: Value<'_>, grid: Grid) -> Value<'_> {
     match value {
-        Value::Number(x) => Value::Number(grid.index(x).map_or(x, |index| grid.value(index)) + 0.0),
+        Value::Number(x) => Value::Number(grid.point(x).map_or(x, |index| grid.value(index)) + 0.0),
         other => other,
     }
 }

@@ -98,7 +98,7 @@ impl Linear {
         self.0.divisor == 1
     }
 
-    /// The derived number of sources, one a term; `None` if one is no number, or a number beyond 2^53 steps.
+    /// The derived number of sources, one a term; `None` if one is no number of its grid, or a number beyond 2^53 steps.
     pub(super) fn derive<'a>(&self, sources: impl Iterator<Item = Value<'a>>) -> Option<f64> {
         let Saved {
             terms,
@@ -109,7 +109,7 @@ impl Linear {
         let mut sum = i128::from(*offset);
         for (term, value) in terms.iter().zip(sources) {
             let Value::Number(x) = value else { return None };
-            sum += i128::from(term.factor) * i128::from(term.grid.index(x)?);
+            sum += i128::from(term.factor) * i128::from(term.grid.point(x)?);
         }
         let value = grid.value(i64::try_from(nearest(sum, *divisor)).ok()?);
         grid.index(value).map(|_| value)

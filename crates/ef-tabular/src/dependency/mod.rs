@@ -70,7 +70,8 @@ impl Dependency {
     }
 
     /// The derived column's value in each row of a table that has the sources. `None` where the relation says nothing: a
-    /// source value that a lookup has no entry for, a missing source where none was missing at fit, a sum beyond 2^53.
+    /// source value that a lookup has no entry for, a number off the rounding grid that a sum is taken on, a missing source
+    /// where none was missing at fit, a sum beyond 2^53.
     ///
     /// # Errors
     /// A source that the table lacks.

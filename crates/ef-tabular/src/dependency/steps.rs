@@ -33,7 +33,7 @@ impl Steps {
         let values = || (0..table.num_rows()).map(|row| table.value(row, column));
         let grid = grid_of(values());
         grid.decimals()?;
-        let step = |x: Option<f64>| x.and_then(|x| grid.index(x)).unwrap_or(ABSENT);
+        let step = |x: Option<f64>| x.and_then(|x| grid.point(x)).unwrap_or(ABSENT);
         let steps: Vec<i64> = values().map(|value| step(number(value))).collect();
         let missing = steps.iter().filter(|step| **step == ABSENT).count() as u64;
         let mut present = steps.iter().filter(|step| **step != ABSENT);

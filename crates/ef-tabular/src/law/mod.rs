@@ -14,6 +14,7 @@
 //! `ratio` the law is the column's marginal: its sum or integral over all values, seen or not, is exactly 1. Values on
 //! a rounding grid, atoms, categories and missing cells have masses, other numbers a density in the column's own unit.
 
+mod calibrate;
 mod category;
 mod cells;
 mod date;

@@ -6,6 +6,8 @@
 //!   On a rounding grid the continuous cell is `e smooth + sum_g w_g rounded to g + w_r repeats`; without a grid it is
 //!   smooth.
 //! * Missing, if seen at fit, is the last cell.
+//! * A number between the points of the rounding grid, and a missing cell where none was missing at fit, are one event
+//!   that was never seen: `1 / (n + 2)`, of listed values that share of what is off the list.
 //!
 //! On a grid the points of listed values and atoms are cut out of the smooth part, so that no mass is counted twice.
 
@@ -15,6 +17,7 @@ mod heaps;
 mod range;
 mod ranks;
 mod saved;
+mod weigh;
 mod within;
 
 pub(crate) use fit::NumberLawBuilder;
@@ -56,8 +59,8 @@ pub struct NumberLaw {
     kept: f64,
     /// Ranks of the range seen at fit.
     ranks_seen: (f64, f64),
-    /// Probability of a missing cell where none was missing at fit.
-    missing_unseen: f64,
+    /// Probability of what the column never held: a number off its grid, a missing cell where none was missing at fit.
+    foreign: f64,
     /// Probability of a number off the list.
     new: f64,
     /// `ln` of what is left for the cells.
@@ -157,8 +160,9 @@ impl NumberLaw {
 
     /// Position of a listed value or atom.
     fn point_of(&self, x: f64) -> Option<usize> {
-        match self.saved.grid.index(x) {
+        match self.saved.grid.point(x) {
             Some(index) => self.point_index.binary_search(&index).ok(),
+            None if self.saved.grid.is_off(x) => None,
             None => self
                 .saved
                 .points
@@ -168,7 +172,7 @@ impl NumberLaw {
     }
 
     pub(super) fn has_density(&self, x: f64) -> bool {
-        self.saved.grid.index(x).is_none() && self.point_of(x + 0.0).is_none()
+        !self.on_grid() && self.point_of(x + 0.0).is_none()
     }
 
     pub(super) fn place(&self, value: Value<'_>) -> Place {
@@ -177,7 +181,7 @@ impl NumberLaw {
             Value::Number(x) if x.is_infinite() => Place::discrete(None, f64::NEG_INFINITY),
             Value::Missing | Value::Number(_) => match self.missing_cell() {
                 Some(cell) => Place::discrete(Some(cell), self.log_seen),
-                None => Place::discrete(None, self.missing_unseen.ln()),
+                None => Place::discrete(None, self.foreign.ln()),
             },
             Value::Text(_) | Value::Boolean(_) | Value::Date(_) => Place::discrete(None, f64::NEG_INFINITY),
         }
@@ -187,6 +191,9 @@ impl NumberLaw {
         let first = u32::from(self.is_continuous());
         if let Some(point) = self.point_of(x) {
             return Place::discrete(Some(first + point as u32), self.log_seen);
+        }
+        if self.saved.grid.is_off(x) {
+            return Place::discrete(None, self.foreign.ln());
         }
         if let Some(log) = self.log_outside(x) {
             return Place::discrete(None, log.max(FAR_OUT));

@@ -1,4 +1,11 @@
 //! The distinct values of a number column, and the rounding grid they stand on.
+//!
+//! A number stands on the grid of `d` decimals if it is the 64-bit float of a decimal of `d` digits, or within two units
+//! in its last place of it, which is what a sum of two or three such decimals is off by: `0.1 + 0.2` is 0.3. Decimals of
+//! at most 15 significant digits are further apart than that, so two of them are never one grid point.
+//!
+//! A difference of large decimals is off by more: `5.01 - 5` is 0.0099999999999998. A column takes such numbers for
+//! decimals only if most of them have 16 or 17 digits, which nobody writes.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +13,17 @@ use serde::{Deserialize, Serialize};
 const MAX_DECIMALS: u8 = 6;
 /// Grid indices stay exact in a 64-bit float.
 const MAX_INDEX: f64 = 9_007_199_254_740_992.0;
+/// Units in the last place by which a number may miss its decimal: a sum of two decimals is off by one, a sum of three
+/// by two. Decimals of 15 digits are at least four and a half apart.
+const MOST_UNITS: f64 = 2.0;
+/// The same in steps of the grid, at most, so that two digits after the last one of the grid are 0 or 9. Where floats are
+/// further apart (64-bit ones beyond 5e13 steps, 32-bit ones beyond 300,000) a number between grid points may be meant.
+const MOST_STEPS: f64 = 0.01;
+/// What a difference may be off by, as a share of it: that of numbers some thousand times as large. And in steps.
+const MOST_RELATIVE: f64 = 1e-12;
+const MOST_RELATIVE_STEPS: f64 = 1e-6;
+/// Significant digits that tell a computed number: decimals of 15 digits come back from a 64-bit float as they were.
+const NOBODY_WRITES: u8 = 16;
 
 /// The rounding grid of a column: multiples of `10^-decimals`, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,21 +37,46 @@ impl Grid {
 
     /// The coarsest grid of at most 6 decimals that holds every value.
     pub(crate) fn find(values: &[f64]) -> Self {
+        let written = Self::coarsest(values, is_decimal);
+        if written != Self::NONE {
+            return written;
+        }
+        let computed = Self::coarsest(values, is_difference);
+        let off = values.iter().filter(|value| {
+            let nearest = computed.index(**value).map(|index| computed.value(index));
+            nearest.is_some_and(|point| !is_decimal(**value, point, computed.step()))
+        });
+        let (off, long) = off.fold((0, 0), |(off, long), value| {
+            (
+                off + 1,
+                long + usize::from(significant_digits(*value) >= NOBODY_WRITES),
+            )
+        });
+        if 2 * long >= off { computed } else { Self::NONE }
+    }
+
+    /// The coarsest grid that holds every value by a rule: value, nearest grid point, step.
+    fn coarsest(values: &[f64], rule: fn(f64, f64, f64) -> bool) -> Self {
         // a value that is off a grid is off every coarser one, so one pass over the values is enough
         let mut decimals = 0;
+        let of = |decimals| Self {
+            decimals: Some(decimals),
+        };
+        let holds = |grid: Self, value: f64| {
+            let index = grid.index(value);
+            index.is_some_and(|index| rule(value, grid.value(index), grid.step()))
+        };
         for value in values {
-            while !on_grid(*value, decimals) {
+            while !holds(of(decimals), *value) {
                 if decimals == MAX_DECIMALS {
                     return Self::NONE;
                 }
                 decimals += 1;
             }
         }
-        let grid = Self {
-            decimals: Some(decimals),
-        };
+        let grid = of(decimals);
         // a finer grid may have pushed an earlier large value out of exact range
-        if values.iter().all(|value| grid.index(*value).is_some()) {
+        if values.iter().all(|value| holds(grid, *value)) {
             grid
         } else {
             Self::NONE
@@ -47,6 +90,21 @@ impl Grid {
     /// `10^-decimals`, or 0 without a grid.
     pub(crate) fn step(self) -> f64 {
         self.decimals.map_or(0.0, |decimals| 1.0 / power(decimals))
+    }
+
+    /// The grid point that a number stands for; `None` without a grid, for a number between grid points, and beyond 2^53
+    /// points. The 32-bit float nearest to a grid point stands for it too: a table may have been kept in 32 bits.
+    pub(crate) fn point(self, value: f64) -> Option<i64> {
+        let index = self.index(value)?;
+        let point = self.value(index);
+        let near = (value - point).abs() <= MOST_STEPS * self.step();
+        let single = near && f64::from(point as f32) == value;
+        (single || is_difference(value, point, self.step())).then_some(index)
+    }
+
+    /// Whether a number lies between grid points.
+    pub(crate) fn is_off(self, value: f64) -> bool {
+        self.index(value).is_some() && self.point(value).is_none()
     }
 
     /// The nearest grid point, if there is a grid and the point is exact.
@@ -84,11 +142,25 @@ fn power(decimals: u8) -> f64 {
     10f64.powi(i32::from(decimals))
 }
 
-fn on_grid(value: f64, decimals: u8) -> bool {
-    let index = value * power(decimals);
-    // the error of a decimal's own rounding grows with the index; a relative bound alone would take in halves
-    let tolerance = (1e-9 * index.abs()).min(1e-3).max(4e-16 * index.abs());
-    index.abs() < MAX_INDEX && (index - index.round()).abs() <= tolerance
+/// Significant digits of the shortest text that gives this number back.
+pub(super) fn significant_digits(x: f64) -> u8 {
+    let text = format!("{x:e}");
+    let mantissa = text.split('e').next().unwrap_or_default();
+    mantissa.bytes().filter(u8::is_ascii_digit).count().min(17) as u8
+}
+
+/// The same, up to the rounding of a difference.
+fn is_difference(value: f64, point: f64, step: f64) -> bool {
+    let most = (MOST_RELATIVE * value.abs()).min(MOST_RELATIVE_STEPS * step);
+    (value - point).abs() <= most || is_decimal(value, point, step)
+}
+
+/// Whether a number is the decimal at a grid point, up to the rounding of a sum.
+fn is_decimal(value: f64, point: f64, step: f64) -> bool {
+    let size = point.abs();
+    // nothing but 0 is 0
+    let unit = if size > 0.0 { size.next_up() - size } else { 0.0 };
+    (value - point).abs() <= (MOST_UNITS * unit).min(MOST_STEPS * step)
 }
 
 /// Distinct values in ascending order with their counts.
@@ -123,6 +195,11 @@ impl Sample {
             counts,
             grid,
         }
+    }
+
+    /// Rows of each value.
+    pub(crate) fn copies(&self) -> Vec<f64> {
+        self.counts.iter().map(|count| *count as f64).collect()
     }
 
     pub(crate) fn total(&self) -> u64 {
@@ -194,6 +271,8 @@ impl Sample {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -206,6 +285,83 @@ mod tests {
         assert_eq!(Grid::find(&[9e15, 0.5]), Grid::NONE);
         assert_eq!(Grid::find(&[5e-324]), Grid::NONE);
         assert_eq!(Grid::find(&[0.3]).value(3), 0.3);
+        assert_eq!(Grid::find(&[0.1 + 0.2, 1.1 + 2.2 + 3.3]).decimals(), Some(1));
+    }
+
+    #[test]
+    fn sums_and_single_floats_stand_for_their_decimal() {
+        let tenths = Grid::find(&[0.1]);
+        for (x, point) in [
+            (0.3, Some(3)),
+            (0.1 + 0.2, Some(3)),
+            (0.8 - 0.1, Some(7)),
+            (f64::from(0.3f32), Some(3)),
+            (-f64::from(1234.7f32), Some(-12347)),
+            // 582040.9 in 32 bits, but as likely what somebody wrote
+            (582_040.875, None),
+            (0.300_000_01, None),
+            (0.25, None),
+            (1e-9, None),
+            (5e-324, None),
+        ] {
+            assert_eq!(tenths.point(x), point, "{x}");
+            assert_eq!(tenths.is_off(x), point.is_none(), "{x}");
+        }
+        // beyond 2^53 points nobody can tell, and without a grid nothing is off it
+        assert!(!tenths.is_off(1e300) && !Grid::NONE.is_off(0.25));
+    }
+
+    /// A decimal of at most 15 significant digits: its digits, and how many of them are decimals.
+    fn decimal_text(index: i64, decimals: u8) -> String {
+        let (scale, size) = (10u64.pow(u32::from(decimals)), index.unsigned_abs());
+        let sign = if index < 0 { "-" } else { "" };
+        match decimals {
+            0 => format!("{sign}{size}"),
+            _ => format!(
+                "{sign}{}.{:0width$}",
+                size / scale,
+                size % scale,
+                width = usize::from(decimals)
+            ),
+        }
+    }
+
+    fn read(text: &str) -> f64 {
+        text.parse().unwrap()
+    }
+
+    proptest! {
+        /// Digits that differ are values that differ, wherever the column lies and however close its values are.
+        #[test]
+        fn distinct_decimals_stay_distinct(
+            decimals in 0u8..=8,
+            digits in 1u32..=15,
+            offset in 0.0..1.0f64,
+            gaps in prop::collection::vec(1i64..20, 1..40),
+            negative in any::<bool>(),
+        ) {
+            let room = 10i64.pow(digits);
+            let mut index = ((room as f64 * offset) as i64).min(room - 1000).max(0);
+            let mut indices = vec![index];
+            for gap in gaps {
+                index += gap;
+                indices.push(if negative { -index } else { index });
+            }
+            let values: Vec<f64> = indices.iter().map(|index| read(&decimal_text(*index, decimals))).collect();
+            let distinct: std::collections::BTreeSet<i64> = indices.iter().copied().collect();
+            prop_assert_eq!(Sample::new(values.clone()).values.len(), distinct.len());
+            // and a column that one more digit leaves is off the coarser grid
+            if decimals <= MAX_DECIMALS {
+                let grid = Grid::find(&values);
+                prop_assert!(grid.decimals().is_some_and(|found| found <= decimals), "{:?}", values);
+                for (value, index) in values.iter().zip(&indices) {
+                    let point = grid.point(*value).unwrap();
+                    prop_assert_eq!(grid.value(point), *value);
+                    let finer = read(&format!("{}5", decimal_text(*index, decimals + 1)));
+                    prop_assert!(grid.is_off(finer) || digits >= 14, "{}", finer);
+                }
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::calibrate::calibrate;
 use super::kernel::{BINS, Choice, Kernel, Point};
 use super::sample::Sample;
 use crate::transform::{Map, Transformer};
@@ -15,6 +16,9 @@ use crate::transform::{Map, Transformer};
 /// Mass beyond the data on a side without a natural bound, at most: a new value is the largest of `n + 1` with
 /// probability `1 / (n + 1)`, which is what a side gets from about 2,000 rows on.
 const TAIL: f64 = 5e-4;
+/// Least extent, as a share of w, that differences of w tell: 256 of its roundings, so to a hundredth.
+const RESOLVED: f64 = 256.0 * f64::EPSILON;
+
 /// What lies beyond the body on one side.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,12 +112,15 @@ pub(crate) struct SmoothFit {
 }
 
 impl SmoothLaw {
-    /// Fits under one map; `None` if the map is of no use on these values. `floor` and `ceiling` bound the support in x.
+    /// Fits under one map to so many copies of each value; `None` if the map is of no use on these values. `floor` and
+    /// `ceiling` bound the support in x. What is `calibrated` has the rows' mass in every part of the range: without need
+    /// where the fit is for numbers that no row had.
     pub(crate) fn fit(
         sample: &Sample,
+        copies: &[f64],
         transformer: Arc<dyn Transformer>,
-        floor: Option<f64>,
-        ceiling: Option<f64>,
+        (floor, ceiling): (Option<f64>, Option<f64>),
+        calibrated: bool,
     ) -> Option<SmoothFit> {
         let (min, max) = (*sample.values.first()?, *sample.values.last()?);
         let half_step = 0.5 * sample.grid.step();
@@ -155,14 +162,21 @@ impl SmoothLaw {
         if width.is_nan() || width <= 1e-300 || !width.is_finite() {
             return None;
         }
-        let rows = sample.total() as f64;
+        let rows: f64 = copies.iter().sum();
         let background = 1.0 / (rows + 2.0);
         let mut points = Vec::with_capacity(sample.values.len());
-        for (value, count) in sample.values.iter().zip(&sample.counts) {
+        for (value, copies) in sample.values.iter().zip(copies) {
             let w = map.forward(*value);
             let half = if half_step > 0.0 {
                 let below = map.forward(clip(value - half_step)).max(start);
-                (0.5 * (map.forward(clip(value + half_step)).min(end) - below)).max(1e-300)
+                let above = map.forward(clip(value + half_step)).min(end);
+                let half = 0.5 * (above - below);
+                if half > RESOLVED * w.abs() {
+                    half
+                } else {
+                    // w has too few digits to tell the ends apart
+                    (half_step * map.log_derivative(*value).exp()).max(1e-300)
+                }
             } else {
                 0.0
             };
@@ -177,12 +191,16 @@ impl SmoothLaw {
             points.push(Point {
                 w,
                 half,
-                copies: *count as f64,
+                copies: *copies,
                 log_derivative,
             });
         }
         let choice = if points.len() > 1 {
-            Kernel::new(&points, start, width, background).choose()
+            let mut choice = Kernel::new(&points, start, width, background).choose();
+            if calibrated {
+                calibrate(&mut choice.shares, &points, start, width);
+            }
+            choice
         } else {
             Choice {
                 bandwidth: end - start,
@@ -276,6 +294,10 @@ impl SmoothLaw {
         self.map.transformer()
     }
 
+    pub(crate) fn shared_transformer(&self) -> Arc<dyn Transformer> {
+        self.map.shared_transformer()
+    }
+
     /// Whether the numbers make a distribution function; a damaged file's may not.
     pub(crate) fn is_whole(&self) -> bool {
         self.bins() > 0
@@ -320,6 +342,11 @@ impl SmoothLaw {
         }
     }
 
+    /// `dw/dx`.
+    pub(crate) fn derivative(&self, x: f64) -> f64 {
+        self.map.log_derivative(x).exp()
+    }
+
     /// `ln f(x)`, the density in the units of x.
     pub(crate) fn log_density(&self, x: f64) -> f64 {
         self.log_density_w(self.w(x)) + self.map.log_derivative(x)
@@ -340,6 +367,11 @@ impl SmoothLaw {
         } else {
             (self.cdf(w2) - self.cdf(w1)).ln()
         }
+    }
+
+    /// Whether the mass between two w has digits.
+    pub(crate) fn resolves(&self, w1: f64, w2: f64) -> bool {
+        w2 - w1 > RESOLVED * w1.abs().min(w2.abs())
     }
 
     fn same_bin(&self, w1: f64, w2: f64) -> bool {

@@ -22,7 +22,9 @@ impl NumberLaw {
             let share = if share.is_nan() { 0.5 } else { share };
             return middle(after - 1) + share * (middle(after) - middle(after - 1));
         }
-        let within = match self.saved.grid.index(x) {
+        let grid = self.saved.grid;
+        let within = match grid.index(x) {
+            Some(_) if grid.is_off(x) => self.upper(grid.floor(x)),
             Some(index) => 0.5 * (self.upper(index.saturating_sub(1)) + self.upper(index)),
             None => self.saved.smooth.cdf(self.saved.smooth.w(self.clip(x))),
         };

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use super::heaps::Heap;
 use super::{Bound, NumberLaw, Saved};
-use crate::law::heaping::{DISCOUNT, Parts, multiples};
-use crate::law::sample::Sample;
+use crate::law::heaping::{DISCOUNT, multiples};
+use crate::law::sample::{Grid, Sample, significant_digits};
 use crate::law::smooth::{SmoothFit, SmoothLaw};
 use crate::transform::{Asinh, Identity, Transformer};
 
-/// Most distinct values that the weights of a cell's parts are fitted to.
-const MOST_WEIGHED: usize = 10_000;
+/// Quantiles of the sizes of a column's numbers that are tried as the scale of a map.
+const SMALL_SIZES: [f64; 3] = [0.25, 0.05, 0.0];
+/// By how much a scale has to be smaller than the one before: nearer ones make nearly the same map.
+const WELL_BELOW: f64 = 4.0;
+/// Nats, beside `ln n`, by which a map for numbers that span decades has to be likelier than the usual ones.
+const CLEARLY: f64 = 3.0;
 
 /// Fits a [`NumberLaw`]; a builder because a user's transformer may be refused with a reason.
 #[derive(Debug)]
@@ -65,7 +69,8 @@ impl NumberLawBuilder {
             rest.total()
         };
         let (floor, ceiling) = self.bounds(&all)?;
-        let fit = self.smooth(&rest, floor, ceiling)?;
+        let smoothing = self.smoothing(all.grid, floor, ceiling, continuous > 0);
+        let fit = smoothing.likeliest(&rest)?;
         let on_grid = all.grid.decimals().is_some();
         let heaps = if continuous > 0 && on_grid {
             let step = all.grid.step();
@@ -109,7 +114,7 @@ impl NumberLawBuilder {
         };
         let law = NumberLaw::try_from(saved)?;
         if continuous > 0 && on_grid {
-            law.weigh(&rest, fit.bandwidth)
+            law.weigh(&rest, fit.bandwidth, &smoothing)
         } else {
             Ok(law)
         }
@@ -139,127 +144,138 @@ impl NumberLawBuilder {
         Ok((natural.or(open(low)), open(high)))
     }
 
-    fn smooth(
+    fn smoothing(
         &self,
-        rest: &Sample,
+        grid: Grid,
         floor: Option<Bound>,
         ceiling: Option<Bound>,
-    ) -> Result<SmoothFit, String> {
-        let half_step = 0.5 * rest.grid.step();
+        continuous: bool,
+    ) -> Smoothing {
+        let half_step = 0.5 * grid.step();
         let edge = |bound: Bound, outwards: f64| bound.at + if bound.closed { outwards } else { 0.0 };
-        let low = floor.map(|bound| edge(bound, -half_step));
+        // a natural bound half a step below 0 may leave the domain
+        let lowest = self
+            .transformer
+            .as_ref()
+            .map_or(f64::NEG_INFINITY, |map| map.domain().0);
+        let low = floor.map(|bound| edge(bound, -half_step).max(lowest));
         let high = ceiling.map(|bound| edge(bound, half_step));
+        Smoothing {
+            transformer: self.transformer.clone(),
+            ends: (low, high),
+            floored: floor.is_some() && self.confined.is_none(),
+            continuous,
+        }
+    }
+}
+
+/// How the smooth part of a column is fitted.
+pub(super) struct Smoothing {
+    /// A map given from outside.
+    transformer: Option<Arc<dyn Transformer>>,
+    /// The support's ends.
+    ends: (Option<f64>, Option<f64>),
+    /// Whether 0 bounds the column.
+    floored: bool,
+    /// Whether it is for the continuous cell, not for what lies between listed values.
+    continuous: bool,
+}
+
+impl Smoothing {
+    /// The fit under one map to so many copies of each value.
+    pub(super) fn fit(&self, rest: &Sample, copies: &[f64], map: Arc<dyn Transformer>) -> Option<SmoothFit> {
+        SmoothLaw::fit(rest, copies, map, self.ends, self.continuous)
+    }
+
+    /// The fit under the likeliest map.
+    fn likeliest(&self, rest: &Sample) -> Result<SmoothFit, String> {
+        let copies = rest.copies();
         if let Some(map) = &self.transformer {
-            // a natural bound half a step below 0 may leave the domain
-            let low = low.map(|low| low.max(map.domain().0));
-            return SmoothLaw::fit(rest, Arc::clone(map), low, high).ok_or_else(|| {
+            return self.fit(rest, &copies, Arc::clone(map)).ok_or_else(|| {
                 "it gives values that are not finite or not strictly monotone on this column; choose another map".to_owned()
             });
         }
         let center = rest.quantile(0.5);
         let spread = (rest.quantile(0.75) / 1.349 - rest.quantile(0.25) / 1.349).abs();
         let (_, deviation) = moments(rest);
-        let usable = |scale: f64| scale.is_finite() && scale > 0.0;
         let scale = [spread, deviation, center.abs(), 1.0]
             .into_iter()
             .find(|scale| usable(*scale))
             .unwrap_or(1.0);
         let mut maps: Vec<Arc<dyn Transformer>> =
             vec![Arc::new(Identity), Arc::new(Asinh::new(center, scale))];
-        if floor.is_some() && self.confined.is_none() && usable(center) {
+        if self.floored && usable(center) {
             maps.push(Arc::new(Asinh::new(0.0, center)));
         }
-        let fits = maps
+        let likelier = |a: SmoothFit, b: SmoothFit| if b.score > a.score { b } else { a };
+        let fits = |maps: Vec<Arc<dyn Transformer>>| {
+            let fits = maps.into_iter().filter_map(|map| self.fit(rest, &copies, map));
+            fits.reduce(likelier)
+        };
+        let usual = fits(maps);
+        // listed values need no more than a share for those between them
+        let scales = if self.continuous {
+            small_scales(rest, center)
+        } else {
+            Vec::new()
+        };
+        let wide: Vec<Arc<dyn Transformer>> = scales
             .into_iter()
-            .filter_map(|map| SmoothLaw::fit(rest, map, low, high));
-        let best = fits.reduce(|a, b| if b.score > a.score { b } else { a });
+            .map(|scale| -> Arc<dyn Transformer> { Arc::new(Asinh::new(0.0, scale)) })
+            .collect();
+        let best = match (usual, fits(wide)) {
+            (Some(usual), Some(wide)) => {
+                let clearly = wide.score - usual.score > CLEARLY + (rest.total() as f64).ln();
+                Some(if clearly { wide } else { usual })
+            }
+            (usual, wide) => usual.or(wide),
+        };
         best.or_else(|| {
             // values that no scale tells apart, or spread over all of them
             let lone = Sample::new(vec![center]);
-            let map = Arc::new(Asinh::new(
-                0.0,
-                if usable(center.abs()) { center.abs() } else { 1.0 },
-            ));
-            SmoothLaw::fit(&lone, map, None, None)
-                .or_else(|| SmoothLaw::fit(&lone, Arc::new(Asinh::new(0.0, 1.0)), None, None))
+            let map = |scale: f64| Arc::new(Asinh::new(0.0, scale));
+            let fit = |scale: f64| SmoothLaw::fit(&lone, &[1.0], map(scale), (None, None), false);
+            fit(if usable(center.abs()) { center.abs() } else { 1.0 }).or_else(|| fit(1.0))
         })
         .ok_or_else(|| "the values cannot be put on any scale; transform the column first".to_owned())
     }
 }
 
-impl NumberLaw {
-    /// Finds the weights of the parts of the continuous cell, and keeps those that have one.
-    fn weigh(self, rest: &Sample, bandwidth: f64) -> Result<Self, String> {
-        let weights = self.parts(rest, bandwidth).weights();
-        let mut saved = Saved::from(self);
-        saved.weight = weights.smooth;
-        let heaps = saved.heaps.iter().zip(weights.heaps);
-        saved.heaps = heaps
-            .filter(|(_, weight)| *weight > 0.0)
-            .map(|(heap, weight)| Heap { weight, ..*heap })
-            .collect();
-        if weights.repeats > 0.0 {
-            (saved.seen, saved.seen_counts) = rest
-                .values
-                .iter()
-                .zip(&rest.counts)
-                .filter(|(_, count)| **count as f64 > DISCOUNT)
-                .filter_map(|(value, count)| Some((rest.grid.index(*value)?, *count)))
-                .unzip();
-        }
-        Self::try_from(saved)
-    }
-
-    /// The parts' masses at values of the continuous cell, one row of the value left out. Of many values a part that is
-    /// spread evenly over them.
-    fn parts(&self, rest: &Sample, bandwidth: f64) -> Parts {
-        let share = MOST_WEIGHED as f64 / rest.values.len() as f64;
-        // multiples of the golden ratio meet every residue class alike
-        let chosen = (0..rest.values.len()).filter(|i| (*i as f64 * 0.618_033_988_749_894_9).fract() < share);
-        let rows = rest.total() as f64;
-        let counted: f64 = rest
-            .counts
-            .iter()
-            .map(|count| (*count as f64 - DISCOUNT).max(0.0))
-            .sum();
-        let mut parts = Parts {
-            rows: Vec::new(),
-            smooth: Vec::new(),
-            repeats: Vec::new(),
-            heaps: vec![Vec::new(); self.saved.heaps.len()],
-        };
-        for i in chosen {
-            let (value, copies) = (rest.values[i], rest.counts[i] as f64);
-            let Some(index) = rest.grid.index(value) else {
-                continue;
-            };
-            let w = self.saved.smooth.w(value);
-            let without = |(low, high): (f64, f64)| {
-                let all = self.saved.smooth.log_mass(low, high).exp();
-                let own = kernel_mass((high - w) / bandwidth) - kernel_mass((low - w) / bandwidth);
-                // what the background gives a lone value is left in any case
-                ((rows * all - own) / (rows - 1.0).max(1.0)).max(1e-3 * all)
-            };
-            let left = without(self.ends(index));
-            parts.rows.push(copies);
-            parts.smooth.push((left / self.kept).max(1e-300));
-            parts
-                .repeats
-                .push((copies - 1.0 - DISCOUNT).max(0.0) / (counted - 1.0).max(1.0));
-            for (at, masses) in parts.heaps.iter_mut().enumerate() {
-                let (heap, kept) = (&self.saved.heaps[at], self.heap_kept(at));
-                // a grid whose multiples are nearly all points of their own has nothing to say here
-                let ends = self.heap_ends(heap, index).filter(|_| kept > 1e-3);
-                masses.push(ends.map_or(0.0, |ends| without(ends) / kept));
-            }
-        }
-        parts
-    }
+fn usable(scale: f64) -> bool {
+    scale.is_finite() && scale > 0.0
 }
 
-/// Mass of the standard normal kernel between its centre and z, signed.
-fn kernel_mass(z: f64) -> f64 {
-    0.5 * libm::erf(z * std::f64::consts::FRAC_1_SQRT_2)
+/// Scales of `asinh` about 0 for numbers that span decades: their sizes at low quantiles, each well below the one before,
+/// the first below the centre. Most columns have none.
+fn small_scales(rest: &Sample, center: f64) -> Vec<f64> {
+    let mut sizes: Vec<(f64, u64)> = rest
+        .values
+        .iter()
+        .map(|x| x.abs())
+        .zip(rest.counts.iter().copied())
+        .filter(|(size, _)| *size > 0.0)
+        .collect();
+    sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let total: u64 = sizes.iter().map(|(_, count)| count).sum();
+    let quantile = |share: f64| {
+        let mut below = 0;
+        sizes
+            .iter()
+            .find(|(_, count)| {
+                below += count;
+                below as f64 >= share * total as f64
+            })
+            .map(|(size, _)| *size)
+    };
+    let mut scales = Vec::new();
+    let mut last = if usable(center) { center } else { f64::INFINITY };
+    for size in SMALL_SIZES.into_iter().filter_map(quantile) {
+        if usable(size) && size * WELL_BELOW < last {
+            scales.push(size);
+            last = size;
+        }
+    }
+    scales
 }
 
 /// Mean and standard deviation, finite for any finite values.
@@ -281,11 +297,4 @@ fn moments(sample: &Sample) -> (f64, f64) {
         .map(|(value, share)| share * ((value - mean) / size).powi(2))
         .sum();
     (mean, variance.sqrt() * size)
-}
-
-/// Significant digits of the shortest text that gives this number back.
-fn significant_digits(x: f64) -> u8 {
-    let text = format!("{x:e}");
-    let mantissa = text.split('e').next().unwrap_or_default();
-    mantissa.bytes().filter(u8::is_ascii_digit).count().min(17) as u8
 }

@@ -46,11 +46,10 @@ impl NumberLaw {
     /// `ln` of the smooth mass of a grid point, nothing cut out.
     pub(super) fn log_smooth_mass(&self, index: i64) -> f64 {
         let (low, high) = self.ends(index);
-        let mass = self.saved.smooth.log_mass(low, high);
-        if mass == f64::NEG_INFINITY {
-            self.log_point_density(self.saved.grid.value(index))
+        if self.saved.smooth.resolves(low, high) {
+            self.saved.smooth.log_mass(low, high)
         } else {
-            mass
+            self.log_point_density(self.saved.grid.value(index))
         }
     }
 

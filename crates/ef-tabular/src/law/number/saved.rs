@@ -118,17 +118,19 @@ impl TryFrom<Saved> for NumberLaw {
         } else {
             1.0 / (rows as f64 + 2.0)
         };
-        // a missing cell where none was missing at fit is one unseen event among others
-        let missing_unseen = match (saved.missing > 0, listed) {
+        // a number off the grid, or a missing cell where none was missing at fit: one unseen event among others; a day is
+        // never off its grid
+        let off_grid = on_grid && !saved.confined;
+        let foreign = match (saved.missing > 0 && !off_grid, listed) {
             (true, _) => 0.0,
             (false, true) => unseen / (rows as f64 + 2.0),
             (false, false) => unseen,
         };
-        let new = if listed { unseen - missing_unseen } else { 0.0 };
+        let new = if listed { unseen - foreign } else { 0.0 };
         let outside = saved.outside()
             * (f64::from(u8::from(saved.floor.is_some())) + f64::from(u8::from(saved.ceiling.is_some())));
         let repeats = saved.repeats();
-        let log_seen = (-(missing_unseen + new + outside)).ln_1p();
+        let log_seen = (-(foreign + new + outside)).ln_1p();
         let (first, last) = ranks::support(saved.grid, saved.floor, saved.ceiling);
         let mut law = Self {
             saved,
@@ -142,7 +144,7 @@ impl TryFrom<Saved> for NumberLaw {
             repeats,
             kept: 1.0,
             ranks_seen: (0.0, 1.0),
-            missing_unseen,
+            foreign,
             new,
             log_seen,
         };
