@@ -264,7 +264,7 @@ mod tests {
         let settings = EchoFlow::builder()
             .model(ModelKind::Chain)
             .epochs(1)
-            .any_order(false);
+            .order_agnostic(false);
         settings.fit(&table).expect("a model")
     }
 

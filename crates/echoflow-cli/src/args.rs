@@ -103,7 +103,7 @@ pub(crate) fn threads(text: &str) -> Result<usize, String> {
 }
 
 pub(crate) fn members(text: &str) -> Result<usize, String> {
-    let most = Architecture::MOST_MEMBERS;
+    let most = Architecture::MOST_ENSEMBLE;
     text.parse()
         .ok()
         .filter(|members| (1..=most).contains(members))

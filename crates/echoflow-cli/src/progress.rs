@@ -93,7 +93,7 @@ impl Progress for Bars {
             "NLL train {:.4}, validation {:.4} nats",
             report.train_nll, report.validation_nll
         );
-        if self.training != Some(Part::AnyOrder) {
+        if self.training != Some(Part::OrderAgnostic) {
             self.model_trained = Some(Instant::now());
         }
         if self.open_ended.is_some_and(|most| report.planned < most) {

@@ -329,10 +329,10 @@ fn models_of_other_kinds_answer_or_say_why_not() {
         let _ = writeln!(numbers, "{x},{}", x + common::noise(i + 500));
     }
     folder.write("numbers.csv", numbers);
-    for (any_order, knows) in [("yes", true), ("no", false)] {
+    for (order_agnostic, knows) in [("yes", true), ("no", false)] {
         folder
             .run(&format!(
-                "fit numbers.csv -o flow.echoflow --model maf --epochs 2 --quiet --any-order {any_order}"
+                "fit numbers.csv -o flow.echoflow --model maf --epochs 2 --quiet --any-order {order_agnostic}"
             ))
             .ok();
         let inspected = folder.run("inspect flow.echoflow").ok().out;

@@ -57,7 +57,10 @@ fn main() -> Outcome {
     let in_clump = |i: &usize| *i >= ROWS - CLUMP;
 
     // one column: the model is the column's own law
-    let model = EchoFlow::builder().any_order(false).seed(1).fit(&table(&x)?)?;
+    let model = EchoFlow::builder()
+        .order_agnostic(false)
+        .seed(1)
+        .fit(&table(&x)?)?;
     let score = |x: &[f64]| -> Outcome<Vec<f64>> { Ok(model.log_prob(&table(x)?)?.log_prob) };
     let (centre, width) = (mean(&x), sd(&x));
     let reference = |x: f64| ln_normal(x, centre, width);

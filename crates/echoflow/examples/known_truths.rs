@@ -23,7 +23,7 @@ fn main() -> Result<(), Error> {
             let started = Instant::now();
             let model = EchoFlow::builder()
                 .model(kind)
-                .any_order(false)
+                .order_agnostic(false)
                 .seed(7)
                 .fit(&train)?;
             let seconds = started.elapsed().as_secs_f64();

@@ -114,7 +114,7 @@ fn main() -> Outcome {
     let fit = |kind| {
         EchoFlow::builder()
             .model(kind)
-            .any_order(false)
+            .order_agnostic(false)
             .seed(7)
             .fit(&train)
     };

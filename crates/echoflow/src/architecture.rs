@@ -1,14 +1,15 @@
 //! The sizes of a model, and their one table of defaults.
 
 use ef_bijectors::{Activation, BijectorError, FlowConfig, MlpConfig, ScaleClamp};
-use ef_density::chain::{ChainConfig, ColumnChain};
-use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedDensity, RankFlow};
+use ef_density::autoregressive::{TableMade, TableMadeConfig};
+use ef_density::rows::Layout;
+use ef_density::two_part::{DiscreteConfig, DiscreteMade, RankFlow, TwoPart};
 use ef_train::{Hold, Plan, TrainConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::ensemble::Ensemble;
 use crate::error::Error;
 use crate::kind::{ModelKind, Options, check_options, components, default_options};
-use crate::members::Members;
 use crate::stage::Part;
 use crate::table_density::TableDensity;
 
@@ -73,13 +74,13 @@ pub(crate) fn default_training(part: Part) -> TrainConfig {
         Part::Cells => config.epochs(40).lr(2e-3).weight_decay(0.1),
         Part::Numbers => config.epochs(60).lr(4e-3).weight_decay(0.3),
         // on rows drawn from the model, of which none is seen often enough to be learned by heart
-        Part::AnyOrder => config.epochs(5).lr(2e-3).weight_decay(0.0),
+        Part::OrderAgnostic => config.epochs(5).lr(2e-3).weight_decay(0.0),
     }
 }
 
 impl Architecture {
     /// Most chains that are averaged.
-    pub const MOST_MEMBERS: usize = 100;
+    pub const MOST_ENSEMBLE: usize = 100;
 
     /// The defaults for a kind of model.
     pub fn new(model: ModelKind) -> Self {
@@ -129,7 +130,7 @@ impl Architecture {
                 "members",
                 self.members,
                 1,
-                Self::MOST_MEMBERS,
+                Self::MOST_ENSEMBLE,
                 "a number from 1 to 100",
             ),
             (
@@ -193,7 +194,7 @@ impl Architecture {
     pub(crate) fn components(&self) -> Result<usize, BijectorError> {
         match self.model {
             ModelKind::Chain => components(&self.options),
-            _ => Ok(ChainConfig::default().components),
+            _ => Ok(TableMadeConfig::default().components),
         }
     }
 
@@ -209,13 +210,13 @@ impl Architecture {
     /// The density of this size over rows of `layout`.
     pub(crate) fn density(&self, layout: &Layout) -> Result<TableDensity, BijectorError> {
         if self.model == ModelKind::Chain {
-            let config = ChainConfig {
+            let config = TableMadeConfig {
                 net: self.net(self.cells_hidden, self.cells_blocks),
                 dropout: self.cells_dropout,
                 components: self.components()?,
             };
-            return Ok(TableDensity::Chain(Members::new(
-                ColumnChain::new(layout, &config)?,
+            return Ok(TableDensity::Chain(Ensemble::new(
+                TableMade::new(layout, &config)?,
                 self.members,
             )));
         }
@@ -236,6 +237,6 @@ impl Architecture {
         let continuous = (layout.continuous() > 0)
             .then(|| RankFlow::new(layout, self.summary, make))
             .transpose()?;
-        Ok(TableDensity::Mixed(MixedDensity::new(discrete, continuous)))
+        Ok(TableDensity::Mixed(TwoPart::new(discrete, continuous)))
     }
 }

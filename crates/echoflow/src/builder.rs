@@ -27,7 +27,7 @@ pub struct Builder {
     max_time: Option<Duration>,
     encoder: EncoderOptions,
     dependencies: bool,
-    any_order: bool,
+    order_agnostic: bool,
 }
 
 impl EchoFlow {
@@ -47,7 +47,7 @@ impl Default for Builder {
             max_time: None,
             encoder: EncoderOptions::default(),
             dependencies: true,
-            any_order: true,
+            order_agnostic: true,
         }
     }
 }
@@ -138,8 +138,8 @@ impl Builder {
     /// are exact): it makes questions about late columns, rare conditions and missing cells cheap. It learns from rows
     /// drawn from the model.
     #[must_use]
-    pub fn any_order(mut self, any_order: bool) -> Self {
-        self.any_order = any_order;
+    pub fn order_agnostic(mut self, order_agnostic: bool) -> Self {
+        self.order_agnostic = order_agnostic;
         self
     }
 
@@ -181,7 +181,7 @@ impl Builder {
         // a third of the time is kept for the any-order network
         let settings = Settings {
             max_time: self.max_time.map(|max| {
-                if self.any_order {
+                if self.order_agnostic {
                     max.mul_f64(2.0 / 3.0)
                 } else {
                     max
@@ -196,8 +196,8 @@ impl Builder {
         };
         let mut proposal = None;
         let out_of_time = self.max_time.is_some_and(|max| started.elapsed() >= max);
-        if self.any_order && exact && !chosen.is_cancelled() && !out_of_time {
-            let mut config = self.training[Part::AnyOrder as usize].clone();
+        if self.order_agnostic && exact && !chosen.is_cancelled() && !out_of_time {
+            let mut config = self.training[Part::OrderAgnostic as usize].clone();
             config.seed = self.seed;
             config.max_time = self.max_time.map(|max| max.saturating_sub(started.elapsed()));
             proposal = Proposal::fit(

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ef_density::mixed::{Layout, MixedRows, MixedScratch, Scores};
+use ef_density::Scores;
+use ef_density::rows::{Layout, RowScratch, Rows};
 use ef_density::{Key, ScoreKey};
 use ef_train::{StopReason, TrainConfig, validation_split};
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ pub struct Tried {
 ///
 /// The chain has exact probabilities for every column. Flows are compared with it only where all columns have
 /// densities and no cells, so that one measure serves both and both are exact.
-pub(crate) fn candidates(wanted: &Architecture, layout: &Layout, rows: &MixedRows) -> Vec<Architecture> {
+pub(crate) fn candidates(wanted: &Architecture, layout: &Layout, rows: &Rows) -> Vec<Architecture> {
     if wanted.model != ModelKind::Auto {
         return vec![wanted.clone()];
     }
@@ -67,7 +68,7 @@ pub(crate) fn candidates(wanted: &Architecture, layout: &Layout, rows: &MixedRow
 }
 
 /// Whether all columns have densities and no cells, so that flows are exact.
-pub(crate) fn has_only_densities(layout: &Layout, rows: &MixedRows) -> bool {
+pub(crate) fn has_only_densities(layout: &Layout, rows: &Rows) -> bool {
     layout.variables().is_empty() && (0..rows.log_measure.len()).all(|row| !rows.has_intervals(row))
 }
 
@@ -77,7 +78,7 @@ pub(crate) fn best(
     wanted: ModelKind,
     architectures: Vec<Architecture>,
     layout: &Layout,
-    rows: &MixedRows,
+    rows: &Rows,
     settings: Settings<'_>,
     progress: &mut dyn Progress,
 ) -> Result<(Candidate, Vec<Tried>), Error> {
@@ -144,7 +145,7 @@ impl Candidate {
     fn train(
         architecture: Architecture,
         layout: &Layout,
-        rows: &MixedRows,
+        rows: &Rows,
         settings: Settings<'_>,
         progress: &mut dyn Progress,
     ) -> Result<Self, Error> {
@@ -208,7 +209,7 @@ impl Candidate {
     }
 
     /// Mean negative log-density of the rows held out; infinite if any is impossible.
-    fn validation_nll(&self, rows: &MixedRows, settings: Settings<'_>) -> f64 {
+    fn validation_nll(&self, rows: &Rows, settings: Settings<'_>) -> f64 {
         let config = &settings.training[Part::Columns as usize];
         let held_out = validation_split(
             rows.log_measure.len(),
@@ -216,7 +217,7 @@ impl Candidate {
             &config.validation,
         )
         .validation;
-        let parts = over_chunks(held_out.len(), |range, scratch: &mut MixedScratch<f32>| {
+        let parts = over_chunks(held_out.len(), |range, scratch: &mut RowScratch<f32>| {
             let mut scores = Scores::default();
             let key = ScoreKey::new(settings.seed);
             self.density

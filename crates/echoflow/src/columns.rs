@@ -1,6 +1,6 @@
 //! Columns as a density reads them: the laws of `ef-tabular` as `ef-density` knows laws, tables as rows.
 
-use ef_density::mixed::{Layout, MixedRows};
+use ef_density::rows::{Layout, Rows};
 use ef_density::{ColumnLaw, Key, Place, uniform};
 use ef_tabular::{
     DecodedColumn, Dependencies, EncodedColumn, EncoderOptions, Kind, NumberLaw, Schema, Table, TableEncoder,
@@ -246,7 +246,7 @@ impl Columns {
     }
 
     /// The rows of a table with all columns.
-    pub(crate) fn rows(&self, table: &Table, layout: &Layout) -> Result<MixedRows, Error> {
+    pub(crate) fn rows(&self, table: &Table, layout: &Layout) -> Result<Rows, Error> {
         let encoded = self.modelled.encode(table)?;
         let places: Vec<Vec<Place>> = encoded.columns.iter().map(places).collect();
         let mut rows = layout.rows(places.iter().map(Vec::as_slice), self.context_features(table)?);
@@ -302,7 +302,7 @@ impl Columns {
     /// Without `tails`, numbers stay in the range seen at fit.
     pub(crate) fn table(
         &self,
-        rows: &[MixedRows],
+        rows: &[Rows],
         layout: &Layout,
         tails: bool,
         given: Option<&Table>,
@@ -317,7 +317,7 @@ impl Columns {
     /// Without `tails`, numbers stay in the range seen at fit.
     pub(crate) fn decoded(
         &self,
-        rows: &[MixedRows],
+        rows: &[Rows],
         layout: &Layout,
         tails: bool,
         key: Key,

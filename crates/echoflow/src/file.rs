@@ -26,7 +26,7 @@ use crate::columns::Columns;
 use crate::error::Error;
 use crate::kind::ModelKind;
 use crate::model::EchoFlow;
-use crate::proposal::{Proposal, ProposalStory};
+use crate::proposal::{Proposal, ProposalSaved};
 use crate::stage::Training;
 
 const FORMAT: u64 = 1;
@@ -172,10 +172,10 @@ fn take_params(
 }
 
 /// How many parameters the tensors hold whose names begin with the any-order network's prefix, or do not.
-fn count_params(left: &BTreeMap<String, TensorView<'_>>, any_order: bool) -> usize {
+fn count_params(left: &BTreeMap<String, TensorView<'_>>, order_agnostic: bool) -> usize {
     let floats = left
         .iter()
-        .filter(|(name, t)| t.dtype() == Dtype::F32 && name.starts_with(ANY_ORDER_PREFIX) == any_order);
+        .filter(|(name, t)| t.dtype() == Dtype::F32 && name.starts_with(ANY_ORDER_PREFIX) == order_agnostic);
     floats.map(|(_, t)| t.data().len() / 4).sum()
 }
 
@@ -249,7 +249,7 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         true => Some(known(take("derived")?, "derived/1")?),
         false => None,
     };
-    let any_order = match has_any_order {
+    let order_agnostic = match has_any_order {
         true => Some(known(take(ANY_ORDER)?, ANY_ORDER_KIND)?),
         false => None,
     };
@@ -286,8 +286,8 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         take_params(&mut left, "", layout, params).map_err(bad)
     })?;
     let mut model = model.ok_or_else(|| bad(sizes.to_owned()))?;
-    if let Some(story) = any_order {
-        let story: ProposalStory = parse(ANY_ORDER, story).map_err(bad)?;
+    if let Some(story) = order_agnostic {
+        let story: ProposalSaved = parse(ANY_ORDER, story).map_err(bad)?;
         let count = count_params(&left, true);
         let proposal = Proposal::rebuild(&model.layout, story, count, |layout, params| {
             take_params(&mut left, ANY_ORDER_PREFIX, layout, params).map_err(bad)

@@ -9,7 +9,7 @@ use ef_bijectors::{
     Bijector, BijectorError, FlowConfig, RationalQuadratic, maf, neural_spline_autoregressive,
     neural_spline_coupling, real_nvp,
 };
-use ef_density::chain::ChainConfig;
+use ef_density::autoregressive::TableMadeConfig;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Error;
@@ -228,7 +228,7 @@ fn spline(options: &Options) -> Result<RationalQuadratic, BijectorError> {
 /// The components of `chain`, from the options.
 pub(crate) fn components(options: &Options) -> Result<usize, BijectorError> {
     let count = options.get("components").copied().unwrap_or(COMPONENTS);
-    if count.fract() == 0.0 && (1.0..=ChainConfig::MOST_COMPONENTS as f64).contains(&count) {
+    if count.fract() == 0.0 && (1.0..=TableMadeConfig::MOST_COMPONENTS as f64).contains(&count) {
         return Ok(count as usize);
     }
     Err(BijectorError::Setting {

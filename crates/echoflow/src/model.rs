@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use ef_density::mixed::{Layout, MixedRows, MixedScratch, Scores};
+use ef_density::Scores;
+use ef_density::rows::{Layout, RowScratch, Rows};
 use ef_density::{Key, ScoreKey};
 use ef_tabular::{ColumnLaw, ColumnSchema, Dependency, Schema, Table};
 use ef_tensor::params::ParamLayout;
@@ -48,7 +49,7 @@ pub struct EchoFlow {
     /// Whether numbers are drawn beyond the range seen.
     tails: bool,
     /// Whether conditional draws of a small effective sample size are returned.
-    pub(crate) allow_poor: bool,
+    pub(crate) allow_low_ess: bool,
 }
 
 impl EchoFlow {
@@ -70,7 +71,7 @@ impl EchoFlow {
             params,
             proposal,
             tails: false,
-            allow_poor: false,
+            allow_low_ess: false,
         }
     }
 
@@ -100,7 +101,7 @@ impl EchoFlow {
             params,
             proposal: None,
             tails: false,
-            allow_poor: false,
+            allow_low_ess: false,
         }))
     }
 
@@ -121,7 +122,7 @@ impl EchoFlow {
     /// (default: no, they are refused with the figure). Not saved.
     #[must_use]
     pub fn with_poor_draws(mut self, allowed: bool) -> Self {
-        self.allow_poor = allowed;
+        self.allow_low_ess = allowed;
         self
     }
 
@@ -132,7 +133,7 @@ impl EchoFlow {
     }
 
     /// How the any-order network was trained, if the model has one, and its number of parameters.
-    pub fn any_order(&self) -> Option<(&History, usize)> {
+    pub fn order_agnostic(&self) -> Option<(&History, usize)> {
         self.proposal
             .as_ref()
             .map(|proposal| (&proposal.story.history, proposal.params.len()))
@@ -171,8 +172,8 @@ impl EchoFlow {
         // One word is taken from the caller's generator; every row then has streams of its own.
         let key = Key::new(rng.next_u64()).purpose("sample");
         let rows = context.nrows();
-        let draw = |range: Range<usize>, scratch: &mut MixedScratch<f32>| {
-            let given = MixedRows::of_context(context.slice(s![range.clone(), ..]).to_owned());
+        let draw = |range: Range<usize>, scratch: &mut RowScratch<f32>| {
+            let given = Rows::of_context(context.slice(s![range.clone(), ..]).to_owned());
             self.density.sample(
                 &self.params,
                 &given,

@@ -5,8 +5,9 @@
 //! same rows say how near: the gap is an estimate of `KL(model || network)` in a random order of the columns.
 
 use ef_bijectors::BijectorError;
-use ef_density::chain::{AnyOrder, ChainConfig};
-use ef_density::mixed::{Layout, MixedRows, MixedScratch, Scores};
+use ef_density::Scores;
+use ef_density::autoregressive::{OrderAgnostic, TableMadeConfig};
+use ef_density::rows::{Layout, RowScratch, Rows};
 use ef_density::{Density, Key, ScoreKey};
 use ef_tensor::params::ParamLayout;
 use ef_train::{History, TrainConfig};
@@ -34,15 +35,15 @@ const DRAWS: usize = 4;
 /// An any-order network and how near it came to its model.
 #[derive(Debug)]
 pub(crate) struct Proposal {
-    pub(crate) net: AnyOrder,
+    pub(crate) net: OrderAgnostic,
     pub(crate) params: Vec<f32>,
-    pub(crate) story: ProposalStory,
+    pub(crate) story: ProposalSaved,
 }
 
 /// What a model file says of a proposal beside its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ProposalStory {
+pub(crate) struct ProposalSaved {
     pub(crate) hidden: usize,
     pub(crate) blocks: usize,
     pub(crate) components: usize,
@@ -57,14 +58,14 @@ fn network(
     hidden: usize,
     blocks: usize,
     components: usize,
-) -> Result<AnyOrder, BijectorError> {
-    let mut config = ChainConfig {
+) -> Result<OrderAgnostic, BijectorError> {
+    let mut config = TableMadeConfig {
         dropout: 0.0,
         components,
-        ..ChainConfig::default()
+        ..TableMadeConfig::default()
     };
     (config.net.hidden, config.net.blocks) = (hidden, blocks);
-    Ok(AnyOrder::new(layout, &config)?)
+    Ok(OrderAgnostic::new(layout, &config)?)
 }
 
 impl Proposal {
@@ -80,13 +81,13 @@ impl Proposal {
     ) -> Result<Option<Self>, Error> {
         let key = Key::new(seed).purpose("proposal");
         let draw = |rows, key: Key| {
-            joined(over_chunks(rows, |range, scratch: &mut MixedScratch<f32>| {
+            joined(over_chunks(rows, |range, scratch: &mut RowScratch<f32>| {
                 let pick: Vec<usize> = range.clone().map(|row| row % contexts.nrows().max(1)).collect();
                 let context = match contexts.ncols() {
                     0 => Array2::zeros((range.len(), 0)),
                     _ => contexts.select(Axis(0), &pick),
                 };
-                let given = MixedRows::of_context(context);
+                let given = Rows::of_context(context);
                 let streams = range.start as u64..range.end as u64;
                 density.sample(params, &given, streams, key, scratch)
             }))
@@ -103,7 +104,7 @@ impl Proposal {
         net.init(&mut key.purpose("init").row(0), &mut own);
         let mut observer = StageObserver {
             progress,
-            part: Part::AnyOrder,
+            part: Part::OrderAgnostic,
             stage: 1,
             stages: 1,
             shift: 0.0,
@@ -114,7 +115,7 @@ impl Proposal {
             return Ok(None);
         }
         let held_out = draw(HELD_OUT, key.purpose("held out"));
-        let gaps = over_chunks(HELD_OUT, |range, scratch: &mut MixedScratch<f32>| {
+        let gaps = over_chunks(HELD_OUT, |range, scratch: &mut RowScratch<f32>| {
             let index: Vec<usize> = range.collect();
             let score = ScoreKey { key, draws: DRAWS };
             let mut scores = Scores::default();
@@ -124,7 +125,7 @@ impl Proposal {
             scores.log_prob.iter().sum::<f64>() - proposed.iter().sum::<f64>()
         });
         let gap = gaps.into_iter().sum::<f64>() / HELD_OUT as f64;
-        let story = ProposalStory {
+        let story = ProposalSaved {
             hidden,
             blocks,
             components,
@@ -142,7 +143,7 @@ impl Proposal {
     /// another number, before memory is taken for them.
     pub(crate) fn rebuild(
         layout: &Layout,
-        story: ProposalStory,
+        story: ProposalSaved,
         count: usize,
         fill: impl FnOnce(&ParamLayout, &mut [f32]) -> Result<(), Error>,
     ) -> Result<Option<Self>, Error> {
@@ -160,7 +161,7 @@ impl Proposal {
         Ok(Some(Self { net, params, story }))
     }
 
-    fn layout_of(net: &AnyOrder) -> ParamLayout {
+    fn layout_of(net: &OrderAgnostic) -> ParamLayout {
         ParamLayout::of(|v| Density::<f32>::visit_params(net, v))
     }
 
@@ -171,15 +172,15 @@ impl Proposal {
 }
 
 /// Rows of several pieces, one after the other.
-pub(crate) fn joined(parts: Vec<MixedRows>) -> MixedRows {
-    fn stacked<T: Clone>(parts: &[MixedRows], of: impl Fn(&MixedRows) -> ArrayView2<'_, T>) -> Array2<T> {
+pub(crate) fn joined(parts: Vec<Rows>) -> Rows {
+    fn stacked<T: Clone>(parts: &[Rows], of: impl Fn(&Rows) -> ArrayView2<'_, T>) -> Array2<T> {
         let views: Vec<_> = parts.iter().map(of).collect();
         concatenate(Axis(0), &views).expect("pieces of one layout")
     }
     if parts.is_empty() {
-        return MixedRows::of_context(Array2::zeros((0, 0)));
+        return Rows::of_context(Array2::zeros((0, 0)));
     }
-    MixedRows {
+    Rows {
         codes: stacked(&parts, |p| p.codes.view()),
         low: stacked(&parts, |p| p.low.view()),
         high: stacked(&parts, |p| p.high.view()),

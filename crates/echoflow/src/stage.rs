@@ -17,12 +17,12 @@ pub enum Part {
     /// The flow over numbers, given the cells.
     Numbers,
     /// The network that proposes columns in any order, learned from the model itself.
-    AnyOrder,
+    OrderAgnostic,
 }
 
 impl Part {
-    /// All parts; a model has `Columns`, or one or both of `Cells` and `Numbers`, and possibly `AnyOrder`.
-    pub const ALL: [Self; 4] = [Self::Columns, Self::Cells, Self::Numbers, Self::AnyOrder];
+    /// All parts; a model has `Columns`, or one or both of `Cells` and `Numbers`, and possibly `OrderAgnostic`.
+    pub const ALL: [Self; 4] = [Self::Columns, Self::Cells, Self::Numbers, Self::OrderAgnostic];
 
     /// What a person reads.
     pub fn name(self) -> &'static str {
@@ -30,7 +30,7 @@ impl Part {
             Self::Columns => "columns",
             Self::Cells => "cells",
             Self::Numbers => "numbers",
-            Self::AnyOrder => "any order",
+            Self::OrderAgnostic => "any order",
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use ef_density::mixed::{MixedDensity, MixedRows, MixedScratch, Scores};
+use ef_density::Scores;
+use ef_density::rows::{RowScratch, Rows};
+use ef_density::two_part::TwoPart;
 use ef_density::{Density, Key, ScoreKey};
 use ef_tensor::ParamVisitor;
 use ef_train::{History, TrainConfig, TrainError};
 use rand::RngCore;
 
+use crate::ensemble::Ensemble;
 use crate::error::Error;
-use crate::members::Members;
 use crate::progress::StageObserver;
 use crate::stage::Part;
 
@@ -18,9 +20,9 @@ use crate::stage::Part;
 #[derive(Debug)]
 pub(crate) enum TableDensity {
     /// One network with a head a column, or several of them averaged.
-    Chain(Members),
+    Chain(Ensemble),
     /// Cells, then a flow over ranks.
-    Mixed(MixedDensity<f32>),
+    Mixed(TwoPart<f32>),
 }
 
 /// What is trained by itself. The parameters of a model's pieces lie one after the other.
@@ -73,10 +75,10 @@ impl TableDensity {
     pub(crate) fn score(
         &self,
         params: &[f32],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: ScoreKey,
-        scratch: &mut MixedScratch<f32>,
+        scratch: &mut RowScratch<f32>,
         scores: &mut Scores,
     ) {
         match self {
@@ -94,11 +96,11 @@ impl TableDensity {
     pub(crate) fn sample(
         &self,
         params: &[f32],
-        given: &MixedRows,
+        given: &Rows,
         rows: Range<u64>,
         key: Key,
-        scratch: &mut MixedScratch<f32>,
-    ) -> MixedRows {
+        scratch: &mut RowScratch<f32>,
+    ) -> Rows {
         match self {
             Self::Chain(members) => members.sample(params, given, rows, key, scratch),
             Self::Mixed(density) => density.sample(params, given, rows, key, scratch),
@@ -140,17 +142,17 @@ pub(crate) trait PartDensity: Debug {
     fn train(
         &self,
         params: &mut [f32],
-        rows: &MixedRows,
+        rows: &Rows,
         config: &TrainConfig,
         observer: &mut StageObserver<'_>,
     ) -> Result<History, Error>;
 }
 
-impl<D: Density<f32, Rows = MixedRows>> PartDensity for D {
+impl<D: Density<f32, Rows = Rows>> PartDensity for D {
     fn train(
         &self,
         params: &mut [f32],
-        rows: &MixedRows,
+        rows: &Rows,
         config: &TrainConfig,
         observer: &mut StageObserver<'_>,
     ) -> Result<History, Error> {

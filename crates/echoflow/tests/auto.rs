@@ -21,7 +21,7 @@ fn mean(model: &EchoFlow, table: &Table) -> f64 {
 fn numbers_with_densities_are_tried_by_flows_too_and_the_best_is_kept() {
     let table = spiral(600);
     let model = EchoFlow::builder()
-        .any_order(false)
+        .order_agnostic(false)
         .epochs(3)
         .fit(&table)
         .unwrap();
@@ -35,7 +35,7 @@ fn numbers_with_densities_are_tried_by_flows_too_and_the_best_is_kept() {
     assert_eq!(model.architecture().model, best.kind);
     for tried in model.tried() {
         let alone = EchoFlow::builder()
-            .any_order(false)
+            .order_agnostic(false)
             .model(tried.kind)
             .epochs(3)
             .fit(&table)
@@ -59,7 +59,7 @@ fn rounded_numbers_and_categories_are_the_chains() {
     let rounded = echoflow::read_csv_from(format!("a,b\n{rounded}").as_bytes(), "rounded").unwrap();
     for table in [loans, rounded] {
         let model = EchoFlow::builder()
-            .any_order(false)
+            .order_agnostic(false)
             .epochs(1)
             .fit(&table)
             .unwrap();

@@ -27,7 +27,7 @@ fn skewed(rows: usize) -> Table {
         text.push('\n');
         text.push_str(&row.join(","));
     }
-    Table::from_csv_reader(text.as_bytes(), "skewed.csv").unwrap()
+    echoflow::read_csv_from(text.as_bytes(), "skewed.csv").unwrap()
 }
 
 /// How often each text stands in a column.
@@ -79,7 +79,7 @@ fn demo_tables_keep_their_shares() {
         let builder = EchoFlow::builder()
             .model(ModelKind::Chain)
             .seed(1)
-            .any_order(false);
+            .order_agnostic(false);
         let model = builder.fit(&table).unwrap();
         assert_shares_are_kept(demo.name(), &table, &model);
     }
@@ -90,7 +90,7 @@ fn strong_decay_leaves_the_shares_alone() {
     let table = skewed(4000);
     for (kind, part) in [(ModelKind::Chain, Part::Columns), (ModelKind::Maf, Part::Cells)] {
         let training = TrainConfig::default().batch(256).epochs(8).weight_decay(20.0);
-        let builder = EchoFlow::builder().model(kind).seed(1).any_order(false);
+        let builder = EchoFlow::builder().model(kind).seed(1).order_agnostic(false);
         let model = builder.train(part, training).fit(&table).unwrap();
         assert_shares_are_kept(kind.name(), &table, &model);
     }
@@ -103,7 +103,7 @@ fn the_first_column_is_exact() {
     let model = EchoFlow::builder()
         .model(ModelKind::Chain)
         .epochs(5)
-        .any_order(false)
+        .order_agnostic(false)
         .fit(&table)
         .unwrap();
     let rows = table.num_rows() as f64;

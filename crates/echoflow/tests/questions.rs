@@ -56,12 +56,12 @@ fn people(n: usize) -> Table {
     read(&text)
 }
 
-fn fit(table: &Table, any_order: bool, kind: ModelKind) -> EchoFlow {
+fn fit(table: &Table, order_agnostic: bool, kind: ModelKind) -> EchoFlow {
     let mut sizes = Architecture::new(kind);
     (sizes.cells_hidden, sizes.cells_blocks) = (24, 1);
     (sizes.layers, sizes.hidden, sizes.summary) = (2, 8, 4);
     let builder = EchoFlow::builder().architecture(sizes).seed(3).epochs(4);
-    builder.any_order(any_order).fit(table).unwrap()
+    builder.order_agnostic(order_agnostic).fit(table).unwrap()
 }
 
 static MODEL: LazyLock<EchoFlow> = LazyLock::new(|| fit(&people(900), true, ModelKind::Chain));
@@ -107,9 +107,9 @@ proptest! {
     /// Every row returned meets the condition, also as it is written; there are as many as were asked for; the
     /// probability agrees with the share of unconditional rows; refusals say what they must.
     #[test]
-    fn every_row_meets_its_condition(condition in conditions(), n in 1..400_usize, any_order in any::<bool>(), tails in any::<bool>(), seed in 0..1000_u64) {
+    fn every_row_meets_its_condition(condition in conditions(), n in 1..400_usize, order_agnostic in any::<bool>(), tails in any::<bool>(), seed in 0..1000_u64) {
         let table = people(900);
-        let model: &EchoFlow = if any_order { &MODEL } else { &PLAIN };
+        let model: &EchoFlow = if order_agnostic { &MODEL } else { &PLAIN };
         // a model of its own: tails are a setting of the loaded one
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m");
@@ -457,7 +457,7 @@ fn flows_answer_what_they_can() {
     assert!(refused.contains("--model chain"), "{refused}");
 }
 
-/// Members are one mixture: every question is about their average.
+/// Ensemble are one mixture: every question is about their average.
 #[test]
 fn members_answer_together() {
     let table = people(500);
@@ -633,7 +633,7 @@ fn cases_that_overlap_count_once() {
     assert!(p.value > 0.0 && p.value < 1.0);
 }
 
-/// A sum that is known and all its terms but one settle the term.
+/// A sum that is known and all its terms but one visit the term.
 #[test]
 fn sums_are_solved() {
     let given = read("extra,total,wage\n,2000,1900\n150,1750,\n");

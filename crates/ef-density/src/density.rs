@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
+use approx::AbsDiffEq;
 use ef_tensor::{ParamVisitor, Real};
 use rand::RngCore;
 
@@ -83,4 +84,35 @@ pub trait Density<T: Real>: Debug + Send + Sync {
         key: Key,
         scratch: &mut Self::Scratch,
     ) -> Self::Rows;
+}
+
+/// Log-densities of rows with what is uncertain about them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scores {
+    /// Nats, one a row, in the table's own units.
+    pub log_prob: Vec<f64>,
+    /// Standard error of each estimate; 0 where the value is exact.
+    pub standard_error: Vec<f64>,
+}
+
+impl Scores {
+    /// The mean log-density and its standard error from auxiliary draws alone (not from the choice of rows).
+    pub fn mean(&self) -> (f64, f64) {
+        let n = self.log_prob.len().max(1) as f64;
+        let variance: f64 = self.standard_error.iter().map(|e| e * e).sum();
+        (self.log_prob.iter().sum::<f64>() / n, variance.sqrt() / n)
+    }
+}
+
+impl AbsDiffEq for Scores {
+    type Epsilon = f64;
+
+    fn default_epsilon() -> f64 {
+        f64::default_epsilon()
+    }
+
+    fn abs_diff_eq(&self, other: &Self, epsilon: f64) -> bool {
+        self.log_prob.abs_diff_eq(&other.log_prob, epsilon)
+            && self.standard_error.abs_diff_eq(&other.standard_error, epsilon)
+    }
 }

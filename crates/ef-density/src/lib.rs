@@ -1,22 +1,21 @@
 #![doc = include_str!("../README.md")]
 
-pub mod base;
-pub mod chain;
+pub mod autoregressive;
 mod density;
-mod flow;
+mod dropout;
+pub mod flow;
 mod key;
 mod law;
 mod log_sum;
-pub mod mixed;
-mod order_ensemble;
+pub mod rows;
 mod softmax;
+pub mod two_part;
 
 pub use ef_tensor::normal;
 
-pub use density::{Density, RowSet};
+pub use density::{Density, RowSet, Scores};
 pub use ef_random::Philox;
-pub use flow::{Flow, FlowRows, FlowScratch};
+pub use flow::{Flow, FlowRows, FlowScratch, OrderEnsemble};
 pub use key::{Key, ScoreKey, StepKey, uniform};
 pub use law::{ColumnLaw, Place};
 pub use log_sum::log_mean_exp;
-pub use order_ensemble::OrderEnsemble;

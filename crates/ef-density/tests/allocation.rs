@@ -3,8 +3,9 @@
 use std::alloc::System;
 
 use ef_bijectors::{Bijector, BijectorError, FlowConfig, MlpConfig, maf, real_nvp};
-use ef_density::chain::{AnyOrder, ChainConfig, ColumnChain};
-use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedScratch, RankFlow};
+use ef_density::autoregressive::{OrderAgnostic, TableMade, TableMadeConfig};
+use ef_density::rows::{Layout, RowScratch};
+use ef_density::two_part::{DiscreteConfig, DiscreteMade, RankFlow};
 use ef_density::{ColumnLaw, Density, Key, Place, StepKey};
 use ndarray::Array2;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -50,13 +51,13 @@ impl ColumnLaw for Column {
 }
 
 /// Allocations of a step after the first; the least of a few counts, because the test harness allocates too.
-fn allocations<D: Density<f32, Rows = ef_density::mixed::MixedRows, Scratch = MixedScratch<f32>>>(
+fn allocations<D: Density<f32, Rows = ef_density::rows::Rows, Scratch = RowScratch<f32>>>(
     density: &D,
-    rows: &ef_density::mixed::MixedRows,
+    rows: &ef_density::rows::Rows,
 ) -> usize {
     let mut params = vec![0.0; density.num_params()];
     density.init(&mut Key::new(1).row(0), &mut params);
-    let (mut grads, mut scratch) = (params.clone(), MixedScratch::default());
+    let (mut grads, mut scratch) = (params.clone(), RowScratch::default());
     let index: Vec<usize> = (0..32).collect();
     let mut step = |step: u64| {
         let before = COUNTING.stats().allocations + COUNTING.stats().reallocations;
@@ -94,14 +95,14 @@ fn a_step_allocates_nothing() {
     let cells = DiscreteMade::new(&layout, &DiscreteConfig { net, dropout: 0.2 }).unwrap();
     assert_eq!(allocations(&cells, &rows), 0);
 
-    let config = ChainConfig {
+    let config = TableMadeConfig {
         net,
         dropout: 0.2,
         components: 4,
     };
-    let chain = ColumnChain::new(&layout, &config).unwrap();
+    let chain = TableMade::new(&layout, &config).unwrap();
     assert_eq!(allocations(&chain, &rows), 0);
-    let any = AnyOrder::new(&layout, &config).unwrap();
+    let any = OrderAgnostic::new(&layout, &config).unwrap();
     assert_eq!(allocations(&any, &rows), 0);
 
     let config = FlowConfig {

@@ -3,7 +3,9 @@
 use approx::assert_abs_diff_eq;
 use ef_bijectors::{Autoregressive, Chain, ElementwiseAffine, MlpConfig, RationalQuadratic};
 use ef_check::check_gradient;
-use ef_density::base::{Base, DiagonalNormal, Logistic, NormalMixture, StandardNormal, StudentT, UniformBox};
+use ef_density::flow::base::{
+    Base, DiagonalNormal, Logistic, NormalMixture, StandardNormal, StudentT, UniformBox,
+};
 use ef_density::{Density, Flow, FlowRows, Key};
 use ef_tensor::Workspace;
 use ef_tensor::params::ParamLayout;

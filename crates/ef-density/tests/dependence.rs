@@ -3,15 +3,16 @@
 mod common;
 
 use approx::assert_relative_eq;
-use ef_density::chain::{CellSet, ChainConfig, ColumnChain, Step, Walk, WalkSums};
-use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedRows, MixedScratch};
+use ef_density::autoregressive::{AncestralPass, CellSet, PassSums, Step, TableMade, TableMadeConfig};
+use ef_density::rows::{Layout, RowScratch, Rows};
+use ef_density::two_part::{DiscreteConfig, DiscreteMade};
 use ef_density::{ColumnLaw, Density, Key};
 use ef_tensor::MlpConfig;
 use ndarray::{Array2, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use common::chain::{log_probs, params, rows_of};
+use common::autoregressive::{log_probs, params, rows_of};
 use common::{TestLaw, gridded, law};
 
 /// Columns of every kind, `n` of them.
@@ -52,10 +53,10 @@ fn values(laws: &[TestLaw], rng: &mut ChaCha8Rng) -> Vec<(u32, f64)> {
 }
 
 /// Each column's log-probability in each row: `(columns, rows)`.
-fn by_column(chain: &ColumnChain, params: &[f64], rows: &MixedRows) -> Array2<f64> {
+fn by_column(chain: &TableMade, params: &[f64], rows: &Rows) -> Array2<f64> {
     let streams: Vec<u64> = (0..rows.log_measure.len() as u64).collect();
-    let walk = Walk {
-        steps: &|_, _| Step::Keep,
+    let pass = AncestralPass {
+        steps: &|_, _| Step::Observe,
         streams: &streams,
         key: Key::new(1),
         scored: true,
@@ -64,7 +65,7 @@ fn by_column(chain: &ColumnChain, params: &[f64], rows: &MixedRows) -> Array2<f6
     let mut rows = rows.clone();
     let columns = chain.columns();
     chain
-        .walk(params, &mut rows, columns, walk, &mut MixedScratch::default())
+        .pass(params, &mut rows, columns, pass, &mut RowScratch::default())
         .by_column
 }
 
@@ -75,12 +76,12 @@ fn every_column_sees_every_column_before_it() {
     for (n, context) in [(3, 0), (14, 0), (33, 1)] {
         let laws = columns(n);
         let layout = Layout::new(&laws, context);
-        let config = ChainConfig {
+        let config = TableMadeConfig {
             net: narrow(),
             dropout: 0.0,
             components: 2,
         };
-        let chain = ColumnChain::new(&layout, &config).unwrap();
+        let chain = TableMade::new(&layout, &config).unwrap();
         let mut seen = Array2::from_elem((n, n), false);
         for seed in 0..4 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -145,12 +146,12 @@ fn the_first_column_keeps_its_marginal() {
     for first in [law(false, 4), gridded(6, 1), law(true, 2), law(true, 0)] {
         let laws = [first, law(false, 3), law(true, 1)];
         let layout = Layout::new(&laws, 0);
-        let config = ChainConfig {
+        let config = TableMadeConfig {
             net: narrow(),
             dropout: 0.0,
             components: 3,
         };
-        let chain = ColumnChain::new(&layout, &config).unwrap();
+        let chain = TableMade::new(&layout, &config).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         let params: Vec<f64> = (0..Density::<f64>::num_params(&chain))
             .map(|_| 20.0 * (rng.random::<f64>() - 0.5))
@@ -189,23 +190,24 @@ fn the_first_column_keeps_its_marginal() {
         let n = 4000;
         let mut rows = layout.blank(Array2::zeros((n, 0)));
         let streams: Vec<u64> = (0..n as u64).collect();
-        let walk = Walk {
+        let pass = AncestralPass {
             steps: &|_, column| Step::Draw((column == 0).then_some(&set)),
             streams: &streams,
             key: Key::new(5),
             scored: true,
             by_column: false,
         };
-        let WalkSums { mass, .. } = chain.walk(&params, &mut rows, 1, walk, &mut MixedScratch::default());
+        let PassSums { set_mass: mass, .. } =
+            chain.pass(&params, &mut rows, 1, pass, &mut RowScratch::default());
         for mass in mass {
             assert_relative_eq!(mass.exp(), expected, max_relative = 1e-6);
         }
         let sampled = chain.sample(
             &params,
-            &MixedRows::of_context(Array2::zeros((n, 0))),
+            &Rows::of_context(Array2::zeros((n, 0))),
             0..n as u64,
             Key::new(6),
-            &mut MixedScratch::default(),
+            &mut RowScratch::default(),
         );
         if shares.len() > 1 {
             for (cell, &share) in shares.iter().enumerate() {

@@ -4,7 +4,7 @@ mod common;
 
 use ef_bijectors::{Bijector, FlowConfig, MlpConfig, Standardize, any_order_autoregressive, maf, real_nvp};
 use ef_check::{DensityConfig, assert_density};
-use ef_density::base::{Base, DiagonalNormal, Logistic, NormalMixture, StudentT};
+use ef_density::flow::base::{Base, DiagonalNormal, Logistic, NormalMixture, StudentT};
 use ef_density::{Flow, FlowRows, OrderEnsemble};
 use ef_tensor::SparseLinear;
 use ndarray::Array2;

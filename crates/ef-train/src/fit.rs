@@ -8,8 +8,8 @@ use ef_tensor::Real;
 use ef_tensor::params::ParamLayout;
 
 use crate::adam::Adam;
-use crate::parallel::{Team, with_threads};
-use crate::plan::{Course, Next, Plan, Standing};
+use crate::parallel::{Shards, with_threads};
+use crate::plan::{Decision, EpochStatus, Plan, PlanState};
 use crate::score::Score;
 use crate::{
     Batches, EpochRecord, EpochReport, FitStart, History, Observer, StepReport, StopReason, TrainConfig,
@@ -97,8 +97,8 @@ struct Fit<'a, T: Real, D: Density<T> + ?Sized> {
     started: Instant,
     batches: Batches,
     validation: Vec<usize>,
-    course: Course,
-    team: Team<T, D::Scratch>,
+    course: PlanState,
+    team: Shards<T, D::Scratch>,
     adam: Adam<T>,
     /// Follows the weights; empty if they are not averaged.
     average: Vec<T>,
@@ -130,7 +130,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
                 name: layout.describe(i),
             });
         }
-        let course = Course::new(config, batches.steps() as u64);
+        let course = PlanState::new(config, batches.steps() as u64);
         let history = History {
             epochs: Vec::new(),
             planned_epochs: config.epochs,
@@ -153,7 +153,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
             batches,
             validation: split.validation,
             course,
-            team: Team::new(config.shards, params.len(), parallel),
+            team: Shards::new(config.shards, params.len(), parallel),
             adam: Adam::of_layout(config.adam(), &layout),
             average: if config.ema > 0.0 {
                 params.to_vec()
@@ -215,7 +215,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
             if let Some(reason) = steps.cut {
                 return Ok(reason);
             }
-            let standing = Standing {
+            let standing = EpochStatus {
                 epoch,
                 best: self.best.epoch,
                 step: self.step,
@@ -225,9 +225,9 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
                 }),
             };
             match self.course.next(standing, self.config) {
-                Next::Epoch => {}
-                Next::End(reason) => return Ok(reason),
-                Next::Anneal => {
+                Decision::Epoch => {}
+                Decision::End(reason) => return Ok(reason),
+                Decision::Anneal => {
                     self.params.copy_from_slice(&self.best.weights);
                     if !self.average.is_empty() {
                         self.average.copy_from_slice(&self.best.weights);

@@ -56,19 +56,19 @@ pub(crate) fn with_threads<R: Send>(
 
 /// What a shard computes with.
 #[derive(Debug)]
-struct Memory<S> {
+struct ShardScratch<S> {
     scratch: S,
     log_prob: Vec<f64>,
 }
 
 /// What a shard leaves behind.
 #[derive(Debug, Clone, Copy, Default)]
-struct Outcome {
+struct ShardResult {
     loss: f64,
     score: Score,
 }
 
-/// The gradient of one mini-batch, which lies in the [`Team`] until the next.
+/// The gradient of one mini-batch, which lies in the [`Shards`] until the next.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gradient {
     /// Mean loss, nats a row.
@@ -92,14 +92,14 @@ impl Gradient {
 
 /// The shards with their memory, and the gradient they add up to.
 #[derive(Debug)]
-pub(crate) struct Team<T, S> {
+pub(crate) struct Shards<T, S> {
     parallel: bool,
     /// One a shard; on one thread the shards share the first, which stays in the cache.
-    memory: Vec<Memory<S>>,
+    memory: Vec<ShardScratch<S>>,
     /// One a shard.
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<ShardResult>,
     /// One gradient a shard, on one thread two; zero between steps but for the first, which holds the sum until it is
-    /// used. Not in [`Memory`], because the reduction reads them from every thread, and scratch memory need not be
+    /// used. Not in [`ShardScratch`], because the reduction reads them from every thread, and scratch memory need not be
     /// `Sync`.
     grads: Vec<Vec<T>>,
     /// Whether a sum was made and not used.
@@ -107,16 +107,16 @@ pub(crate) struct Team<T, S> {
     squares: Vec<f64>,
 }
 
-impl<T: Real, S: Default + Send> Team<T, S> {
+impl<T: Real, S: Default + Send> Shards<T, S> {
     pub(crate) fn new(shards: usize, params: usize, parallel: bool) -> Self {
-        let memory = |_| Memory {
+        let memory = |_| ShardScratch {
             scratch: S::default(),
             log_prob: vec![0.0; CHUNK],
         };
         Self {
             parallel,
             memory: (0..if parallel { shards } else { 1 }).map(memory).collect(),
-            outcomes: vec![Outcome::default(); shards],
+            outcomes: vec![ShardResult::default(); shards],
             grads: vec![vec![T::zero(); params]; if parallel { shards } else { shards.min(2) }],
             unused: false,
             squares: vec![0.0; params.div_ceil(RANGE)],
@@ -124,7 +124,7 @@ impl<T: Real, S: Default + Send> Team<T, S> {
     }
 
     /// Runs `work` once for each shard: the first fork-join.
-    fn each_shard(&mut self, work: impl Fn(usize, &mut Memory<S>, &mut Outcome, &mut [T]) + Sync) {
+    fn each_shard(&mut self, work: impl Fn(usize, &mut ShardScratch<S>, &mut ShardResult, &mut [T]) + Sync) {
         if self.parallel {
             let memory = self.memory.par_iter_mut().with_max_len(1);
             memory
@@ -151,7 +151,7 @@ impl<T: Real, S: Default + Send> Team<T, S> {
             self.grads[0].fill(T::zero());
         }
         self.unused = true;
-        let work = |i: usize, memory: &mut Memory<S>, outcome: &mut Outcome, grads: &mut [T]| {
+        let work = |i: usize, memory: &mut ShardScratch<S>, outcome: &mut ShardResult, grads: &mut [T]| {
             let positions = piece(rows, count, i);
             outcome.loss = if positions.is_empty() {
                 0.0
@@ -282,7 +282,7 @@ mod tests {
         /// However it is cut, a gradient is the sum over rows, and a score covers each row once.
         #[test]
         fn shards_and_ranges_cover_everything(rows in 1usize..700, shards in 1usize..20, params in 0usize..5000) {
-            let mut team = Team::<f64, ()>::new(shards, params, false);
+            let mut team = Shards::<f64, ()>::new(shards, params, false);
             let row = |r: usize, p: usize| ((r * 31 + p * 7) % 11) as f64 - 5.0;
             for _ in 0..2 {
                 // Twice: the second must not see the first.

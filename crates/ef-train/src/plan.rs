@@ -65,7 +65,7 @@ impl Plan {
 
 /// What follows an epoch.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Next {
+pub(crate) enum Decision {
     Epoch,
     /// Go back to the best weights; the learning rate falls from here.
     Anneal,
@@ -74,7 +74,7 @@ pub(crate) enum Next {
 
 /// What is known at the end of an epoch.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Standing {
+pub(crate) struct EpochStatus {
     pub(crate) epoch: usize,
     pub(crate) best: usize,
     /// Optimizer steps done, and those of an epoch.
@@ -86,7 +86,7 @@ pub(crate) struct Standing {
 
 /// The way through a plan.
 #[derive(Debug)]
-pub(crate) struct Course {
+pub(crate) struct PlanState {
     plan: Plan,
     patience: Option<usize>,
     /// The last epoch, as far as is known.
@@ -103,7 +103,7 @@ struct Annealing {
     ends: StopReason,
 }
 
-impl Course {
+impl PlanState {
     pub(crate) fn new(config: &TrainConfig, steps_per_epoch: u64) -> Self {
         let planned = (config.epochs as u64).saturating_mul(steps_per_epoch);
         let lowest = match config.plan {
@@ -131,21 +131,21 @@ impl Course {
         self.last
     }
 
-    pub(crate) fn next(&mut self, at: Standing, config: &TrainConfig) -> Next {
+    pub(crate) fn next(&mut self, at: EpochStatus, config: &TrainConfig) -> Decision {
         let Plan::Hold(hold) = self.plan else {
             return if self.patience.is_some_and(|p| at.epoch - at.best >= p) {
-                Next::End(StopReason::EarlyStopping)
+                Decision::End(StopReason::EarlyStopping)
             } else if at.epoch >= self.last {
-                Next::End(StopReason::Completed)
+                Decision::End(StopReason::Completed)
             } else {
-                Next::Epoch
+                Decision::Epoch
             };
         };
         if let Some(annealing) = &self.annealing {
             return if at.epoch >= self.last {
-                Next::End(annealing.ends)
+                Decision::End(annealing.ends)
             } else {
-                Next::Epoch
+                Decision::Epoch
             };
         }
         let epochs = hold.annealing(at.best);
@@ -161,11 +161,11 @@ impl Course {
         } else if timed <= epochs {
             StopReason::Clock
         } else {
-            return Next::Epoch;
+            return Decision::Epoch;
         };
         let epochs = epochs.min(timed).min(self.last.saturating_sub(at.epoch));
         if epochs == 0 {
-            return Next::End(ends);
+            return Decision::End(ends);
         }
         self.last = at.epoch + epochs;
         self.annealing = Some(Annealing {
@@ -173,7 +173,7 @@ impl Course {
             schedule: Schedule::new(config.lr, config.lr_min, 0, epochs as u64 * at.steps_per_epoch),
             ends,
         });
-        Next::Anneal
+        Decision::Anneal
     }
 }
 
@@ -202,14 +202,14 @@ mod tests {
         best: usize,
         time: impl Fn(usize) -> f64,
     ) -> (usize, Option<usize>, StopReason) {
-        let mut course = Course::new(config, STEPS);
+        let mut course = PlanState::new(config, STEPS);
         let mut annealed = None;
         for epoch in 1.. {
             let first = (epoch as u64 - 1) * STEPS;
             if annealed.is_none() && first >= 5 {
                 assert_relative_eq!(course.lr(first + 3), config.lr);
             }
-            let standing = Standing {
+            let standing = EpochStatus {
                 epoch,
                 best: best.min(epoch),
                 step: first + STEPS,
@@ -217,9 +217,9 @@ mod tests {
                 time: time(epoch),
             };
             match course.next(standing, config) {
-                Next::Epoch => {}
-                Next::Anneal => annealed = Some(epoch),
-                Next::End(reason) => {
+                Decision::Epoch => {}
+                Decision::Anneal => annealed = Some(epoch),
+                Decision::End(reason) => {
                     if annealed.is_some() {
                         assert_relative_eq!(course.lr(first + STEPS - 1), config.lr_min);
                     }

@@ -1,7 +1,7 @@
 //! Adam against the paper's algorithm, one number at a time.
 
 use approx::assert_relative_eq;
-use ef_tensor::params::{ParamLayout, ParamVisitor};
+use ef_tensor::params::ParamLayout;
 use ef_train::{Adam, AdamConfig};
 use proptest::prelude::*;
 

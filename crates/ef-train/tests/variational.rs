@@ -9,7 +9,7 @@ use ef_bijectors::{
     Activation, Bijector, Chain, ElementwiseAffine, Ends, FlowConfig, LuLinear, MlpConfig, Planar, Radial,
     Tanh, UnitMap, maf, planar_chain,
 };
-use ef_density::base::{Base, DiagonalNormal, NormalMixture, StandardNormal};
+use ef_density::flow::base::{Base, DiagonalNormal, NormalMixture, StandardNormal};
 use ef_random::{Key, StepKey};
 use ef_tensor::Real;
 use ef_train::{

@@ -50,7 +50,7 @@ pub(super) struct Settings {
     /// Train a network for any order of the columns beside the model: conditions, missing cells and anomalies are then
     /// answered sooner and better
     #[arg(long, value_name = "yes|no", default_value = "yes", value_parser = args::yes_or_no, action = ArgAction::Set)]
-    pub(super) any_order: bool,
+    pub(super) order_agnostic: bool,
     /// The same table, settings and seed give the same model
     #[arg(long, default_value = "0", value_parser = args::seed, allow_negative_numbers = true)]
     pub(super) seed: u64,
@@ -106,7 +106,7 @@ pub(super) fn run(args: &Fit) -> Result<ExitCode> {
     else {
         model.save(output)?;
         if stopped {
-            let kept = match model.any_order() {
+            let kept = match model.order_agnostic() {
                 Some(_) => "with the network for any order as far as it came",
                 None => "without a network for any order",
             };
@@ -151,7 +151,7 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<Fitted> {
         .members(settings.members)
         .context(context(table, &settings.context))
         .dependencies(!settings.no_dependencies)
-        .any_order(settings.any_order)
+        .order_agnostic(settings.order_agnostic)
         .seed(settings.seed)
         .threads(settings.threads);
     if let Some(epochs) = settings.epochs {
@@ -184,11 +184,11 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<Fitted> {
                 count(last, "epoch")
             ));
         }
-        if let Some((history, _)) = model.any_order() {
+        if let Some((history, _)) = model.order_agnostic() {
             let best = history.best_epoch.map_or("-".to_owned(), |e| e.to_string());
             note(&format!(
                 "{:<8} {} ({}), best {best}: {:.4} nats a row from the model; {:.1} s of the fit (--any-order no leaves it out)",
-                Part::AnyOrder.name(),
+                Part::OrderAgnostic.name(),
                 count(history.epochs.len(), "epoch"),
                 how_it_ended(history.stopped_by),
                 model.any_order_gap().unwrap_or(f64::NAN),

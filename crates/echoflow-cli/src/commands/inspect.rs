@@ -114,11 +114,11 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
         };
         writeln!(out, "  {:<9}  {params} parameters: {what}", part.name())?;
     }
-    if let (Some((_, params)), Some(gap)) = (model.any_order(), model.any_order_gap()) {
+    if let (Some((_, params)), Some(gap)) = (model.order_agnostic(), model.any_order_gap()) {
         writeln!(
             out,
             "  {:<9}  {params} parameters: a network beside the model for any order of its columns, {gap:.4} nats a row from it",
-            Part::AnyOrder.name()
+            Part::OrderAgnostic.name()
         )?;
     }
     writeln!(
@@ -131,9 +131,9 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
     for (part, shift, history) in model.histories() {
         write_history(part, shift, history, "", out)?;
     }
-    if let Some((history, _)) = model.any_order() {
+    if let Some((history, _)) = model.order_agnostic() {
         let remark = "; on rows that the model drew, its losses over random orders";
-        write_history(Part::AnyOrder, 0.0, history, remark, out)?;
+        write_history(Part::OrderAgnostic, 0.0, history, remark, out)?;
     }
     Ok(())
 }

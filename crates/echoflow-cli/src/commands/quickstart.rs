@@ -63,7 +63,7 @@ pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
         context: Vec::new(),
         no_dependencies: false,
         // the tour asks no question that needs it
-        any_order: false,
+        order_agnostic: false,
         seed,
         epochs: *epochs,
         max_minutes: None,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use echoflow::{Condition, EchoFlow, Story, Table, with_threads};
+use echoflow::{Condition, Diagnostics, EchoFlow, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -28,7 +28,7 @@ pub(crate) struct Sample {
     conditions: Vec<Condition>,
     /// Return rows under a condition even if it is so rare that they repeat a few draws
     #[arg(long, requires = "conditions")]
-    allow_poor: bool,
+    allow_low_ess: bool,
     /// Write how rows under a condition were drawn (draws, effective sample size, probability) as a JSON object; - is
     /// standard output
     #[arg(long, value_name = "FILE", requires = "conditions")]
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Sample) -> Result<ExitCode> {
     }
     let model = EchoFlow::load(&args.model)?
         .with_tails(args.tails)
-        .with_poor_draws(args.allow_poor);
+        .with_poor_draws(args.allow_low_ess);
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     let table = match (&args.rows, args.count) {
         (Some(path), count) => completed(&model, path, count.unwrap_or(1), args.threads, &mut rng)?,
@@ -107,7 +107,7 @@ fn under_conditions(model: &EchoFlow, args: &Sample, count: usize, rng: &mut Cha
     Ok(drawn.table)
 }
 
-fn in_words(story: &Story) -> String {
+fn in_words(story: &Diagnostics) -> String {
     let of = match story.density {
         true => "density",
         false => "probability",

@@ -147,7 +147,7 @@ pub(crate) fn noise(i: usize) -> f64 {
         .rem_euclid(1.0)
 }
 
-/// Members of a club: every kind of column, missing cells, a column that follows from another, a name of two words.
+/// Ensemble of a club: every kind of column, missing cells, a column that follows from another, a name of two words.
 pub(crate) fn members() -> String {
     table("home town,zone,age,score,joined,active", 400, |i| {
         let town = ["Oslo", "Rome", "\"York, New\""][(3.0 * noise(i)) as usize];

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use ef_density::mixed::{Layout, MixedRows, Scores};
+use ef_density::Scores;
+use ef_density::rows::{Layout, Rows};
 use ef_density::{Key, Place};
 use ef_tabular::condition::ValueSet;
 use ef_tabular::{Table, Value};
@@ -83,7 +84,7 @@ impl EchoFlow {
         let given = Given::new(self, table, missing)?;
         let rows = table.num_rows();
         let engine = Engine::new(self);
-        let mut heads: Vec<Option<(MixedRows, Vec<usize>)>> = vec![None; rows];
+        let mut heads: Vec<Option<(Rows, Vec<usize>)>> = vec![None; rows];
         let mut poor = vec![false; rows];
         given.weigh(self, draws, key, &mut |index, particles, weighed, key| {
             for (i, (&row, weighed)) in index.iter().zip(weighed).enumerate() {
@@ -278,7 +279,7 @@ impl Given {
 
     /// Puts any cell in the place of known values that no cell of a law stands for, so that rows can be decoded; the table
     /// keeps the values.
-    fn stand_in_for_unseen(&self, layout: &Layout, rows: &mut MixedRows) {
+    fn stand_in_for_unseen(&self, layout: &Layout, rows: &mut Rows) {
         let any = Place {
             cell: Some(0),
             low: 0.5,
@@ -374,7 +375,7 @@ impl Given {
     }
 }
 
-/// Cells that a known sum and all its other terms settle, by row and modelled column. A sum is linear in each term, so two
+/// Cells that a known sum and all its other terms visit, by row and modelled column. A sum is linear in each term, so two
 /// of its values say which term gives the third.
 fn solved(model: &EchoFlow, conformed: &Table) -> Result<HashMap<(usize, usize), Place>, Error> {
     let mut all = HashMap::new();

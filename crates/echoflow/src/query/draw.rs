@@ -1,7 +1,7 @@
 //! Rows under a condition.
 
 use ef_density::Key;
-use ef_density::mixed::MixedRows;
+use ef_density::rows::Rows;
 use ef_tabular::condition::Condition;
 use ef_tabular::{Table, Value};
 use rand::Rng;
@@ -37,12 +37,12 @@ pub struct Drawn {
     /// The rows: each meets the condition.
     pub table: Table,
     /// How they were drawn.
-    pub story: Story,
+    pub story: Diagnostics,
 }
 
 /// How conditional rows were drawn.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Story {
+pub struct Diagnostics {
     /// Rows returned.
     pub rows: usize,
     /// Weighted draws they were chosen from.
@@ -102,7 +102,7 @@ impl EchoFlow {
         let plan = self.plan(&question, key)?;
         let share = plan.weighed.effective / plan.draws as f64;
         let poor = share < POOR_SHARE || plan.weighed.effective < POOR_DRAWS;
-        if plan.weighed.effective == 0.0 || (poor && !self.allow_poor) {
+        if plan.weighed.effective == 0.0 || (poor && !self.allow_low_ess) {
             return Err(self.poor(condition, &plan));
         }
         let wanted = (rows as f64 / share).min(rows as f64 * MOST_DRAWS_A_ROW);
@@ -127,7 +127,7 @@ impl EchoFlow {
             cases.extend(chosen.iter().map(|&at| pool.cases[at]));
             members.extend(chosen.iter().map(|&at| pool.members[at]));
         }
-        if (effective < POOR_SHARE * draws as f64 || effective < POOR_DRAWS) && !self.allow_poor {
+        if (effective < POOR_SHARE * draws as f64 || effective < POOR_DRAWS) && !self.allow_low_ess {
             let plan = Plan {
                 draws,
                 weighed: Weighed {
@@ -143,7 +143,7 @@ impl EchoFlow {
         let table = self.only_meeting(condition, table, &question, &plan, key)?;
         Ok(Drawn {
             table,
-            story: Story {
+            story: Diagnostics {
                 rows,
                 draws,
                 effective,
@@ -277,7 +277,7 @@ impl EchoFlow {
                 mut log_weights,
                 ..
             } = engine.draw(&[&case.problem], count, plan.proposing, 0, key);
-            let decode = |rows: &MixedRows| {
+            let decode = |rows: &Rows| {
                 let rows = std::slice::from_ref(rows);
                 self.columns.table(rows, &self.layout, self.tails(), None, key)
             };
@@ -302,7 +302,7 @@ impl EchoFlow {
     /// put in as they were given.
     fn settled(
         &self,
-        heads: MixedRows,
+        heads: Rows,
         all: &[Case],
         cases: &[usize],
         members: &[usize],
@@ -376,7 +376,7 @@ impl EchoFlow {
 /// Weighted draws of all cases of a question.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    pub(super) rows: MixedRows,
+    pub(super) rows: Rows,
     pub(super) log_weights: Vec<f64>,
     pub(super) cases: Vec<usize>,
     pub(super) members: Vec<usize>,

@@ -1,8 +1,8 @@
 //! What a question fixes or narrows of each modelled column.
 
 use ef_density::Place;
-use ef_density::chain::{CellSet, Step};
-use ef_density::mixed::{Layout, MixedRows};
+use ef_density::autoregressive::{CellSet, Step};
+use ef_density::rows::{Layout, Rows};
 use ef_tabular::ColumnLaw;
 use ef_tabular::condition::ValueSet;
 
@@ -117,12 +117,12 @@ impl Limit {
     /// What a walk does with the column where it is drawn (or replayed) if it is not known.
     pub(crate) fn step(&self, replay: bool) -> Step<'_> {
         let set = match self {
-            Self::Value(_) | Self::Certain => return Step::Keep,
+            Self::Value(_) | Self::Certain => return Step::Observe,
             Self::Free => None,
             Self::Within(within) => Some(&within.set),
         };
         match replay {
-            true => Step::Replay(set),
+            true => Step::Score(set),
             false => Step::Draw(set),
         }
     }
@@ -196,7 +196,7 @@ impl Problem {
     }
 
     /// Writes known values to a row.
-    pub(crate) fn write(&self, layout: &Layout, rows: &mut MixedRows, row: usize) {
+    pub(crate) fn write(&self, layout: &Layout, rows: &mut Rows, row: usize) {
         for (j, limit) in self.limits.iter().enumerate() {
             if let Limit::Value(place) = limit {
                 layout.set_place(rows, row, j, place);
@@ -208,7 +208,7 @@ impl Problem {
     pub(crate) fn holds(
         &self,
         layout: &Layout,
-        rows: &MixedRows,
+        rows: &Rows,
         row: usize,
         law_is_continuous: impl Fn(usize) -> bool,
     ) -> bool {

@@ -14,7 +14,7 @@ mod resample;
 mod shares;
 
 pub use complete::Completed;
-pub use draw::{Drawn, Story};
+pub use draw::{Diagnostics, Drawn};
 pub use predict::{NumberPrediction, Prediction};
 pub use probability::Probability;
 pub use shares::Shares;

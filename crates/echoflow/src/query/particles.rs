@@ -18,8 +18,9 @@
 //! Columns after the last that is known need no weight: the model draws them.
 
 use ef_density::Key;
-use ef_density::chain::{Step, Walk, WalkSums};
-use ef_density::mixed::{Layout, MixedRows, MixedScratch, Scores};
+use ef_density::Scores;
+use ef_density::autoregressive::{AncestralPass, PassSums, Step};
+use ef_density::rows::{Layout, RowScratch, Rows};
 use ef_density::{Density, ScoreKey};
 use ndarray::{Array2, Axis};
 
@@ -44,7 +45,7 @@ pub(crate) enum Proposing {
 /// Weighted rows: those of a problem lie together, equally many each.
 #[derive(Debug)]
 pub(crate) struct Particles {
-    pub(crate) rows: MixedRows,
+    pub(crate) rows: Rows,
     /// Unnormalized, nats; `-inf` counts for nothing.
     pub(crate) log_weights: Vec<f64>,
     pub(crate) each: usize,
@@ -145,7 +146,7 @@ impl<'a> Engine<'a> {
             Proposing::Own => each,
             Proposing::Both => (OWN_SHARE * each as f64).ceil() as usize,
         };
-        let parts = over_chunks(problems.len() * each, |range, scratch: &mut MixedScratch<f32>| {
+        let parts = over_chunks(problems.len() * each, |range, scratch: &mut RowScratch<f32>| {
             let batch = Batch {
                 engine: self,
                 problems: range.clone().map(|i| problems[i / each]).collect(),
@@ -162,7 +163,7 @@ impl<'a> Engine<'a> {
                 _ => batch.own(scratch),
             }
         });
-        let (rows, weights): (Vec<MixedRows>, Vec<Vec<f64>>) = parts.into_iter().unzip();
+        let (rows, weights): (Vec<Rows>, Vec<Vec<f64>>) = parts.into_iter().unzip();
         Particles {
             rows: joined(rows),
             log_weights: weights.concat(),
@@ -171,25 +172,19 @@ impl<'a> Engine<'a> {
     }
 
     /// Draws the columns after the head of rows whose head is drawn, `problems` and `streams` one a row.
-    pub(crate) fn finish(
-        &self,
-        rows: MixedRows,
-        problems: &[&Problem],
-        members: &[usize],
-        key: Key,
-    ) -> MixedRows {
+    pub(crate) fn finish(&self, rows: Rows, problems: &[&Problem], members: &[usize], key: Key) -> Rows {
         let TableDensity::Chain(chains) = self.density else {
             return rows;
         };
-        let parts = over_chunks(problems.len(), |range, scratch: &mut MixedScratch<f32>| {
+        let parts = over_chunks(problems.len(), |range, scratch: &mut RowScratch<f32>| {
             let index: Vec<usize> = range.clone().collect();
             let mut own = select(&rows, &index);
             let (start, streams): (usize, Vec<u64>) = (range.start, range.map(|i| i as u64).collect());
             let steps = |i: usize, j: usize| match problems[start + i] {
-                problem if j >= problem.head => Step::Free,
+                problem if j >= problem.head => Step::Fill,
                 problem => problem.limits[j].step(true),
             };
-            let walk = Walk {
+            let pass = AncestralPass {
                 steps: &steps,
                 streams: &streams,
                 key: key.purpose("tail"),
@@ -197,7 +192,7 @@ impl<'a> Engine<'a> {
                 by_column: false,
             };
             let member = |i: usize| members[start + i];
-            chains.walk(self.params, &mut own, usize::MAX, walk, &member, scratch);
+            chains.pass(self.params, &mut own, usize::MAX, pass, &member, scratch);
             own
         });
         joined(parts)
@@ -213,8 +208,8 @@ impl<'a> Engine<'a> {
 }
 
 /// The rows at some positions.
-pub(crate) fn select(rows: &MixedRows, index: &[usize]) -> MixedRows {
-    MixedRows {
+pub(crate) fn select(rows: &Rows, index: &[usize]) -> Rows {
+    Rows {
         codes: rows.codes.select(Axis(0), index),
         low: rows.low.select(Axis(0), index),
         high: rows.high.select(Axis(0), index),
@@ -235,7 +230,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn blank(&self) -> MixedRows {
+    fn blank(&self) -> Rows {
         let width = self.problems.first().map_or(0, |problem| problem.context.len());
         let context: Vec<f32> = self
             .problems
@@ -257,15 +252,15 @@ impl Batch<'_> {
     }
 
     /// The model's own proposal, or its exact density of rows that are there, for rows that are not its `own`.
-    fn under_model(&self, rows: &mut MixedRows, scored: bool, scratch: &mut MixedScratch<f32>) -> WalkSums {
+    fn under_model(&self, rows: &mut Rows, scored: bool, scratch: &mut RowScratch<f32>) -> PassSums {
         let engine = self.engine;
         match engine.density {
             TableDensity::Chain(chains) => {
                 let steps = |row: usize, column: usize| match self.limit(row, column) {
                     Some(limit) => limit.step(!self.own[row]),
-                    None => Step::Free,
+                    None => Step::Fill,
                 };
-                let walk = Walk {
+                let pass = AncestralPass {
                     steps: &steps,
                     streams: &self.streams,
                     key: self.key.purpose("own"),
@@ -274,14 +269,14 @@ impl Batch<'_> {
                 };
                 let until = self.problems.iter().map(|p| engine.head(p)).max().unwrap_or(0);
                 let member = |i: usize| self.places[i] % chains.count();
-                chains.walk(engine.params, rows, until, walk, &member, scratch)
+                chains.pass(engine.params, rows, until, pass, &member, scratch)
             }
             TableDensity::Mixed(density) => {
                 let n = rows.context.nrows();
                 if self.own.contains(&true) {
                     let first = self.streams[0];
                     let streams = first..first + n as u64;
-                    let given = MixedRows::of_context(rows.context.clone());
+                    let given = Rows::of_context(rows.context.clone());
                     let drawn =
                         density.sample(engine.params, &given, streams, self.key.purpose("own"), scratch);
                     for row in (0..n).filter(|row| self.own[*row]) {
@@ -298,10 +293,10 @@ impl Batch<'_> {
                         false if !self.own[row] => 0.0,
                         false => f64::NEG_INFINITY,
                     };
-                let mut sums = WalkSums {
-                    mass: (0..n).map(mass).collect(),
-                    kept: vec![0.0; n],
-                    drawn: vec![0.0; n],
+                let mut sums = PassSums {
+                    set_mass: (0..n).map(mass).collect(),
+                    observed: vec![0.0; n],
+                    proposed: vec![0.0; n],
                     by_column: Array2::zeros((0, 0)),
                 };
                 if scored {
@@ -309,47 +304,43 @@ impl Batch<'_> {
                     let index: Vec<usize> = (0..n).collect();
                     let key = ScoreKey::new(0);
                     density.score(engine.params, rows, &index, key, scratch, &mut scores);
-                    sums.drawn = scores.log_prob;
+                    sums.proposed = scores.log_prob;
                 }
                 sums
             }
         }
     }
 
-    fn own(&self, scratch: &mut MixedScratch<f32>) -> (MixedRows, Vec<f64>) {
+    fn own(&self, scratch: &mut RowScratch<f32>) -> (Rows, Vec<f64>) {
         let mut rows = self.blank();
         let sums = self.under_model(&mut rows, false, scratch);
-        let weights = sums.kept.iter().zip(&sums.mass).zip(&self.problems);
-        let weights = weights.map(|((kept, mass), problem)| number(kept + mass + problem.log_measure));
+        let weights = sums.observed.iter().zip(&sums.set_mass).zip(&self.problems);
+        let weights =
+            weights.map(|((observed, mass), problem)| number(observed + mass + problem.log_measure));
         let weights = weights.collect();
         (rows, weights)
     }
 
-    fn both(
-        &self,
-        proposal: &Proposal,
-        share: f64,
-        scratch: &mut MixedScratch<f32>,
-    ) -> (MixedRows, Vec<f64>) {
+    fn both(&self, proposal: &Proposal, share: f64, scratch: &mut RowScratch<f32>) -> (Rows, Vec<f64>) {
         let mut rows = self.blank();
         let proposed = self.proposed(proposal, &mut rows, false, scratch);
         let sums = self.under_model(&mut rows, true, scratch);
         let replayed = self.proposed(proposal, &mut rows, true, scratch);
         let weights = (0..rows.log_measure.len()).map(|i| {
             let by_network = if self.own[i] { &replayed } else { &proposed };
-            if sums.mass[i] == f64::NEG_INFINITY {
+            if sums.set_mass[i] == f64::NEG_INFINITY {
                 return f64::NEG_INFINITY;
             }
             // a flow's own draws never have a known value
             let knows = self.engine.is_exact() || !self.problems[i].has_values();
             let own = match knows {
-                true => share.ln() + sums.drawn[i] - sums.mass[i],
+                true => share.ln() + sums.proposed[i] - sums.set_mass[i],
                 false => f64::NEG_INFINITY,
             };
-            let network = (1.0 - share).ln() + by_network.drawn[i] - by_network.mass[i];
+            let network = (1.0 - share).ln() + by_network.proposed[i] - by_network.set_mass[i];
             let top = own.max(network);
             let mixture = top + ((own - top).exp() + (network - top).exp()).ln();
-            number(sums.kept[i] + sums.drawn[i] - mixture + self.problems[i].log_measure)
+            number(sums.observed[i] + sums.proposed[i] - mixture + self.problems[i].log_measure)
         });
         let weights = weights.collect();
         (rows, weights)
@@ -359,27 +350,27 @@ impl Batch<'_> {
     fn proposed(
         &self,
         proposal: &Proposal,
-        rows: &mut MixedRows,
+        rows: &mut Rows,
         replay: bool,
-        scratch: &mut MixedScratch<f32>,
-    ) -> WalkSums {
+        scratch: &mut RowScratch<f32>,
+    ) -> PassSums {
         let steps = |row: usize, column: usize| match self.limit(row, column) {
             Some(limit @ Limit::Value(_)) => limit.step(replay),
             Some(limit) if self.own[row] == replay => limit.step(replay),
-            _ => Step::Free,
+            _ => Step::Skip,
         };
         let columns = self.problems.first().map_or(0, |problem| problem.limits.len());
         let leading = self.problems.first().map_or(&[][..], |problem| &problem.leading);
         let others = (0..columns).filter(|j| !leading.contains(j));
         let order: Vec<usize> = leading.iter().copied().chain(others).collect();
-        let walk = Walk {
+        let pass = AncestralPass {
             steps: &steps,
             streams: &self.streams,
             key: self.key.purpose("any order"),
             scored: true,
             by_column: false,
         };
-        proposal.net.walk(&proposal.params, rows, &order, walk, scratch)
+        proposal.net.pass(&proposal.params, rows, &order, pass, scratch)
     }
 }
 

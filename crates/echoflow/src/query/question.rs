@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ef_density::Place;
-use ef_density::mixed::MixedRows;
+use ef_density::rows::Rows;
 use ef_tabular::condition::{Condition, ConditionBox, ValueSet};
 use ef_tabular::{ColumnLaw, Table, Value};
 
@@ -173,8 +173,8 @@ pub(super) fn counted(
     model: &EchoFlow,
     cases: &[Case],
     at: usize,
-    rows: &MixedRows,
-    decode: impl Fn(&MixedRows) -> Result<Table, Error>,
+    rows: &Rows,
+    decode: impl Fn(&Rows) -> Result<Table, Error>,
 ) -> Result<Option<Vec<bool>>, Error> {
     let (case, before) = (&cases[at], &cases[..at]);
     if before.is_empty() && !case.is_checked() {

@@ -1,8 +1,8 @@
 //! Each column's share in the log-density of a row.
 
 use ef_density::Key;
-use ef_density::chain::{Step, Walk};
-use ef_density::mixed::MixedScratch;
+use ef_density::autoregressive::{AncestralPass, Step};
+use ef_density::rows::RowScratch;
 use ef_tabular::Table;
 use ndarray::{Array1, Array2, Axis, concatenate};
 use rand::seq::SliceRandom;
@@ -89,39 +89,36 @@ impl EchoFlow {
                 what: "say what each column adds to a row's log-density",
             });
         }
-        let parts = over_chunks(
-            rows.log_measure.len(),
-            |range, scratch: &mut MixedScratch<f32>| {
-                let index: Vec<usize> = range.clone().collect();
-                let mut own = select(rows, &index);
-                let streams: Vec<u64> = range.map(|row| row as u64).collect();
-                let walk = Walk {
-                    steps: &|_, _| Step::Replay(None),
-                    streams: &streams,
-                    key: Key::new(0),
-                    scored: true,
-                    by_column: true,
-                };
-                match (&self.proposal, &self.density) {
-                    (Some(proposal), _) => {
-                        let mut sum = Array2::zeros((columns, index.len()));
-                        for order in &orders {
-                            sum += &proposal
-                                .net
-                                .walk(&proposal.params, &mut own, order, walk, scratch)
-                                .by_column;
-                        }
-                        sum / ORDERS as f64
+        let parts = over_chunks(rows.log_measure.len(), |range, scratch: &mut RowScratch<f32>| {
+            let index: Vec<usize> = range.clone().collect();
+            let mut own = select(rows, &index);
+            let streams: Vec<u64> = range.map(|row| row as u64).collect();
+            let pass = AncestralPass {
+                steps: &|_, _| Step::Score(None),
+                streams: &streams,
+                key: Key::new(0),
+                scored: true,
+                by_column: true,
+            };
+            match (&self.proposal, &self.density) {
+                (Some(proposal), _) => {
+                    let mut sum = Array2::zeros((columns, index.len()));
+                    for order in &orders {
+                        sum += &proposal
+                            .net
+                            .pass(&proposal.params, &mut own, order, pass, scratch)
+                            .by_column;
                     }
-                    (None, TableDensity::Chain(chains)) => {
-                        let member = |row: usize| row % chains.count();
-                        let sums = chains.walk(&self.params, &mut own, columns, walk, &member, scratch);
-                        sums.by_column
-                    }
-                    (None, TableDensity::Mixed(_)) => Array2::zeros((columns, index.len())),
+                    sum / ORDERS as f64
                 }
-            },
-        );
+                (None, TableDensity::Chain(chains)) => {
+                    let member = |row: usize| row % chains.count();
+                    let sums = chains.pass(&self.params, &mut own, columns, pass, &member, scratch);
+                    sums.by_column
+                }
+                (None, TableDensity::Mixed(_)) => Array2::zeros((columns, index.len())),
+            }
+        });
         let views: Vec<_> = parts.iter().map(|part| part.t()).collect();
         let mut all = concatenate(Axis(0), &views).unwrap_or_else(|_| Array2::zeros((0, columns)));
         let encoded = self.columns.modelled.encode(table)?;

@@ -5,7 +5,7 @@ mod laws;
 use std::fmt::Debug;
 use std::ops::Range;
 
-use ef_density::mixed::MixedRows;
+use ef_density::rows::Rows;
 use ef_density::{Density, FlowRows};
 use ndarray::{Array2, Axis, concatenate, s};
 use proptest::strategy::Strategy;
@@ -65,11 +65,11 @@ impl Default for DensityConfig<FlowRows<f64>> {
     }
 }
 
-impl Default for DensityConfig<MixedRows> {
+impl Default for DensityConfig<Rows> {
     fn default() -> Self {
-        let slice = |rows: &MixedRows, range: Range<usize>| {
+        let slice = |rows: &Rows, range: Range<usize>| {
             let part = s![range.clone(), ..];
-            MixedRows {
+            Rows {
                 codes: rows.codes.slice(part).to_owned(),
                 low: rows.low.slice(part).to_owned(),
                 high: rows.high.slice(part).to_owned(),

@@ -1,9 +1,10 @@
 //! Tables of simple columns, and densities over their rows.
 
-pub(crate) mod chain;
+pub(crate) mod autoregressive;
 
 use ef_bijectors::{Bijector, FlowConfig, MlpConfig, maf, real_nvp};
-use ef_density::mixed::{DiscreteConfig, DiscreteMade, Layout, MixedDensity, MixedRows, RankFlow};
+use ef_density::rows::{Layout, Rows};
+use ef_density::two_part::{DiscreteConfig, DiscreteMade, RankFlow, TwoPart};
 use ef_density::{ColumnLaw, Place};
 use ndarray::Array2;
 use rand::Rng;
@@ -107,7 +108,7 @@ pub(crate) fn density(
     context: usize,
     dropout: f64,
     coupling: bool,
-) -> (Layout, MixedDensity<f64>) {
+) -> (Layout, TwoPart<f64>) {
     let layout = Layout::new(laws, context);
     let discrete = (!layout.variables().is_empty())
         .then(|| DiscreteMade::new(&layout, &DiscreteConfig { net: NET, dropout }).unwrap());
@@ -130,7 +131,7 @@ pub(crate) fn density(
         )
         .unwrap()
     });
-    (layout, MixedDensity::new(discrete, continuous))
+    (layout, TwoPart::new(discrete, continuous))
 }
 
 #[allow(dead_code, reason = "not every test draws rows")]
@@ -140,7 +141,7 @@ pub(crate) fn draw_rows(
     n: usize,
     context: usize,
     rng: &mut ChaCha8Rng,
-) -> MixedRows {
+) -> Rows {
     let places: Vec<Vec<Place>> = laws
         .iter()
         .map(|law| {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adam::{Adam, AdamConfig};
 use crate::history::or_infinity;
-use crate::parallel::{Team, with_threads};
+use crate::parallel::{Shards, with_threads};
 use crate::variational::{Target, Variational, VariationalConfig, VariationalScratch};
 use crate::{Observer, Schedule, StepReport, StopReason, TrainError};
 
@@ -135,7 +135,7 @@ fn run<T: Real>(
     observer: &mut dyn Observer,
     parallel: bool,
 ) -> Result<VariationalHistory, TrainError> {
-    let mut team = Team::<T, VariationalScratch<T>>::new(config.shards, params.len(), parallel);
+    let mut team = Shards::<T, VariationalScratch<T>>::new(config.shards, params.len(), parallel);
     let mut adam = Adam::new(AdamConfig::default(), params.len());
     let schedule = Schedule::new(config.lr, config.lr_min, config.warmup, config.steps);
     let mut average = params.to_vec();

@@ -23,7 +23,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use ef_bijectors::Bijector;
-use ef_density::base::{Base, StandardNormal};
+use ef_density::flow::base::{Base, StandardNormal};
 use ef_random::{Key, StepKey};
 use ef_tensor::ndarray::{Array2, ArrayView2};
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};

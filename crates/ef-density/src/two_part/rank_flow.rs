@@ -7,11 +7,11 @@ use ef_tensor::{Activation, Linear, ParamVisitor, Real, Scope, SparseLinear};
 use ndarray::{Array2, ArrayView2};
 use rand::RngCore;
 
-use super::rows::{Layout, MixedRows, MixedScratch, gather_codes, gather_context, given_context};
 use crate::density::Density;
 use crate::flow::Flow;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
 use crate::normal::{log_phi, ndtr, ndtri};
+use crate::rows::{Layout, RowScratch, Rows, gather_codes, gather_context, given_context};
 
 /// Normal scores are held to `[-LIMIT, LIMIT]`; beyond lies a mass of 1e-15.
 const LIMIT: f64 = 8.0;
@@ -75,7 +75,7 @@ impl<T: Real> RankFlow<T> {
         params: &[T],
         codes: ArrayView2<'_, u32>,
         context: ArrayView2<'_, T>,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
     ) -> Array2<T> {
         let [p_cells, p_context, _] = self.split(params);
         let mut h = scratch.ws.take(context.nrows(), self.cells.outputs());
@@ -90,7 +90,7 @@ impl<T: Real> RankFlow<T> {
         params: &[T],
         codes: ArrayView2<'_, u32>,
         context: ArrayView2<'_, T>,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
     ) -> Array2<T> {
         let mut s = self.summary(params, codes, context, scratch);
         Activation::Silu.apply(s.as_slice_mut().expect("standard layout"), None);
@@ -107,10 +107,10 @@ impl<T: Real> RankFlow<T> {
     fn ratios(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: ScoreKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         mut visit: impl FnMut(usize, f64),
     ) {
         let n = index.len();
@@ -149,10 +149,10 @@ impl<T: Real> RankFlow<T> {
     pub(crate) fn estimate(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: ScoreKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         mut visit: impl FnMut(usize, f64, f64),
     ) {
         // Where none of the rows has an interval, one draw is exact and the others would repeat it.
@@ -192,7 +192,7 @@ fn log_mean(l: &[f64]) -> (f64, f64) {
 
 /// Writes the normal scores of one place per column, drawn by `v`, and returns `sum log phi(z)`.
 fn normal_scores<T: Real>(
-    rows: &MixedRows,
+    rows: &Rows,
     row: usize,
     z: ndarray::ArrayViewMut1<'_, T>,
     v: &mut dyn FnMut() -> f64,
@@ -209,8 +209,8 @@ fn normal_scores<T: Real>(
 }
 
 impl<T: Real> Density<T> for RankFlow<T> {
-    type Rows = MixedRows;
-    type Scratch = MixedScratch<T>;
+    type Rows = Rows;
+    type Scratch = RowScratch<T>;
 
     fn num_params(&self) -> usize {
         self.cells.num_params() + self.context.num_params() + self.flow.num_params()
@@ -237,8 +237,8 @@ impl<T: Real> Density<T> for RankFlow<T> {
         self.flow.bijector().project(&mut params[at..]);
     }
 
-    fn init_from_data(&self, params: &mut [T], rows: &MixedRows, index: &[usize]) {
-        let mut scratch = MixedScratch::default();
+    fn init_from_data(&self, params: &mut [T], rows: &Rows, index: &[usize]) {
+        let mut scratch = RowScratch::default();
         let mut codes = Vec::new();
         gather_codes(rows, index, &mut codes);
         let context = gather_context(rows, index, &mut scratch.ws);
@@ -262,10 +262,10 @@ impl<T: Real> Density<T> for RankFlow<T> {
     fn log_prob(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: ScoreKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         out: &mut [f64],
     ) {
         self.estimate(params, rows, index, key, scratch, |i, log_mean, _| {
@@ -276,10 +276,10 @@ impl<T: Real> Density<T> for RankFlow<T> {
     fn nll_backward(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: StepKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         grads: &mut [T],
     ) -> f64 {
         let n = index.len();
@@ -288,7 +288,7 @@ impl<T: Real> Density<T> for RankFlow<T> {
         let context = gather_context(rows, index, &mut scratch.ws);
         let view = self.codes(n, &codes);
         let mut s = self.summary(params, view, context.view(), scratch);
-        let MixedScratch { tape, ws, out, .. } = scratch;
+        let RowScratch { tape, ws, out, .. } = scratch;
         let mut slope = ws.take(n, s.ncols());
         Activation::Silu.apply(s.as_slice_mut().expect("standard layout"), slope.as_slice_mut());
         let mut z = ws.take(n, self.flow.dim());
@@ -328,11 +328,11 @@ impl<T: Real> Density<T> for RankFlow<T> {
     fn sample(
         &self,
         params: &[T],
-        given: &MixedRows,
+        given: &Rows,
         rows: Range<u64>,
         key: Key,
-        scratch: &mut MixedScratch<T>,
-    ) -> MixedRows {
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
         let context = given_context(given, &mut scratch.ws);
         let s = self.activated_summary(params, given.codes.view(), context.view(), scratch);
         let [_, _, p_flow] = self.split(params);
@@ -342,7 +342,7 @@ impl<T: Real> Density<T> for RankFlow<T> {
         scratch.ws.give(s);
         scratch.ws.give(context);
         let ranks = z.mapv(|z| ndtr(z.wide()));
-        MixedRows {
+        Rows {
             high: ranks.clone(),
             low: ranks,
             ..given.clone()

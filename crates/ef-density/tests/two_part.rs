@@ -4,8 +4,10 @@
 mod common;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use ef_density::mixed::{MixedDensity, MixedRows, MixedScratch, Scores};
+use ef_density::Scores;
 use ef_density::normal::{log_phi, ndtr};
+use ef_density::rows::{RowScratch, Rows};
+use ef_density::two_part::TwoPart;
 use ef_density::{ColumnLaw, Density, Key, Place, RowSet, ScoreKey, uniform};
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -18,7 +20,7 @@ fn all(n: usize) -> Vec<usize> {
     (0..n).collect()
 }
 
-fn params(density: &MixedDensity<f64>, scale: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
+fn params(density: &TwoPart<f64>, scale: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
     let mut params = vec![0.0; density.num_params()];
     density.init(rng, &mut params);
     params
@@ -84,7 +86,7 @@ fn mass_is_one() {
             &rows,
             &all(combos.len()),
             key,
-            &mut MixedScratch::default(),
+            &mut RowScratch::default(),
             &mut out,
         );
         let mass: f64 = out.iter().zip(&combos).map(|(l, (_, w))| w * l.exp()).sum();
@@ -102,13 +104,13 @@ fn sampled_cells_follow_the_scored_probabilities() {
     let (layout, density) = density(&laws, 1, 0.0, false);
     let params = params(&density, 2.0, &mut rng);
     let n = 40_000;
-    let given = MixedRows::of_context(Array2::from_elem((n, 1), -0.4));
+    let given = Rows::of_context(Array2::from_elem((n, 1), -0.4));
     let drawn = density.sample(
         &params,
         &given,
         0..n as u64,
         Key::new(11),
-        &mut MixedScratch::default(),
+        &mut RowScratch::default(),
     );
     let mut counts = [0.0; 24];
     drawn
@@ -127,7 +129,7 @@ fn sampled_cells_follow_the_scored_probabilities() {
         &rows,
         &all(24),
         ScoreKey::new(1),
-        &mut MixedScratch::default(),
+        &mut RowScratch::default(),
         &mut log_prob,
     );
     let chi2: f64 = counts
@@ -149,13 +151,13 @@ fn sampled_ranks_follow_the_scored_density() {
     let (_, density) = density(&laws, 1, 0.0, false);
     let params = params(&density, 0.3, &mut rng);
     let n = 20_000;
-    let given = MixedRows::of_context(Array2::from_elem((n, 1), 0.8));
+    let given = Rows::of_context(Array2::from_elem((n, 1), 0.8));
     let drawn = density.sample(
         &params,
         &given,
         0..n as u64,
         Key::new(2),
-        &mut MixedScratch::default(),
+        &mut RowScratch::default(),
     );
     let mut log_prob = vec![0.0; n];
     density.log_prob(
@@ -163,7 +165,7 @@ fn sampled_ranks_follow_the_scored_density() {
         &drawn,
         &all(n),
         ScoreKey::new(1),
-        &mut MixedScratch::default(),
+        &mut RowScratch::default(),
         &mut log_prob,
     );
     // E_p[1/p] over the unit square is its area; of a density far from flat this mean has no use, hence the small weights.
@@ -177,8 +179,8 @@ fn a_row_is_addressable() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let (layout, density) = density(&laws, 1, 0.0, false);
     let params = params(&density, 1.0, &mut rng);
-    let given = |n| MixedRows::of_context(Array2::from_elem((n, 1), 0.1));
-    let mut scratch = MixedScratch::default();
+    let given = |n| Rows::of_context(Array2::from_elem((n, 1), 0.1));
+    let mut scratch = RowScratch::default();
     let all = density.sample(&params, &given(20), 0..20, Key::new(6), &mut scratch);
     let some = density.sample(&params, &given(5), 7..12, Key::new(6), &mut scratch);
     assert_eq!(all.codes.slice(ndarray::s![7..12, ..]), some.codes);
@@ -197,7 +199,7 @@ fn a_row_is_addressable() {
                 &rows,
                 &range.clone().collect::<Vec<_>>(),
                 ScoreKey::new(3),
-                &mut MixedScratch::default(),
+                &mut RowScratch::default(),
                 &mut scores,
             );
         }
@@ -222,7 +224,7 @@ proptest! {
         let params = params(&density, 0.0, &mut rng);
         let rows = draw_rows(&layout, &laws, 10, 0, &mut rng);
         let mut scores = Scores::default();
-        density.score(&params, &rows, &all(10), ScoreKey::new(seed), &mut MixedScratch::default(), &mut scores);
+        density.score(&params, &rows, &all(10), ScoreKey::new(seed), &mut RowScratch::default(), &mut scores);
         for (r, (l, e)) in scores.log_prob.iter().zip(&scores.standard_error).enumerate() {
             let log_share = |v: usize| laws[v].cell_shares()[rows.codes[[r, v]] as usize].ln();
             assert_relative_eq!(*l, log_share(0) + log_share(1), max_relative = 1e-9);

@@ -4,8 +4,8 @@
 mod common;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use ef_density::chain::{CellSet, ColumnChain, Step, Walk};
-use ef_density::mixed::{MixedRows, MixedScratch};
+use ef_density::autoregressive::{AncestralPass, CellSet, Step, TableMade};
+use ef_density::rows::{RowScratch, Rows};
 use ef_density::{ColumnLaw, Density, Key};
 use ef_tensor::simd::{Level, with_level};
 use ef_tensor::{Real, SparseLinear};
@@ -13,10 +13,10 @@ use ndarray::{Array2, s};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use common::chain::{
+use common::autoregressive::{
     all_tables, assert_average, assert_distributed, assert_follow, blank, chain, densities, every_row,
-    every_value, listed_tables, log_probs, params, position, rows_among, rows_of, seeded, some_values,
-    values_in, walk,
+    every_value, listed_tables, log_probs, params, pass, position, rows_among, rows_of, seeded, some_values,
+    values_in,
 };
 use common::{TestLaw, draw_rows, gridded, law};
 
@@ -75,14 +75,14 @@ fn kept_columns_add_up_to_log_prob() {
         }
         let log_probs = log_probs(&chain, &params, &rows);
         let before = rows.clone();
-        let sums = walk(&chain, &params, &mut rows, |_, _| Step::Keep);
+        let sums = pass(&chain, &params, &mut rows, |_, _| Step::Observe);
         assert_eq!(rows, before);
         for (row, log_prob) in log_probs.iter().enumerate() {
             let expected = log_prob - rows.log_measure[row];
-            assert_relative_eq!(sums.kept[row], expected, epsilon = 1e-9, max_relative = 1e-9);
+            assert_relative_eq!(sums.observed[row], expected, epsilon = 1e-9, max_relative = 1e-9);
             assert_relative_eq!(sums.by_column.column(row).sum(), expected, epsilon = 1e-9);
         }
-        assert!(sums.drawn.iter().chain(&sums.mass).all(|sum| *sum == 0.0));
+        assert!(sums.proposed.iter().chain(&sums.set_mass).all(|sum| *sum == 0.0));
     }
 }
 
@@ -91,18 +91,18 @@ fn drawing_every_column_is_sampling() {
     for (i, laws) in all_tables().iter().enumerate() {
         let (layout, chain) = chain(laws, 1, 0.0);
         let params = params(&chain, 1.0, &mut seeded(i as u64));
-        let given = MixedRows::of_context(Array2::from_elem((20, 1), 0.2));
-        let mut scratch = MixedScratch::default();
+        let given = Rows::of_context(Array2::from_elem((20, 1), 0.2));
+        let mut scratch = RowScratch::default();
         let sample = chain.sample(&params, &given, 0..20, Key::new(31), &mut scratch);
-        for steps in [Step::Draw(None), Step::Free] {
+        for steps in [Step::Draw(None), Step::Fill] {
             let mut rows = blank(&layout, 20, 0.2);
-            let sums = walk(&chain, &params, &mut rows, |_, _| steps);
+            let sums = pass(&chain, &params, &mut rows, |_, _| steps);
             assert_eq!(rows, sample);
             let log_probs = match steps {
-                Step::Free => vec![0.0; 20],
+                Step::Fill => vec![0.0; 20],
                 _ => log_probs(&chain, &params, &rows),
             };
-            for (drawn, expected) in sums.drawn.iter().zip(&log_probs) {
+            for (drawn, expected) in sums.proposed.iter().zip(&log_probs) {
                 assert_relative_eq!(drawn, expected, epsilon = 1e-9, max_relative = 1e-9);
             }
         }
@@ -127,7 +127,7 @@ fn draws_lie_in_sets(laws: &[TestLaw], scale: f64, rng: &mut ChaCha8Rng) {
     let set = |row: usize, j: usize| (row + j) % 9;
     let of = |row: usize, j: usize| sets[j].get(set(row, j));
     let mut rows = blank(&layout, n, 0.4);
-    let drawn = walk(&chain, &params, &mut rows, |row, j| Step::Draw(of(row, j)));
+    let drawn = pass(&chain, &params, &mut rows, |row, j| Step::Draw(of(row, j)));
     for row in 0..n {
         for (j, law) in laws.iter().enumerate() {
             let (cell, rank) = layout.cell_and_rank(&rows, row, j);
@@ -135,21 +135,21 @@ fn draws_lie_in_sets(laws: &[TestLaw], scale: f64, rng: &mut ChaCha8Rng) {
             let rank = law.continuous.then_some(rank);
             assert!(of(row, j).is_none_or(|set| set.contains(cell, rank)));
         }
-        assert!(drawn.mass[row].is_finite() && drawn.drawn[row].is_finite());
+        assert!(drawn.set_mass[row].is_finite() && drawn.proposed[row].is_finite());
         let sum = drawn.by_column.column(row).sum();
-        assert_relative_eq!(sum, drawn.drawn[row], epsilon = 1e-9, max_relative = 1e-9);
+        assert_relative_eq!(sum, drawn.proposed[row], epsilon = 1e-9, max_relative = 1e-9);
     }
     let mut again = rows.clone();
-    let replayed = walk(&chain, &params, &mut again, |row, j| Step::Replay(of(row, j)));
+    let replayed = pass(&chain, &params, &mut again, |row, j| Step::Score(of(row, j)));
     assert_eq!((again, &replayed), (rows.clone(), &drawn));
     // some columns given, the others replayed
-    let given = walk(&chain, &params, &mut rows, |row, j| match j % 2 {
-        0 => Step::Keep,
-        _ => Step::Replay(of(row, j)),
+    let given = pass(&chain, &params, &mut rows, |row, j| match j % 2 {
+        0 => Step::Observe,
+        _ => Step::Score(of(row, j)),
     });
     for row in 0..n {
-        let sum = given.kept[row] + given.drawn[row];
-        assert_relative_eq!(sum, drawn.drawn[row], epsilon = 1e-9, max_relative = 1e-9);
+        let sum = given.observed[row] + given.proposed[row];
+        assert_relative_eq!(sum, drawn.proposed[row], epsilon = 1e-9, max_relative = 1e-9);
     }
     assert_eq!(given.by_column, drawn.by_column);
 }
@@ -165,13 +165,13 @@ fn sets_share_the_mass_of_a_column() {
         for (j, law) in laws.iter().enumerate() {
             let mut total = [0.0; 10];
             let mass = |set: &CellSet| {
-                walk(&chain, &params, &mut values.clone(), |_, column| {
+                pass(&chain, &params, &mut values.clone(), |_, column| {
                     match column == j {
                         true => Step::Draw(Some(set)),
-                        false => Step::Keep,
+                        false => Step::Observe,
                     }
                 })
-                .mass
+                .set_mass
             };
             for set in partition(law, 6, &mut rng) {
                 for (total, mass) in total.iter_mut().zip(mass(&set)) {
@@ -214,15 +214,20 @@ fn the_set_of_a_value_has_its_probability() {
                 ranks: vec![ends],
             };
             let step = |_, column| match column == j {
-                true => Step::Replay(Some(&set)),
-                false => Step::Keep,
+                true => Step::Score(Some(&set)),
+                false => Step::Observe,
             };
-            let sums = walk(&chain, &wide_params, &mut rows.clone(), step);
-            let narrow = walk(&chain, &narrow(&params), &mut rows, step);
+            let sums = pass(&chain, &wide_params, &mut rows.clone(), step);
+            let narrow = pass(&chain, &narrow(&params), &mut rows, step);
             for row in 0..8 {
                 let expected = sums.by_column[[j, row]] + (ends.1 - ends.0).ln();
-                assert_relative_eq!(sums.mass[row], expected, epsilon = 1e-6);
-                assert_relative_eq!(narrow.mass[row], expected, epsilon = 1e-4, max_relative = 1e-5);
+                assert_relative_eq!(sums.set_mass[row], expected, epsilon = 1e-6);
+                assert_relative_eq!(
+                    narrow.set_mass[row],
+                    expected,
+                    epsilon = 1e-4,
+                    max_relative = 1e-5
+                );
             }
         }
     }
@@ -234,12 +239,12 @@ fn the_set_of_a_value_has_its_probability() {
             ranks: Vec::new(),
         };
         set.cells[cell as usize] = 1.0;
-        let sums = walk(&chain, &params, &mut rows, |_, column| match column {
-            1 => Step::Replay(Some(&set)),
-            _ => Step::Keep,
+        let sums = pass(&chain, &params, &mut rows, |_, column| match column {
+            1 => Step::Score(Some(&set)),
+            _ => Step::Observe,
         });
         for row in 0..8 {
-            assert_relative_eq!(sums.mass[row], sums.by_column[[1, row]], epsilon = 1e-9);
+            assert_relative_eq!(sums.set_mass[row], sums.by_column[[1, row]], epsilon = 1e-9);
         }
     }
 }
@@ -262,13 +267,13 @@ fn draws_within_sets_follow_the_truncated_law() {
             }
             let n = 10_000;
             let mut drawn = blank(&layout, n, 0.3);
-            walk(&chain, &params, &mut drawn, |_, j| Step::Draw(Some(&sets[j])));
+            pass(&chain, &params, &mut drawn, |_, j| Step::Draw(Some(&sets[j])));
             let (every, _) = every_row(laws, 0);
             let mut counts = vec![0.0; every.len()];
             (0..n).for_each(|row| counts[position(&layout, laws, &drawn, row)] += 1.0);
 
             let mut rows = rows_of(&layout, laws, &every, 0.3);
-            let sums = walk(&chain, &params, &mut rows, |_, j| Step::Replay(Some(&sets[j])));
+            let sums = pass(&chain, &params, &mut rows, |_, j| Step::Score(Some(&sets[j])));
             let shares = every.iter().map(|row| {
                 let columns = row.iter().zip(laws).zip(&sets);
                 columns
@@ -280,7 +285,7 @@ fn draws_within_sets_follow_the_truncated_law() {
             });
             let expected: Vec<f64> = shares
                 .enumerate()
-                .map(|(k, share)| share * (sums.drawn[k] - sums.mass[k] + rows.log_measure[k]).exp())
+                .map(|(k, share)| share * (sums.proposed[k] - sums.set_mass[k] + rows.log_measure[k]).exp())
                 .map(|density| if density.is_nan() { 0.0 } else { density * n as f64 })
                 .collect();
             assert_relative_eq!(expected.iter().sum::<f64>(), n as f64, max_relative = 1e-9);
@@ -304,7 +309,7 @@ fn ranks_within_intervals_follow_the_scored_density() {
         set.cells[1] = 0.3;
         let n = 40_000;
         let mut drawn = blank(&layout, n, 0.0);
-        walk(&chain, &params, &mut drawn, |_, _| Step::Draw(Some(&set)));
+        pass(&chain, &params, &mut drawn, |_, _| Step::Draw(Some(&set)));
         let mut ranks: Vec<f64> = (0..n)
             .filter(|&row| drawn.codes[[row, 0]] == 0)
             .map(|row| drawn.low[[row, 0]])
@@ -377,13 +382,13 @@ fn likelihood_weights_average_to_the_probability_of_a_condition() {
                     _ => 0.0,
                 })
                 .sum();
-            let sums = walk(&chain, &params, &mut rows, |_, j| match &asked[j] {
+            let sums = pass(&chain, &params, &mut rows, |_, j| match &asked[j] {
                 Asked::Nothing => Step::Draw(None),
-                Asked::Value(_) => Step::Keep,
+                Asked::Value(_) => Step::Observe,
                 Asked::Set(set) => Step::Draw(Some(set)),
             });
             let weights: Vec<f64> = (0..n)
-                .map(|row| (sums.kept[row] + sums.mass[row] + measure).exp())
+                .map(|row| (sums.observed[row] + sums.set_mass[row] + measure).exp())
                 .collect();
             let columns = laws.iter().zip(&asked).map(|(law, asked)| match asked {
                 Asked::Nothing => every_value(law, 200),
@@ -399,9 +404,9 @@ fn likelihood_weights_average_to_the_probability_of_a_condition() {
 }
 
 /// `-inf`, with all other numbers finite, valid cells, and no row beside it touched.
-fn sets_without_mass<T: Real>(chain: &ColumnChain, laws: &[TestLaw], params: &[T], blank: &MixedRows) {
+fn sets_without_mass<T: Real>(chain: &TableMade, laws: &[TestLaw], params: &[T], blank: &Rows) {
     let mut free = blank.clone();
-    let untouched = walk(chain, params, &mut free, |_, _| Step::Draw(None));
+    let untouched = pass(chain, params, &mut free, |_, _| Step::Draw(None));
     let none = |cells: usize, ranks: Vec<(f64, f64)>| CellSet {
         cells: vec![0.0; cells],
         ranks,
@@ -417,34 +422,34 @@ fn sets_without_mass<T: Real>(chain: &ColumnChain, laws: &[TestLaw], params: &[T
         }
         for set in &sets {
             let mut rows = blank.clone();
-            let sums = walk(chain, params, &mut rows, |row, column| {
+            let sums = pass(chain, params, &mut rows, |row, column| {
                 match (row % 2, column == j) {
                     (0, true) => Step::Draw(Some(set)),
                     _ => Step::Draw(None),
                 }
             });
             for row in 0..rows.log_measure.len() {
-                assert!(sums.drawn[row].is_finite());
+                assert!(sums.proposed[row].is_finite());
                 if row % 2 == 0 {
-                    assert_eq!(sums.mass[row], f64::NEG_INFINITY, "column {j}, {set:?}");
+                    assert_eq!(sums.set_mass[row], f64::NEG_INFINITY, "column {j}, {set:?}");
                 } else {
-                    assert_eq!(sums.mass[row], 0.0);
-                    assert_eq!(sums.drawn[row], untouched.drawn[row]);
+                    assert_eq!(sums.set_mass[row], 0.0);
+                    assert_eq!(sums.proposed[row], untouched.proposed[row]);
                     assert_eq!(rows.codes.row(row), free.codes.row(row));
                     assert_eq!(rows.low.row(row), free.low.row(row));
                 }
             }
             assert!(rows.low.iter().chain(&rows.high).all(|r| (0.0..=1.0).contains(r)));
-            let replayed = walk(chain, params, &mut rows, |_, column| match column == j {
-                true => Step::Replay(Some(set)),
-                false => Step::Keep,
+            let replayed = pass(chain, params, &mut rows, |_, column| match column == j {
+                true => Step::Score(Some(set)),
+                false => Step::Observe,
             });
-            assert!(replayed.mass.iter().all(|mass| *mass == f64::NEG_INFINITY));
+            assert!(replayed.set_mass.iter().all(|mass| *mass == f64::NEG_INFINITY));
             assert!(
                 replayed
-                    .kept
+                    .observed
                     .iter()
-                    .chain(&replayed.drawn)
+                    .chain(&replayed.proposed)
                     .all(|sum| sum.is_finite())
             );
         }
@@ -462,7 +467,7 @@ fn a_set_without_mass_says_so() {
     }
 }
 
-/// What a row draws depends on its stream and its steps, not on its neighbours; a walk of fewer columns is the start
+/// What a row draws depends on its stream and its steps, not on its neighbours; a pass of fewer columns is the start
 /// of the whole.
 #[test]
 fn a_walked_row_is_addressable() {
@@ -477,26 +482,26 @@ fn a_walked_row_is_addressable() {
     let steps = |row: u64, j: usize| match (row + j as u64) % 3 {
         0 => Step::Draw(None),
         1 => Step::Draw(Some(&sets[j])),
-        _ => Step::Keep,
+        _ => Step::Observe,
     };
-    let walk = |rows: &mut MixedRows, streams: &[u64], columns: usize| {
-        let walk = Walk {
+    let pass = |rows: &mut Rows, streams: &[u64], columns: usize| {
+        let pass = AncestralPass {
             steps: &|row, j| steps(streams[row], j),
             streams,
             key: Key::new(8),
             scored: true,
             by_column: false,
         };
-        chain.walk(&params, rows, columns, walk, &mut MixedScratch::default())
+        chain.pass(&params, rows, columns, pass, &mut RowScratch::default())
     };
     let start = draw_rows(&layout, &laws, 40, 1, &mut rng);
     let mut whole = start.clone();
     let every: Vec<u64> = (0..40).collect();
-    let sums = walk(&mut whole, &every, 3);
+    let sums = pass(&mut whole, &every, 3);
 
     let some = [31_usize, 7, 8, 2];
-    let mut alone = common::chain::chosen(&start, &some);
-    let own = walk(&mut alone, &some.map(|row| row as u64), 3);
+    let mut alone = common::autoregressive::chosen(&start, &some);
+    let own = pass(&mut alone, &some.map(|row| row as u64), 3);
     for (i, &row) in some.iter().enumerate() {
         assert_eq!(alone.codes.row(i), whole.codes.row(row));
         assert_abs_diff_eq!(
@@ -504,13 +509,13 @@ fn a_walked_row_is_addressable() {
             whole.low.row(row).to_owned(),
             epsilon = 1e-12
         );
-        assert_relative_eq!(own.drawn[i], sums.drawn[row], epsilon = 1e-9);
-        assert_relative_eq!(own.kept[i], sums.kept[row], epsilon = 1e-9);
-        assert_relative_eq!(own.mass[i], sums.mass[row], epsilon = 1e-9);
+        assert_relative_eq!(own.proposed[i], sums.proposed[row], epsilon = 1e-9);
+        assert_relative_eq!(own.observed[i], sums.observed[row], epsilon = 1e-9);
+        assert_relative_eq!(own.set_mass[i], sums.set_mass[row], epsilon = 1e-9);
     }
 
     let mut first = start.clone();
-    walk(&mut first, &every, 2);
+    pass(&mut first, &every, 2);
     assert_eq!(first.codes, whole.codes.slice(s![.., ..2]));
     assert_eq!(first.low.column(0), whole.low.column(0));
     assert_eq!(first.low.column(1), start.low.column(1));
@@ -531,22 +536,25 @@ fn narrow_walks_agree_at_every_level() {
             let narrow = narrow(&params(&chain, scale, &mut rng));
             let mut rows = draw_rows(&layout, laws, 60, 2, &mut rng);
             let drawn = with_level(level, || {
-                walk(&chain, &narrow, &mut rows, |_, j| Step::Draw(Some(&sets[j])))
+                pass(&chain, &narrow, &mut rows, |_, j| Step::Draw(Some(&sets[j])))
             });
             for row in 0..60 {
                 for (j, law) in laws.iter().enumerate() {
                     let (cell, rank) = layout.cell_and_rank(&rows, row, j);
                     assert!(sets[j].contains(cell, law.continuous.then_some(rank)));
                 }
-                assert!(drawn.drawn[row].is_finite() && drawn.mass[row].is_finite());
+                assert!(drawn.proposed[row].is_finite() && drawn.set_mass[row].is_finite());
             }
             if scale > 1.0 {
                 continue;
             }
-            let replayed = walk(&chain, &wide(&narrow), &mut rows, |_, j| {
-                Step::Replay(Some(&sets[j]))
+            let replayed = pass(&chain, &wide(&narrow), &mut rows, |_, j| {
+                Step::Score(Some(&sets[j]))
             });
-            for (found, expected) in [(&drawn.drawn, &replayed.drawn), (&drawn.mass, &replayed.mass)] {
+            for (found, expected) in [
+                (&drawn.proposed, &replayed.proposed),
+                (&drawn.set_mass, &replayed.set_mass),
+            ] {
                 for (found, expected) in found.iter().zip(expected) {
                     assert_relative_eq!(found, expected, epsilon = 1e-4, max_relative = 1e-5);
                 }

@@ -21,22 +21,20 @@
 //! MADE (Germain et al. 2015, 1502.03509) with residual blocks, units sorted by degree; sampling evaluates it unit by unit
 //! ([`Incremental`](ef_tensor::Incremental)).
 //!
-//! A [`Walk`] goes through the columns of many rows, each kept, drawn, drawn within a [`CellSet`] or replayed, and adds up
-//! what importance sampling needs. It is how rows are sampled, with conditions and without. [`AnyOrder`] is the same
+//! A [`AncestralPass`] goes through the columns of many rows, each kept, drawn, drawn within a [`CellSet`] or replayed, and adds up
+//! what importance sampling needs. It is how rows are sampled, with conditions and without. [`OrderAgnostic`] is the same
 //! network without masks: it proposes any columns given any others, and the chain corrects it.
 
-mod any_order;
 mod heads;
-mod inputs;
 mod mixture;
-mod model;
 mod network;
+mod order_agnostic;
+mod pass;
 mod plan;
 mod restrict;
-mod walk;
+mod table_made;
 
-pub use any_order::AnyOrder;
-pub(crate) use inputs::RankInputs;
-pub use model::{ChainConfig, ColumnChain};
+pub use order_agnostic::OrderAgnostic;
+pub use pass::{AncestralPass, PassSums, Step};
 pub use restrict::CellSet;
-pub use walk::{Step, Walk, WalkSums};
+pub use table_made::{TableMade, TableMadeConfig};

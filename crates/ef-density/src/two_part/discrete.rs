@@ -9,10 +9,10 @@ use ef_tensor::{
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use rand::RngCore;
 
-use super::dropout::KeyedDropout;
-use super::rows::{Layout, MixedRows, MixedScratch, gather_codes, gather_context, given_context};
 use crate::density::Density;
+use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
+use crate::rows::{Layout, RowScratch, Rows, gather_codes, gather_context, given_context};
 use crate::softmax::{draw_codes, log_shares, softmax_nll};
 
 /// Size of a [`DiscreteMade`].
@@ -114,7 +114,7 @@ impl DiscreteMade {
         params: &[T],
         codes: ArrayView2<'_, u32>,
         context: ArrayView2<'_, T>,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
     ) -> Array2<T> {
         let [p_input, p_context, _] = self.split(params);
         let mut h = scratch.ws.take(codes.nrows(), self.net.hidden());
@@ -174,8 +174,8 @@ impl DiscreteMade {
 }
 
 impl<T: Real> Density<T> for DiscreteMade {
-    type Rows = MixedRows;
-    type Scratch = MixedScratch<T>;
+    type Rows = Rows;
+    type Scratch = RowScratch<T>;
 
     fn num_params(&self) -> usize {
         self.input.num_params() + self.context.num_params() + self.net.num_params()
@@ -203,10 +203,10 @@ impl<T: Real> Density<T> for DiscreteMade {
     fn log_prob(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         _: ScoreKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         out: &mut [f64],
     ) {
         let mut codes = std::mem::take(&mut scratch.codes);
@@ -229,10 +229,10 @@ impl<T: Real> Density<T> for DiscreteMade {
     fn nll_backward(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: StepKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         grads: &mut [T],
     ) -> f64 {
         let mut codes = std::mem::take(&mut scratch.codes);
@@ -240,7 +240,7 @@ impl<T: Real> Density<T> for DiscreteMade {
         let context = gather_context(rows, index, &mut scratch.ws);
         let view = self.codes(&codes);
         let h = self.first(params, view, context.view(), scratch);
-        let MixedScratch { tape, ws, .. } = scratch;
+        let RowScratch { tape, ws, .. } = scratch;
         let [_, _, p_net] = self.split(params);
         let [g_input, g_context, g_net] = self.split_mut(grads);
         let mut y = ws.take(index.len(), self.net.outputs());
@@ -265,11 +265,11 @@ impl<T: Real> Density<T> for DiscreteMade {
     fn sample(
         &self,
         params: &[T],
-        given: &MixedRows,
+        given: &Rows,
         rows: Range<u64>,
         key: Key,
-        scratch: &mut MixedScratch<T>,
-    ) -> MixedRows {
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
         let (n, variables) = (given.context.nrows(), self.variables());
         let [p_input, p_context, p_net] = self.split(params);
         let ws = &mut scratch.ws;
@@ -307,9 +307,9 @@ impl<T: Real> Density<T> for DiscreteMade {
         }
         net.finish(ws);
         ws.give(context);
-        MixedRows {
+        Rows {
             codes,
-            ..MixedRows::of_context(given.context.clone())
+            ..Rows::of_context(given.context.clone())
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use ef_density::chain::{ColumnChain, Walk, WalkSums};
-use ef_density::mixed::{MixedRows, MixedScratch};
+use ef_density::autoregressive::{AncestralPass, PassSums, TableMade};
+use ef_density::rows::{RowScratch, Rows};
 use ef_density::{Density, Key, ScoreKey, log_mean_exp, uniform};
 use ef_tensor::{ParamVisitor, Scope};
 
@@ -13,13 +13,13 @@ use crate::table_density::Piece;
 /// The mixture with equal weights of `count` chains of one size: `p(row) = sum_m p_m(row) / count`. A row is drawn from a
 /// member that its own stream picks.
 #[derive(Debug)]
-pub(crate) struct Members {
-    chain: ColumnChain,
+pub(crate) struct Ensemble {
+    chain: TableMade,
     count: usize,
 }
 
-impl Members {
-    pub(crate) fn new(chain: ColumnChain, count: usize) -> Self {
+impl Ensemble {
+    pub(crate) fn new(chain: TableMade, count: usize) -> Self {
         Self { chain, count }
     }
 
@@ -85,10 +85,10 @@ impl Members {
     pub(crate) fn log_probs(
         &self,
         params: &[f32],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: ScoreKey,
-        scratch: &mut MixedScratch<f32>,
+        scratch: &mut RowScratch<f32>,
     ) -> Vec<f64> {
         let score = |params| {
             let mut own = vec![0.0; index.len()];
@@ -105,34 +105,35 @@ impl Members {
         self.count
     }
 
-    /// Walks the first `columns` columns of all rows, each under the member that `member` names for its position.
-    pub(crate) fn walk<'a>(
+    /// Runs a pass over the first `columns` columns of all rows, each under the member that `member` names for its position.
+    pub(crate) fn pass<'a>(
         &'a self,
         params: &[f32],
-        rows: &mut MixedRows,
+        rows: &mut Rows,
         columns: usize,
-        walk: Walk<'a>,
+        pass: AncestralPass<'a>,
         member: &dyn Fn(usize) -> usize,
-        scratch: &mut MixedScratch<f32>,
-    ) -> WalkSums {
+        scratch: &mut RowScratch<f32>,
+    ) -> PassSums {
         let columns = columns.min(self.chain.columns());
         if self.count == 1 {
-            return self.chain.walk(params, rows, columns, walk, scratch);
+            return self.chain.pass(params, rows, columns, pass, scratch);
         }
         let given = rows.clone();
-        let mut all = WalkSums::default();
+        let mut all = PassSums::default();
         for (m, params) in self.of(params).enumerate() {
             let mut own = given.clone();
-            let sums = self.chain.walk(params, &mut own, columns, walk, scratch);
+            let sums = self.chain.pass(params, &mut own, columns, pass, scratch);
             if m == 0 {
                 all = sums.clone();
             }
-            for i in (0..walk.streams.len()).filter(|i| member(*i) == m) {
+            for i in (0..pass.streams.len()).filter(|i| member(*i) == m) {
                 rows.codes.row_mut(i).assign(&own.codes.row(i));
                 rows.low.row_mut(i).assign(&own.low.row(i));
                 rows.high.row_mut(i).assign(&own.high.row(i));
-                (all.kept[i], all.drawn[i], all.mass[i]) = (sums.kept[i], sums.drawn[i], sums.mass[i]);
-                if walk.by_column {
+                (all.observed[i], all.proposed[i], all.set_mass[i]) =
+                    (sums.observed[i], sums.proposed[i], sums.set_mass[i]);
+                if pass.by_column {
                     all.by_column.column_mut(i).assign(&sums.by_column.column(i));
                 }
             }
@@ -143,11 +144,11 @@ impl Members {
     pub(crate) fn sample(
         &self,
         params: &[f32],
-        given: &MixedRows,
+        given: &Rows,
         rows: Range<u64>,
         key: Key,
-        scratch: &mut MixedScratch<f32>,
-    ) -> MixedRows {
+        scratch: &mut RowScratch<f32>,
+    ) -> Rows {
         let picks = key.purpose("member");
         let mut members = self.of(params).zip(0..);
         let (first, _) = members.next().expect("at least one member");

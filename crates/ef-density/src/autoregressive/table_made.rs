@@ -8,34 +8,34 @@ use ef_tensor::{
 use ndarray::s;
 use rand::RngCore;
 
-use super::inputs::RankInputs;
 use super::mixture::MOST_COMPONENTS;
 use super::network::{Network, offsets};
+use super::pass::{AncestralPass, PassSums, Step, Visitor};
 use super::plan::Column;
-use super::walk::{Step, Walk, WalkSums, Walking};
 use crate::density::Density;
+use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey};
-use crate::mixed::dropout::KeyedDropout;
-use crate::mixed::rows::{gather_codes, gather_context, given_context};
-use crate::mixed::{Layout, MixedRows, MixedScratch};
+use crate::rows::RankInputs;
+use crate::rows::{Layout, RowScratch, Rows};
+use crate::rows::{gather_codes, gather_context, given_context};
 
-/// Size of a [`ColumnChain`].
+/// Size of a [`TableMade`].
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ChainConfig {
+pub struct TableMadeConfig {
     /// The hidden layers.
     pub net: MlpConfig,
     /// Share of units dropped inside residual blocks while training.
     pub dropout: f64,
-    /// Logistics a column with ranks, from 1 to [`ChainConfig::MOST_COMPONENTS`].
+    /// Logistics a column with ranks, from 1 to [`TableMadeConfig::MOST_COMPONENTS`].
     pub components: usize,
 }
 
-impl ChainConfig {
+impl TableMadeConfig {
     /// Most components of a mixture.
     pub const MOST_COMPONENTS: usize = MOST_COMPONENTS;
 }
 
-impl Default for ChainConfig {
+impl Default for TableMadeConfig {
     fn default() -> Self {
         Self {
             net: MlpConfig {
@@ -56,20 +56,20 @@ impl Default for ChainConfig {
 /// depends on nothing: its probabilities are those of its law, whatever was trained.
 ///
 /// A column sees the one before it through hidden units of its own, so there are at least as many units as columns:
-/// [`ColumnChain::hidden`] says how many.
+/// [`TableMade::hidden`] says how many.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ColumnChain {
+pub struct TableMade {
     network: Network,
     /// Degrees of the hidden units: how many columns each sees.
     degrees: Vec<usize>,
 }
 
-impl ColumnChain {
+impl TableMade {
     /// A network for the columns and context of `layout`.
     ///
     /// # Errors
     /// Never for the masks made here; the type is that of the masked layers it builds.
-    pub fn new(layout: &Layout, config: &ChainConfig) -> Result<Self, TensorError> {
+    pub fn new(layout: &Layout, config: &TableMadeConfig) -> Result<Self, TensorError> {
         let components = config.components.clamp(1, MOST_COMPONENTS);
         let with_context = layout.context_dim() > 0;
         let columns = Column::all(layout, components, !with_context);
@@ -120,8 +120,8 @@ impl ColumnChain {
     /// Two coins, both with heads at .8: pairs whose second is tails, and the probability of that, the mean weight.
     ///
     /// ```
-    /// # use ef_density::chain::{CellSet, ChainConfig, ColumnChain, Step, Walk};
-    /// # use ef_density::mixed::{Layout, MixedScratch};
+    /// # use ef_density::autoregressive::{CellSet, TableMadeConfig, TableMade, Step, AncestralPass};
+    /// # use ef_density::rows::{Layout, RowScratch};
     /// # use ef_density::{ColumnLaw, Density, Key, Place};
     /// # use rand::SeedableRng;
     /// # #[derive(Debug)]
@@ -137,43 +137,43 @@ impl ColumnChain {
     /// #     fn mass(&self, _: f64, _: f64) -> f64 { 0.0 }
     /// # }
     /// let layout = Layout::new(&[Coin, Coin], 0);
-    /// let chain = ColumnChain::new(&layout, &ChainConfig::default())?;
+    /// let chain = TableMade::new(&layout, &TableMadeConfig::default())?;
     /// let mut params = vec![0.0; Density::<f64>::num_params(&chain)];
     /// chain.init(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1), &mut params);
     ///
     /// let tails = CellSet { cells: vec![0.0, 1.0], ranks: Vec::new() };
     /// let mut rows = layout.blank(ndarray::Array2::zeros((100, 0)));
-    /// let walk = Walk {
+    /// let pass = AncestralPass {
     ///     steps: &|_, column| Step::Draw((column == 1).then_some(&tails)),
     ///     streams: &(0..100).collect::<Vec<u64>>(),
     ///     key: Key::new(7),
     ///     scored: false,
     ///     by_column: false,
     /// };
-    /// let sums = chain.walk(&params, &mut rows, 2, walk, &mut MixedScratch::default());
+    /// let sums = chain.pass(&params, &mut rows, 2, pass, &mut RowScratch::default());
     /// assert!(rows.codes.column(1).iter().all(|side| *side == 1));
-    /// let probability = sums.mass.iter().map(|mass| mass.exp()).sum::<f64>() / 100.0;
+    /// let probability = sums.set_mass.iter().map(|mass| mass.exp()).sum::<f64>() / 100.0;
     /// assert!((probability - 0.2).abs() < 1e-9); // at the start columns are independent, and all weights alike
     /// # Ok::<(), ef_tensor::TensorError>(())
     /// ```
     ///
     /// # Panics
-    /// If `rows` has not as many rows as the walk has streams, or is not of the chain's layout.
-    pub fn walk<'a, T: Real>(
+    /// If `rows` has not as many rows as the pass has streams, or is not of the chain's layout.
+    pub fn pass<'a, T: Real>(
         &'a self,
         params: &[T],
-        rows: &mut MixedRows,
+        rows: &mut Rows,
         columns: usize,
-        walk: Walk<'a>,
-        scratch: &mut MixedScratch<T>,
-    ) -> WalkSums {
-        let n = walk.streams.len();
+        pass: AncestralPass<'a>,
+        scratch: &mut RowScratch<T>,
+    ) -> PassSums {
+        let n = pass.streams.len();
         assert_eq!(n, rows.context.nrows(), "a stream a row");
         let network = &self.network;
         let [p_embedding, p_numbers, p_context, p_skip, p_net] = network.split(params);
         let ws = &mut scratch.ws;
         let context = given_context(rows, ws);
-        let mut walking = Walking::new(network, walk);
+        let mut visitor = Visitor::new(network, pass);
         let index: Vec<usize> = (0..n).collect();
         let mut features = ws.take(network.numbers.inputs(), n);
         let mut scores = ws.zeros(network.ranks.len(), n);
@@ -203,7 +203,7 @@ impl ColumnChain {
                 let features = features.slice_mut(s![column.features.clone(), i]);
                 RankInputs::write(rank, features.into_iter());
             };
-            walking.settle(j, &index, outputs, rows, write, ws);
+            visitor.visit(j, &index, outputs, rows, write, ws);
             if let Some(r) = column.rank {
                 scores.row_mut(r).assign(&features.row(column.features.start));
             }
@@ -212,7 +212,7 @@ impl ColumnChain {
                 network.embedding.forward_variable(
                     p_embedding,
                     v,
-                    &walking.cells,
+                    &visitor.cells,
                     units,
                     net.first.view_mut(),
                 );
@@ -222,13 +222,13 @@ impl ColumnChain {
         for a in [features, scores, y, context] {
             ws.give(a);
         }
-        walking.sums
+        visitor.sums
     }
 }
 
-impl<T: Real> Density<T> for ColumnChain {
-    type Rows = MixedRows;
-    type Scratch = MixedScratch<T>;
+impl<T: Real> Density<T> for TableMade {
+    type Rows = Rows;
+    type Scratch = RowScratch<T>;
 
     fn num_params(&self) -> usize {
         self.network.num_params()
@@ -250,10 +250,10 @@ impl<T: Real> Density<T> for ColumnChain {
     fn log_prob(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         _: ScoreKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         out: &mut [f64],
     ) {
         let network = &self.network;
@@ -288,17 +288,17 @@ impl<T: Real> Density<T> for ColumnChain {
     fn nll_backward(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: StepKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         grads: &mut [T],
     ) -> f64 {
         let network = &self.network;
         let mut gathered = std::mem::take(&mut scratch.codes);
         gather_codes(rows, index, &mut gathered);
         let codes = network.codes(index.len(), &gathered);
-        let MixedScratch { tape, ws, .. } = scratch;
+        let RowScratch { tape, ws, .. } = scratch;
         let context = gather_context(rows, index, ws);
         let features = network.features(rows, index, codes, |_, _| true, ws);
         let h = network.first(params, codes, features.view(), context.view(), ws);
@@ -337,21 +337,21 @@ impl<T: Real> Density<T> for ColumnChain {
     fn sample(
         &self,
         params: &[T],
-        given: &MixedRows,
+        given: &Rows,
         rows: Range<u64>,
         key: Key,
-        scratch: &mut MixedScratch<T>,
-    ) -> MixedRows {
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
         let mut drawn = self.network.blank(given);
         let streams: Vec<u64> = rows.collect();
-        let walk = Walk {
+        let pass = AncestralPass {
             steps: &|_, _| Step::Draw(None),
             streams: &streams,
             key,
             scored: false,
             by_column: false,
         };
-        self.walk(params, &mut drawn, self.columns(), walk, scratch);
+        self.pass(params, &mut drawn, self.columns(), pass, scratch);
         drawn
     }
 }

@@ -6,10 +6,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rand::RngCore;
 
 use super::heads::Heads;
-use super::inputs::RankInputs;
 use super::mixture::raw_log_scale;
 use super::plan::Column;
-use crate::mixed::{Layout, MixedRows};
+use crate::rows::RankInputs;
+use crate::rows::{Layout, Rows};
 use crate::softmax::log_shares;
 
 /// The logistics of a new network have their means between `-SPREAD` and `SPREAD`, the logits of ranks .023 and .977.
@@ -94,8 +94,8 @@ impl Network {
     }
 
     /// Rows of the contexts given, to be drawn.
-    pub(super) fn blank(&self, given: &MixedRows) -> MixedRows {
-        MixedRows::blank(
+    pub(super) fn blank(&self, given: &Rows) -> Rows {
+        Rows::blank(
             self.embedding.variables(),
             self.ranks.len(),
             given.context.clone(),
@@ -124,7 +124,7 @@ impl Network {
     /// The dense features of rows: `(rows, features)`; those of columns that are not `seen` are 0.
     pub(super) fn features<T: Real>(
         &self,
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         codes: ArrayView2<'_, u32>,
         seen: impl Fn(usize, usize) -> bool,
@@ -190,7 +190,7 @@ impl Network {
     /// Heads of columns that are not `scored` count for nothing.
     pub(super) fn heads<T: Real>(
         &self,
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         codes: ArrayView2<'_, u32>,
         mut y: ArrayViewMut2<'_, T>,

@@ -3,36 +3,36 @@
 use ef_tensor::{Incremental, Real, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
-use super::AnyOrder;
-use crate::chain::RankInputs;
-use crate::chain::walk::{Step, Walk, WalkSums, Walking};
-use crate::mixed::rows::given_context;
-use crate::mixed::{MixedRows, MixedScratch};
+use super::OrderAgnostic;
+use crate::autoregressive::pass::{AncestralPass, PassSums, Step, Visitor};
+use crate::rows::RankInputs;
+use crate::rows::given_context;
+use crate::rows::{RowScratch, Rows};
 
-impl AnyOrder {
+impl OrderAgnostic {
     /// Draws or replays the columns of `order`, each at most once, one after the other. From the start each row is shown
     /// the columns that its steps keep; the others stay hidden until their turn. Nothing is `kept` in the sums: what is
     /// shown from the start is what all is conditioned on. Each column costs a pass of the network.
     ///
     /// # Panics
-    /// If `rows` has not as many rows as the walk has streams, or is not of the network's layout.
-    pub fn walk<'a, T: Real>(
+    /// If `rows` has not as many rows as the pass has streams, or is not of the network's layout.
+    pub fn pass<'a, T: Real>(
         &'a self,
         params: &[T],
-        rows: &mut MixedRows,
+        rows: &mut Rows,
         order: &[usize],
-        walk: Walk<'a>,
-        scratch: &mut MixedScratch<T>,
-    ) -> WalkSums {
+        pass: AncestralPass<'a>,
+        scratch: &mut RowScratch<T>,
+    ) -> PassSums {
         let (network, ws) = (&self.network, &mut scratch.ws);
-        let n = walk.streams.len();
+        let n = pass.streams.len();
         assert_eq!(n, rows.context.nrows(), "a stream a row");
-        let mut walking = Walking::new(network, walk);
+        let mut visitor = Visitor::new(network, pass);
         let mut seen = Seen::new(self, params, rows, ws);
         for (j, column) in network.columns.iter().enumerate() {
             let certain = column.outputs.is_empty();
             let index: Vec<usize> = (0..n)
-                .filter(|&row| certain || walking.step(row, j) == Step::Keep)
+                .filter(|&row| certain || visitor.step(row, j) == Step::Observe)
                 .collect();
             if index.is_empty() {
                 continue;
@@ -53,7 +53,7 @@ impl AnyOrder {
         for &j in order {
             let column = &network.columns[j];
             let index: Vec<usize> = (0..n)
-                .filter(|&row| !matches!(walking.step(row, j), Step::Keep | Step::Free))
+                .filter(|&row| !matches!(visitor.step(row, j), Step::Observe | Step::Skip))
                 .collect();
             if index.is_empty() {
                 continue;
@@ -64,21 +64,21 @@ impl AnyOrder {
                 RankInputs::write(rank, features.column_mut(i).into_iter());
             };
             let outputs = y.slice(s![column.outputs.clone(), ..]);
-            walking.settle(j, &index, outputs, rows, write, ws);
+            visitor.visit(j, &index, outputs, rows, write, ws);
             if !column.outputs.is_empty() {
-                seen.show(j, &index, &walking.cells, features.view(), ws);
+                seen.show(j, &index, &visitor.cells, features.view(), ws);
             }
             ws.give(y);
             ws.give(features);
         }
         seen.finish(ws);
-        walking.sums
+        visitor.sums
     }
 }
 
 /// What the network has been shown of each row by now.
 struct Seen<'a, T> {
-    any: &'a AnyOrder,
+    any: &'a OrderAgnostic,
     params: &'a [T],
     /// Pre-activations of the first hidden layer: `(hidden, rows)`.
     first: Array2<T>,
@@ -88,7 +88,7 @@ struct Seen<'a, T> {
 
 impl<'a, T: Real> Seen<'a, T> {
     /// Nothing but the context of the rows.
-    fn new(any: &'a AnyOrder, params: &'a [T], rows: &MixedRows, ws: &mut Workspace<T>) -> Self {
+    fn new(any: &'a OrderAgnostic, params: &'a [T], rows: &Rows, ws: &mut Workspace<T>) -> Self {
         let network = &any.network;
         let (n, hidden) = (rows.context.nrows(), network.net.hidden());
         let [_, _, p_context, ..] = network.split(any.split(params).0);

@@ -1,15 +1,15 @@
-//! Ancestral walks: the columns of many rows one after the other, each kept, drawn, drawn within a set, or replayed.
+//! Ancestral passes: the columns of many rows one after the other, each observed, drawn, drawn within a set, or scored.
 //!
-//! A walk adds up what importance sampling needs to know of every row:
+//! A pass adds up what importance sampling needs to know of every row:
 //!
 //! ```text
-//! kept  = sum over kept columns    log p(x_j | before)
-//! drawn = sum over drawn columns   log p(x_j | before)
-//! mass  = sum over drawn columns   log P(x_j in S_j | before)
+//! observed = sum over observed columns            log p(x_j | before)
+//! proposed = sum over drawn and scored columns    log p(x_j | before)
+//! set_mass = sum over drawn and scored columns    log P(x_j in S_j | before)
 //! ```
 //!
-//! so the density of what was drawn is `exp(drawn - mass)`, and `exp(kept + mass)` is the likelihood weight of the row
-//! (Fung and Chang 1990). Densities are in the measure of cells and ranks: what `log_measure` adds is left out.
+//! so the density of what was drawn is `exp(proposed - set_mass)`, and `exp(observed + set_mass)` is the likelihood weight
+//! of the row (Fung and Chang 1990). Densities are in the measure of levels and ranks: what `log_measure` adds is left out.
 
 use ef_tensor::simd::dispatch;
 use ef_tensor::{Real, Workspace};
@@ -21,48 +21,51 @@ use super::network::Network;
 use super::plan::Column;
 use super::restrict::{CellSet, Restriction};
 use crate::key::{Key, uniform};
-use crate::mixed::MixedRows;
+use crate::rows::Rows;
 use crate::softmax::draw_codes;
 
-/// What a walk does with one column of one row.
+/// What a pass does with one column of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step<'a> {
-    /// The row holds the value; it counts as `kept`.
-    Keep,
-    /// A value is drawn, from within a set if one is given.
+    /// The row holds the value, which is known; it counts as `observed`.
+    Observe,
+    /// A value is drawn, from within a set if one is given; it counts as `proposed`.
     Draw(Option<&'a CellSet>),
-    /// The row holds a value that was drawn before, from within a set if one is given; it counts as `drawn`.
-    Replay(Option<&'a CellSet>),
-    /// A value is drawn by a chain and does not count; a network of any order leaves the column out.
-    Free,
+    /// The row holds a value that was drawn before, from within a set if one is given; it counts as `proposed`.
+    Score(Option<&'a CellSet>),
+    /// A value is drawn and counts for nothing.
+    Fill,
+    /// The column is left out, and the network is not shown it. Only a network for every order can leave a column out; one
+    /// of a fixed order, whose later columns read it, fills it.
+    Skip,
 }
 
 impl<'a> Step<'a> {
-    /// The set of a column that counts as `drawn`.
+    /// The set of a column that counts as `proposed`.
     fn set(self) -> Option<&'a CellSet> {
         match self {
-            Self::Draw(set) | Self::Replay(set) => set,
-            Self::Keep | Self::Free => None,
+            Self::Draw(set) | Self::Score(set) => set,
+            Self::Observe | Self::Fill | Self::Skip => None,
         }
     }
 }
 
-/// The rows of a walk: what is done with them, and where their random numbers come from.
+/// The rows of a pass: what is done with them, and where their random numbers come from.
 #[derive(Clone, Copy)]
-pub struct Walk<'a> {
+pub struct AncestralPass<'a> {
     /// The step of a row, by its position, in a column.
     pub steps: &'a (dyn Fn(usize, usize) -> Step<'a> + Sync),
     /// The stream of each row.
     pub streams: &'a [u64],
     /// The family of streams.
     pub key: Key,
-    /// Whether `drawn` is wanted; without it, it stays 0.
+    /// Whether `proposed` is wanted; without it, it stays 0.
     pub scored: bool,
     /// Whether each column's own log-probability is wanted too.
     pub by_column: bool,
 }
 
-impl std::fmt::Debug for Walk<'_> {
+impl std::fmt::Debug for AncestralPass<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Walk")
             .field("rows", &self.streams.len())
@@ -73,35 +76,35 @@ impl std::fmt::Debug for Walk<'_> {
 
 /// Sums of log-probabilities a row, nats; see the module.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct WalkSums {
+pub struct PassSums {
     /// Of values that the rows held.
-    pub kept: Vec<f64>,
+    pub observed: Vec<f64>,
     /// Of values that were drawn, unrestricted.
-    pub drawn: Vec<f64>,
+    pub proposed: Vec<f64>,
     /// Of the sets they were drawn from.
-    pub mass: Vec<f64>,
-    /// `(columns, rows)`: the terms of `kept` and `drawn`, if they were asked for; else empty.
+    pub set_mass: Vec<f64>,
+    /// `(columns, rows)`: the terms of `observed` and `proposed`, if they were asked for; else empty.
     pub by_column: Array2<f64>,
 }
 
-impl WalkSums {
+impl PassSums {
     fn new(rows: usize, columns: usize) -> Self {
         Self {
             by_column: Array2::zeros((columns, rows)),
-            kept: vec![0.0; rows],
-            drawn: vec![0.0; rows],
-            mass: vec![0.0; rows],
+            observed: vec![0.0; rows],
+            proposed: vec![0.0; rows],
+            set_mass: vec![0.0; rows],
         }
     }
 }
 
-/// A walk on its way.
-pub(super) struct Walking<'a> {
+/// A pass on its way.
+pub(super) struct Visitor<'a> {
     network: &'a Network,
-    walk: Walk<'a>,
+    pass: AncestralPass<'a>,
     /// Two uniform numbers a column: which component or cell, and where in it. `(2 columns, rows)`.
     uniforms: Array2<f64>,
-    pub(super) sums: WalkSums,
+    pub(super) sums: PassSums,
     restriction: Restriction,
     /// The set of the current column that it is of.
     read: Option<&'a CellSet>,
@@ -110,20 +113,20 @@ pub(super) struct Walking<'a> {
     pub(super) cells: Vec<u32>,
 }
 
-impl<'a> Walking<'a> {
-    pub(super) fn new(network: &'a Network, walk: Walk<'a>) -> Self {
-        let n = walk.streams.len();
+impl<'a> Visitor<'a> {
+    pub(super) fn new(network: &'a Network, pass: AncestralPass<'a>) -> Self {
+        let n = pass.streams.len();
         let mut uniforms = Array2::zeros((2 * network.columns.len(), n));
-        let key = walk.key.purpose("columns");
-        for (&row, mut u) in walk.streams.iter().zip(uniforms.columns_mut()) {
+        let key = pass.key.purpose("columns");
+        for (&row, mut u) in pass.streams.iter().zip(uniforms.columns_mut()) {
             let mut rng = key.row(row);
             u.iter_mut().for_each(|u| *u = uniform(&mut rng));
         }
         Self {
             network,
-            walk,
+            pass,
             uniforms,
-            sums: WalkSums::new(n, if walk.by_column { network.columns.len() } else { 0 }),
+            sums: PassSums::new(n, if pass.by_column { network.columns.len() } else { 0 }),
             restriction: Restriction::default(),
             read: None,
             left: Vec::with_capacity(n),
@@ -132,21 +135,21 @@ impl<'a> Walking<'a> {
     }
 
     pub(super) fn step(&self, row: usize, column: usize) -> Step<'a> {
-        (self.walk.steps)(row, column)
+        (self.pass.steps)(row, column)
     }
 
     /// Settles column `j` of the rows at `index`, whose outputs are `y: (outputs of j, index.len())`. `features` gets each
     /// position and the rank that stands for its value, if the column has ranks.
-    pub(super) fn settle<T: Real>(
+    pub(super) fn visit<T: Real>(
         &mut self,
         j: usize,
         index: &[usize],
         y: ArrayView2<'_, T>,
-        rows: &mut MixedRows,
+        rows: &mut Rows,
         features: impl FnMut(usize, Option<f64>),
         ws: &mut Workspace<T>,
     ) {
-        let (column, steps) = (&self.network.columns[j], self.walk.steps);
+        let (column, steps) = (&self.network.columns[j], self.pass.steps);
         self.cells.clear();
         self.cells.resize(index.len(), 0);
         if let Some(logits) = &column.marginal {
@@ -154,7 +157,7 @@ impl<'a> Walking<'a> {
             for (mut y, &logit) in y.rows_mut().into_iter().zip(logits) {
                 y.fill(T::of(logit));
             }
-            self.settle_by(j, index, y.view(), rows, features, ws);
+            self.visit_by(j, index, y.view(), rows, features, ws);
             ws.give(y);
             return;
         }
@@ -162,26 +165,26 @@ impl<'a> Walking<'a> {
             // a single cell: certain, but that a set may hold it in part or not at all
             for &row in index {
                 if let Some(set) = steps(row, j).set() {
-                    self.sums.mass[row] += set.log_share(0);
+                    self.sums.set_mass[row] += set.log_share(0);
                 }
             }
             return;
         }
-        self.settle_by(j, index, y, rows, features, ws);
+        self.visit_by(j, index, y, rows, features, ws);
     }
 
     /// The same by the outputs that the column's head reads.
-    fn settle_by<T: Real>(
+    fn visit_by<T: Real>(
         &mut self,
         j: usize,
         index: &[usize],
         y: ArrayView2<'_, T>,
-        rows: &mut MixedRows,
+        rows: &mut Rows,
         mut features: impl FnMut(usize, Option<f64>),
         ws: &mut Workspace<T>,
     ) {
-        let (column, steps) = (&self.network.columns[j], self.walk.steps);
-        if index.iter().any(|&row| steps(row, j) != Step::Keep) {
+        let (column, steps) = (&self.network.columns[j], self.pass.steps);
+        if index.iter().any(|&row| steps(row, j) != Step::Observe) {
             self.draw(j, index, y, rows, ws);
         }
         for (i, &row) in index.iter().enumerate() {
@@ -200,10 +203,10 @@ impl<'a> Walking<'a> {
         j: usize,
         index: &[usize],
         y: ArrayView2<'_, T>,
-        rows: &mut MixedRows,
+        rows: &mut Rows,
         ws: &mut Workspace<T>,
     ) {
-        let (network, steps) = (self.network, self.walk.steps);
+        let (network, steps) = (self.network, self.pass.steps);
         let column = &network.columns[j];
         let (k, logits) = (column.components, column.logits());
         let mut weights = ws.take(logits, index.len());
@@ -214,7 +217,7 @@ impl<'a> Walking<'a> {
                 let mass = self
                     .restriction(column, set)
                     .restrict(y.column(i), weights.column_mut(i));
-                self.sums.mass[row] += mass;
+                self.sums.set_mass[row] += mass;
             }
         }
         let uniforms = self.uniforms.row(2 * j).select(Axis(0), index);
@@ -228,8 +231,8 @@ impl<'a> Walking<'a> {
         for (i, &row) in index.iter().enumerate() {
             let set = match steps(row, j) {
                 Step::Draw(set) => set,
-                Step::Free => None,
-                Step::Keep | Step::Replay(_) => continue,
+                Step::Fill | Step::Skip => None,
+                Step::Observe | Step::Score(_) => continue,
             };
             let mut cell = self.cells[i];
             if let Some(r) = column.rank {
@@ -271,13 +274,13 @@ impl<'a> Walking<'a> {
         j: usize,
         index: &[usize],
         y: ArrayView2<'_, T>,
-        rows: &MixedRows,
+        rows: &Rows,
         ws: &mut Workspace<T>,
     ) {
         let counts = |step| match step {
-            Step::Keep => true,
-            Step::Draw(_) | Step::Replay(_) => self.walk.scored,
-            Step::Free => false,
+            Step::Observe => true,
+            Step::Draw(_) | Step::Score(_) => self.pass.scored,
+            Step::Fill | Step::Skip => false,
         };
         if !index.iter().any(|&row| counts(self.step(row, j))) {
             return;
@@ -297,11 +300,11 @@ impl<'a> Walking<'a> {
                 y: y.as_slice_mut().expect("rows of a standard layout"),
             });
             let sum = match step {
-                Step::Keep => &mut self.sums.kept,
-                _ => &mut self.sums.drawn,
+                Step::Observe => &mut self.sums.observed,
+                _ => &mut self.sums.proposed,
             };
             sum[row] += log_prob;
-            if self.walk.by_column {
+            if self.pass.by_column {
                 self.sums.by_column[[j, row]] = log_prob;
             }
         }

@@ -1,11 +1,14 @@
-//! Rows as a mixed density reads them.
+//! Encoded rows of a table, as every density over tables reads them: levels, ranks and a context.
+
+mod rank_inputs;
 
 use ef_tensor::{Real, SparseLinear, Tape, Workspace};
 use ndarray::Array2;
 
-use crate::chain::RankInputs;
 use crate::density::RowSet;
 use crate::law::{ColumnLaw, Place};
+
+pub(crate) use rank_inputs::RankInputs;
 
 /// A discrete variable: a column with several cells.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,9 +99,9 @@ impl Layout {
     ///
     /// # Panics
     /// If the number of columns is not the layout's, or columns or context differ in length.
-    pub fn rows<'a>(&self, places: impl IntoIterator<Item = &'a [Place]>, context: Array2<f32>) -> MixedRows {
+    pub fn rows<'a>(&self, places: impl IntoIterator<Item = &'a [Place]>, context: Array2<f32>) -> Rows {
         let n = context.nrows();
-        let mut rows = MixedRows {
+        let mut rows = Rows {
             codes: Array2::zeros((n, self.variables.len())),
             low: Array2::zeros((n, self.ranks.len())),
             high: Array2::zeros((n, self.ranks.len())),
@@ -129,12 +132,12 @@ impl Layout {
     }
 
     /// Rows of a context without values yet, for walks that draw them: cell 0 and all ranks in every column.
-    pub fn blank(&self, context: Array2<f32>) -> MixedRows {
-        MixedRows::blank(self.variables.len(), self.ranks.len(), context)
+    pub fn blank(&self, context: Array2<f32>) -> Rows {
+        Rows::blank(self.variables.len(), self.ranks.len(), context)
     }
 
     /// Puts a value into a row. What it adds to the row's `log_measure` is left to the caller.
-    pub fn set_place(&self, rows: &mut MixedRows, row: usize, column: usize, place: &Place) {
+    pub fn set_place(&self, rows: &mut Rows, row: usize, column: usize, place: &Place) {
         let (variable, rank) = self.columns[column];
         if let Some(v) = variable {
             rows.codes[[row, v]] = place.cell.unwrap_or(SparseLinear::NONE);
@@ -145,7 +148,7 @@ impl Layout {
     }
 
     /// The cell and the rank of column `column` in row `row`: what a law decodes. The rank of an interval is its middle.
-    pub fn cell_and_rank(&self, rows: &MixedRows, row: usize, column: usize) -> (u32, f64) {
+    pub fn cell_and_rank(&self, rows: &Rows, row: usize, column: usize) -> (u32, f64) {
         let (variable, rank) = self.columns[column];
         (
             variable.map_or(0, |v| rows.codes[[row, v]]),
@@ -156,7 +159,7 @@ impl Layout {
 
 /// Encoded rows. Made by [`Layout::rows`] from data, or by sampling.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct MixedRows {
+pub struct Rows {
     /// `(rows, variables)`: the cell of each discrete variable; [`SparseLinear::NONE`] for a value never seen.
     pub codes: Array2<u32>,
     /// `(rows, continuous)`: lower ends of rank intervals.
@@ -169,7 +172,7 @@ pub struct MixedRows {
     pub context: Array2<f32>,
 }
 
-impl MixedRows {
+impl Rows {
     /// Rows that carry nothing but a context: what sampling is given.
     pub fn of_context(context: Array2<f32>) -> Self {
         let n = context.nrows();
@@ -199,15 +202,15 @@ impl MixedRows {
     }
 }
 
-impl RowSet for MixedRows {
+impl RowSet for Rows {
     fn num_rows(&self) -> usize {
         self.log_measure.len()
     }
 }
 
-/// Scratch memory of the densities over [`MixedRows`].
+/// Scratch memory of the densities over [`Rows`].
 #[derive(Debug, Default)]
-pub struct MixedScratch<T> {
+pub struct RowScratch<T> {
     pub(crate) tape: Tape<T>,
     pub(crate) ws: Workspace<T>,
     /// Gathered codes.
@@ -219,7 +222,7 @@ pub struct MixedScratch<T> {
 }
 
 /// Codes of the chosen rows, in one recycled vector; its shape is `(index.len(), variables)`.
-pub(crate) fn gather_codes(rows: &MixedRows, index: &[usize], codes: &mut Vec<u32>) {
+pub(crate) fn gather_codes(rows: &Rows, index: &[usize], codes: &mut Vec<u32>) {
     codes.clear();
     for &i in index {
         codes.extend(rows.codes.row(i));
@@ -227,7 +230,7 @@ pub(crate) fn gather_codes(rows: &MixedRows, index: &[usize], codes: &mut Vec<u3
 }
 
 /// Context features of the chosen rows, as `T`.
-pub(crate) fn gather_context<T: Real>(rows: &MixedRows, index: &[usize], ws: &mut Workspace<T>) -> Array2<T> {
+pub(crate) fn gather_context<T: Real>(rows: &Rows, index: &[usize], ws: &mut Workspace<T>) -> Array2<T> {
     let mut to = ws.take(index.len(), rows.context.ncols());
     for (mut to, &i) in to.rows_mut().into_iter().zip(index) {
         to.zip_mut_with(&rows.context.row(i), |to, &from| *to = T::of(f64::from(from)));
@@ -236,7 +239,7 @@ pub(crate) fn gather_context<T: Real>(rows: &MixedRows, index: &[usize], ws: &mu
 }
 
 /// All context features, as `T`.
-pub(crate) fn given_context<T: Real>(given: &MixedRows, ws: &mut Workspace<T>) -> Array2<T> {
+pub(crate) fn given_context<T: Real>(given: &Rows, ws: &mut Workspace<T>) -> Array2<T> {
     let mut to = ws.take(given.context.nrows(), given.context.ncols());
     to.zip_mut_with(&given.context, |to, &from| *to = T::of(f64::from(from)));
     to

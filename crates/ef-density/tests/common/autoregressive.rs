@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "not every test has one")]
 
-use ef_density::chain::{AnyOrder, CellSet, ChainConfig, ColumnChain, Step, Walk, WalkSums};
-use ef_density::mixed::{Layout, MixedRows, MixedScratch};
+use ef_density::autoregressive::{
+    AncestralPass, CellSet, OrderAgnostic, PassSums, Step, TableMade, TableMadeConfig,
+};
+use ef_density::rows::{Layout, RowScratch, Rows};
 use ef_density::{ColumnLaw, Density, Key, Place, ScoreKey};
 use ef_tensor::{Activation, MlpConfig, Real};
 use ndarray::Array2;
@@ -12,29 +14,29 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{TestLaw, gridded, law, tables};
 
-fn config(dropout: f64) -> ChainConfig {
+fn config(dropout: f64) -> TableMadeConfig {
     let net = MlpConfig {
         hidden: 11,
         blocks: 1,
         residual: true,
         activation: Activation::Silu,
     };
-    ChainConfig {
+    TableMadeConfig {
         net,
         dropout,
         components: 3,
     }
 }
 
-pub(crate) fn chain(laws: &[TestLaw], context: usize, dropout: f64) -> (Layout, ColumnChain) {
+pub(crate) fn chain(laws: &[TestLaw], context: usize, dropout: f64) -> (Layout, TableMade) {
     let layout = Layout::new(laws, context);
-    let chain = ColumnChain::new(&layout, &config(dropout)).unwrap();
+    let chain = TableMade::new(&layout, &config(dropout)).unwrap();
     (layout, chain)
 }
 
-pub(crate) fn any_order(laws: &[TestLaw], context: usize, dropout: f64) -> (Layout, AnyOrder) {
+pub(crate) fn order_agnostic(laws: &[TestLaw], context: usize, dropout: f64) -> (Layout, OrderAgnostic) {
     let layout = Layout::new(laws, context);
-    let any = AnyOrder::new(&layout, &config(dropout)).unwrap();
+    let any = OrderAgnostic::new(&layout, &config(dropout)).unwrap();
     (layout, any)
 }
 
@@ -70,25 +72,20 @@ pub(crate) fn params<D: Density<f64>>(density: &D, scale: f64, rng: &mut ChaCha8
     params
 }
 
-pub(crate) fn log_probs<D: Density<f64, Rows = MixedRows, Scratch = MixedScratch<f64>>>(
+pub(crate) fn log_probs<D: Density<f64, Rows = Rows, Scratch = RowScratch<f64>>>(
     density: &D,
     params: &[f64],
-    rows: &MixedRows,
+    rows: &Rows,
 ) -> Vec<f64> {
     let index: Vec<usize> = (0..rows.log_measure.len()).collect();
     let mut out = vec![0.0; index.len()];
-    let mut scratch = MixedScratch::default();
+    let mut scratch = RowScratch::default();
     density.log_prob(params, rows, &index, ScoreKey::new(1), &mut scratch, &mut out);
     out
 }
 
 /// Rows of these values, all with the same context.
-pub(crate) fn rows_of(
-    layout: &Layout,
-    laws: &[TestLaw],
-    values: &[Vec<(u32, f64)>],
-    context: f32,
-) -> MixedRows {
+pub(crate) fn rows_of(layout: &Layout, laws: &[TestLaw], values: &[Vec<(u32, f64)>], context: f32) -> Rows {
     let places: Vec<Vec<Place>> = laws
         .iter()
         .enumerate()
@@ -99,9 +96,9 @@ pub(crate) fn rows_of(
 }
 
 /// The rows at `index`.
-pub(crate) fn chosen(rows: &MixedRows, index: &[usize]) -> MixedRows {
+pub(crate) fn chosen(rows: &Rows, index: &[usize]) -> Rows {
     let axis = ndarray::Axis(0);
-    MixedRows {
+    Rows {
         codes: rows.codes.select(axis, index),
         low: rows.low.select(axis, index),
         high: rows.high.select(axis, index),
@@ -201,7 +198,7 @@ pub(crate) fn values_in(law: &TestLaw, set: &CellSet, points: u32) -> Vec<((u32,
 }
 
 /// The position of a row's values among those of [`every_row`], for tables that can be listed.
-pub(crate) fn position(layout: &Layout, laws: &[TestLaw], rows: &MixedRows, row: usize) -> usize {
+pub(crate) fn position(layout: &Layout, laws: &[TestLaw], rows: &Rows, row: usize) -> usize {
     laws.iter().enumerate().fold(0, |at, (j, law)| {
         let (cell, rank) = layout.cell_and_rank(rows, row, j);
         let value = if law.continuous && cell == 0 {
@@ -214,47 +211,47 @@ pub(crate) fn position(layout: &Layout, laws: &[TestLaw], rows: &MixedRows, row:
 }
 
 /// Rows without values, of one context.
-pub(crate) fn blank(layout: &Layout, n: usize, context: f32) -> MixedRows {
+pub(crate) fn blank(layout: &Layout, n: usize, context: f32) -> Rows {
     layout.blank(Array2::from_elem((n, layout.context_dim()), context))
 }
 
-fn streams(rows: &MixedRows) -> Vec<u64> {
+fn streams(rows: &Rows) -> Vec<u64> {
     (0..rows.log_measure.len() as u64).collect()
 }
 
-/// A scored walk of the whole chain.
-pub(crate) fn walk<'a, T: Real>(
-    chain: &ColumnChain,
+/// A scored pass of the whole chain.
+pub(crate) fn pass<'a, T: Real>(
+    chain: &TableMade,
     params: &[T],
-    rows: &mut MixedRows,
+    rows: &mut Rows,
     steps: impl Fn(usize, usize) -> Step<'a> + Sync,
-) -> WalkSums {
-    let walk = Walk {
+) -> PassSums {
+    let pass = AncestralPass {
         steps: &|row, j| steps(row, j),
         streams: &streams(rows),
         key: Key::new(31),
         scored: true,
         by_column: true,
     };
-    chain.walk(params, rows, chain.columns(), walk, &mut MixedScratch::default())
+    chain.pass(params, rows, chain.columns(), pass, &mut RowScratch::default())
 }
 
-/// A scored walk of a network of any order.
+/// A scored pass of a network of any order.
 pub(crate) fn walk_in<'a, T: Real>(
-    any: &AnyOrder,
+    any: &OrderAgnostic,
     params: &[T],
-    rows: &mut MixedRows,
+    rows: &mut Rows,
     order: &[usize],
     steps: impl Fn(usize, usize) -> Step<'a> + Sync,
-) -> WalkSums {
-    let walk = Walk {
+) -> PassSums {
+    let pass = AncestralPass {
         steps: &|row, j| steps(row, j),
         streams: &streams(rows),
         key: Key::new(31),
         scored: true,
         by_column: true,
     };
-    any.walk(params, rows, order, walk, &mut MixedScratch::default())
+    any.pass(params, rows, order, pass, &mut RowScratch::default())
 }
 
 /// All orders of `n` columns.

@@ -2,58 +2,26 @@
 
 use std::ops::Range;
 
-use approx::AbsDiffEq;
 use ef_tensor::{ParamVisitor, Real, Scope};
 use rand::RngCore;
 
 use super::discrete::DiscreteMade;
 use super::rank_flow::RankFlow;
-use super::rows::{MixedRows, MixedScratch};
-use crate::density::Density;
+use crate::density::{Density, Scores};
 use crate::key::{Key, ScoreKey, StepKey};
+use crate::rows::{RowScratch, Rows};
 
 /// `log p(row) = log_measure + log P(cells) + log E[ratio(ranks | cells)]`, in the table's own units.
 ///
 /// Either part may be absent: tables of categories alone, tables of numbers alone. Parameters are those of the
 /// discrete part, then those of the flow; the parts share none, so they can be trained one after the other.
 #[derive(Debug)]
-pub struct MixedDensity<T: Real> {
+pub struct TwoPart<T: Real> {
     discrete: Option<DiscreteMade>,
     continuous: Option<RankFlow<T>>,
 }
 
-/// Log-densities of rows with what is uncertain about them.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Scores {
-    /// Nats, one a row, in the table's own units.
-    pub log_prob: Vec<f64>,
-    /// Standard error of each estimate; 0 where the value is exact.
-    pub standard_error: Vec<f64>,
-}
-
-impl Scores {
-    /// The mean log-density and its standard error from auxiliary draws alone (not from the choice of rows).
-    pub fn mean(&self) -> (f64, f64) {
-        let n = self.log_prob.len().max(1) as f64;
-        let variance: f64 = self.standard_error.iter().map(|e| e * e).sum();
-        (self.log_prob.iter().sum::<f64>() / n, variance.sqrt() / n)
-    }
-}
-
-impl AbsDiffEq for Scores {
-    type Epsilon = f64;
-
-    fn default_epsilon() -> f64 {
-        f64::default_epsilon()
-    }
-
-    fn abs_diff_eq(&self, other: &Self, epsilon: f64) -> bool {
-        self.log_prob.abs_diff_eq(&other.log_prob, epsilon)
-            && self.standard_error.abs_diff_eq(&other.standard_error, epsilon)
-    }
-}
-
-impl<T: Real> MixedDensity<T> {
+impl<T: Real> TwoPart<T> {
     /// A density of the parts given.
     pub fn new(discrete: Option<DiscreteMade>, continuous: Option<RankFlow<T>>) -> Self {
         Self { discrete, continuous }
@@ -82,10 +50,10 @@ impl<T: Real> MixedDensity<T> {
     pub fn score(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: ScoreKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         scores: &mut Scores,
     ) {
         let (p_discrete, p_continuous) = self.split(params);
@@ -110,9 +78,9 @@ impl<T: Real> MixedDensity<T> {
     }
 }
 
-impl<T: Real> Density<T> for MixedDensity<T> {
-    type Rows = MixedRows;
-    type Scratch = MixedScratch<T>;
+impl<T: Real> Density<T> for TwoPart<T> {
+    type Rows = Rows;
+    type Scratch = RowScratch<T>;
 
     fn num_params(&self) -> usize {
         self.discrete_params() + self.continuous.as_ref().map_or(0, Density::num_params)
@@ -147,7 +115,7 @@ impl<T: Real> Density<T> for MixedDensity<T> {
         }
     }
 
-    fn init_from_data(&self, params: &mut [T], rows: &MixedRows, index: &[usize]) {
+    fn init_from_data(&self, params: &mut [T], rows: &Rows, index: &[usize]) {
         let at = self.discrete_params();
         if let Some(flow) = &self.continuous {
             flow.init_from_data(&mut params[at..], rows, index);
@@ -157,10 +125,10 @@ impl<T: Real> Density<T> for MixedDensity<T> {
     fn log_prob(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: ScoreKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         out: &mut [f64],
     ) {
         let mut scores = Scores::default();
@@ -171,10 +139,10 @@ impl<T: Real> Density<T> for MixedDensity<T> {
     fn nll_backward(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: StepKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         grads: &mut [T],
     ) -> f64 {
         let (pa, pb) = self.split(params);
@@ -192,15 +160,15 @@ impl<T: Real> Density<T> for MixedDensity<T> {
     fn sample(
         &self,
         params: &[T],
-        given: &MixedRows,
+        given: &Rows,
         rows: Range<u64>,
         key: Key,
-        scratch: &mut MixedScratch<T>,
-    ) -> MixedRows {
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
         let (pa, pb) = self.split(params);
         let mut drawn = match &self.discrete {
             Some(discrete) => discrete.sample(pa, given, rows.clone(), key, scratch),
-            None => MixedRows::of_context(given.context.clone()),
+            None => Rows::of_context(given.context.clone()),
         };
         if let Some(flow) = &self.continuous {
             drawn = flow.sample(pb, &drawn, rows, key, scratch);

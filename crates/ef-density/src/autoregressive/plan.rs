@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::inputs::RankInputs;
-use crate::mixed::Layout;
+use crate::rows::Layout;
+use crate::rows::RankInputs;
 use crate::softmax::log_shares;
 
-/// One column of a [`ColumnChain`](super::ColumnChain).
+/// One column of a [`TableMade`](super::TableMade).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Column {
     /// Its discrete variable, if it has several cells.

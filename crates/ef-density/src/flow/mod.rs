@@ -1,4 +1,9 @@
-//! A bijector with a base distribution.
+//! Flows: a bijector with a base distribution, and several orders of the columns averaged.
+
+pub mod base;
+mod order_ensemble;
+
+pub use order_ensemble::OrderEnsemble;
 
 use std::ops::Range;
 
@@ -7,9 +12,9 @@ use ef_tensor::{ParamVisitor, Real, Scope, Tape, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rand::RngCore;
 
-use crate::base::{Base, StandardNormal};
 use crate::density::{Density, RowSet};
 use crate::key::{Key, ScoreKey, StepKey};
+use base::{Base, StandardNormal};
 
 /// `log p(x | c) = log p_base(f(x; c)) + log|det df/dx|` (Rezende & Mohamed 2015, 1505.05770, eq. 5, with `f` running
 /// data -> latent).

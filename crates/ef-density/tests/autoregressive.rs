@@ -5,7 +5,7 @@ mod common;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use ef_check::{DensityConfig, assert_density};
-use ef_density::mixed::{MixedRows, MixedScratch};
+use ef_density::rows::{RowScratch, Rows};
 use ef_density::{ColumnLaw, Density, Key, ScoreKey, StepKey};
 use ef_tensor::SparseLinear;
 use ef_tensor::simd::{Level, with_level};
@@ -13,7 +13,7 @@ use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use common::chain::{
+use common::autoregressive::{
     all_tables, assert_distributed, assert_follow, chain, densities, every_row, log_probs, params, position,
     rows_of,
 };
@@ -69,13 +69,13 @@ fn sampled_values_follow_the_scored_probabilities() {
     let (layout, chain) = chain(&laws, 1, 0.0);
     let params = params(&chain, 2.0, &mut rng);
     let n = 60_000;
-    let given = MixedRows::of_context(Array2::from_elem((n, 1), -0.4));
+    let given = Rows::of_context(Array2::from_elem((n, 1), -0.4));
     let drawn = chain.sample(
         &params,
         &given,
         0..n as u64,
         Key::new(11),
-        &mut MixedScratch::default(),
+        &mut RowScratch::default(),
     );
     let (values, _) = every_row(&laws, 0);
     let mut counts = vec![0.0; values.len()];
@@ -96,13 +96,13 @@ fn sampled_ranks_follow_the_scored_density() {
     let (layout, chain) = chain(&laws, 0, 0.0);
     let params = params(&chain, 0.5, &mut rng);
     let n = 40_000;
-    let given = MixedRows::of_context(Array2::zeros((n, 0)));
+    let given = Rows::of_context(Array2::zeros((n, 0)));
     let drawn = chain.sample(
         &params,
         &given,
         0..n as u64,
         Key::new(2),
-        &mut MixedScratch::default(),
+        &mut RowScratch::default(),
     );
     let mut ranks: Vec<f64> = (0..n)
         .filter(|&i| drawn.codes[[i, 0]] == 1)
@@ -124,8 +124,8 @@ fn a_row_is_addressable() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let (layout, chain) = chain(&laws, 1, 0.0);
     let params = params(&chain, 1.0, &mut rng);
-    let given = |n| MixedRows::of_context(Array2::from_elem((n, 1), 0.1));
-    let mut scratch = MixedScratch::default();
+    let given = |n| Rows::of_context(Array2::from_elem((n, 1), 0.1));
+    let mut scratch = RowScratch::default();
     let all = chain.sample(&params, &given(20), 0..20, Key::new(6), &mut scratch);
     let some = chain.sample(&params, &given(5), 7..12, Key::new(6), &mut scratch);
     assert_eq!(all.codes.slice(s![7..12, ..]), some.codes);
@@ -169,19 +169,12 @@ fn narrow_numbers_agree_at_every_level() {
             row: 0,
         };
         let mut grads = vec![0.0; wide.len()];
-        let nll = chain.nll_backward(
-            &wide,
-            &rows,
-            &index,
-            key,
-            &mut MixedScratch::default(),
-            &mut grads,
-        );
+        let nll = chain.nll_backward(&wide, &rows, &index, key, &mut RowScratch::default(), &mut grads);
         let size = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
         for level in Level::ALL {
             let (found, own) = with_level(level, || {
                 let mut own = vec![0.0_f32; narrow.len()];
-                let mut scratch = MixedScratch::default();
+                let mut scratch = RowScratch::default();
                 let nll = chain.nll_backward(&narrow, &rows, &index, key, &mut scratch, &mut own);
                 (nll, own)
             });

@@ -1,6 +1,6 @@
 //! One network for every order of the columns.
 
-mod walk;
+mod pass;
 
 use std::ops::Range;
 
@@ -12,15 +12,15 @@ use ndarray::Array2;
 use rand::RngCore;
 
 use super::mixture::MOST_COMPONENTS;
-use super::model::ChainConfig;
 use super::network::{Network, offsets};
+use super::pass::{AncestralPass, Step};
 use super::plan::Column;
-use super::walk::{Step, Walk};
+use super::table_made::TableMadeConfig;
 use crate::density::Density;
+use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
-use crate::mixed::dropout::KeyedDropout;
-use crate::mixed::rows::{gather_codes, gather_context};
-use crate::mixed::{Layout, MixedRows, MixedScratch};
+use crate::rows::{Layout, RowScratch, Rows};
+use crate::rows::{gather_codes, gather_context};
 
 /// The conditional distribution of any column given any others: `q(x_j | x_S)` for all `S` and `j` outside `S`, by one
 /// network without masks that reads which columns it is shown (order-agnostic training, Uria, Murray and Larochelle 2014,
@@ -38,8 +38,8 @@ use crate::mixed::{Layout, MixedRows, MixedScratch};
 /// Of two coins, both with heads at .8, the first given the second:
 ///
 /// ```
-/// # use ef_density::chain::{AnyOrder, ChainConfig, Step, Walk};
-/// # use ef_density::mixed::{Layout, MixedScratch};
+/// # use ef_density::autoregressive::{OrderAgnostic, TableMadeConfig, Step, AncestralPass};
+/// # use ef_density::rows::{Layout, RowScratch};
 /// # use ef_density::{ColumnLaw, Density, Key, Place};
 /// # use rand::SeedableRng;
 /// # #[derive(Debug)]
@@ -55,28 +55,28 @@ use crate::mixed::{Layout, MixedRows, MixedScratch};
 /// #     fn mass(&self, _: f64, _: f64) -> f64 { 0.0 }
 /// # }
 /// let layout = Layout::new(&[Coin, Coin], 0);
-/// let any = AnyOrder::new(&layout, &ChainConfig::default())?;
+/// let any = OrderAgnostic::new(&layout, &TableMadeConfig::default())?;
 /// let mut params = vec![0.0; Density::<f64>::num_params(&any)];
 /// any.init(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1), &mut params);
 ///
 /// let mut rows = layout.blank(ndarray::Array2::zeros((100, 0)));
 /// rows.codes.column_mut(1).fill(1);
-/// let walk = Walk {
-///     steps: &|_, column| if column == 0 { Step::Draw(None) } else { Step::Keep },
+/// let pass = AncestralPass {
+///     steps: &|_, column| if column == 0 { Step::Draw(None) } else { Step::Observe },
 ///     streams: &(0..100).collect::<Vec<u64>>(),
 ///     key: Key::new(7),
 ///     scored: true,
 ///     by_column: false,
 /// };
-/// let sums = any.walk(&params, &mut rows, &[0], walk, &mut MixedScratch::default());
-/// for (row, log_prob) in rows.codes.rows().into_iter().zip(sums.drawn) {
+/// let sums = any.pass(&params, &mut rows, &[0], pass, &mut RowScratch::default());
+/// for (row, log_prob) in rows.codes.rows().into_iter().zip(sums.proposed) {
 ///     let share: f64 = if row[0] == 0 { 0.8 } else { 0.2 }; // at the start columns are independent
 ///     assert!((log_prob - share.ln()).abs() < 1e-9);
 /// }
 /// # Ok::<(), ef_tensor::TensorError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct AnyOrder {
+pub struct OrderAgnostic {
     network: Network,
     /// Which columns are shown: `(columns, hidden)`.
     shown: Linear,
@@ -84,12 +84,12 @@ pub struct AnyOrder {
     free: Vec<usize>,
 }
 
-impl AnyOrder {
+impl OrderAgnostic {
     /// A network for the columns and context of `layout`.
     ///
     /// # Errors
     /// Never; the type is that of the layers it builds.
-    pub fn new(layout: &Layout, config: &ChainConfig) -> Result<Self, TensorError> {
+    pub fn new(layout: &Layout, config: &TableMadeConfig) -> Result<Self, TensorError> {
         let components = config.components.clamp(1, MOST_COMPONENTS);
         let columns = Column::all(layout, components, false);
         let free: Vec<usize> = (0..columns.len())
@@ -125,11 +125,11 @@ impl AnyOrder {
     /// whose sizes are spread evenly over all.
     fn subsets<T: Real>(
         &self,
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         streams: impl Fn(usize) -> Philox,
         (draw, draws): (usize, usize),
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
     ) -> Subsets<T> {
         let (network, free) = (&self.network, self.free.len());
         let mut subsets = Subsets {
@@ -172,14 +172,14 @@ impl AnyOrder {
     fn forward<T: Real>(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         subsets: &Subsets<T>,
         training: Option<StepKey>,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
     ) -> Forward<T> {
         let network = &self.network;
-        let MixedScratch { tape, ws, .. } = scratch;
+        let RowScratch { tape, ws, .. } = scratch;
         let (p_network, p_shown) = self.split(params);
         let [.., p_skip, p_net] = network.split(p_network);
         let codes = network.codes(index.len(), &subsets.codes);
@@ -223,7 +223,7 @@ impl<T: Real> Subsets<T> {
         self.shown[[row, column]] > T::zero()
     }
 
-    fn finish(self, scratch: &mut MixedScratch<T>) {
+    fn finish(self, scratch: &mut RowScratch<T>) {
         scratch.ws.give(self.shown);
         scratch.ws.give(self.weights);
         scratch.codes = self.codes;
@@ -248,9 +248,9 @@ impl<T: Real> Forward<T> {
     }
 }
 
-impl<T: Real> Density<T> for AnyOrder {
-    type Rows = MixedRows;
-    type Scratch = MixedScratch<T>;
+impl<T: Real> Density<T> for OrderAgnostic {
+    type Rows = Rows;
+    type Scratch = RowScratch<T>;
 
     fn num_params(&self) -> usize {
         self.network.num_params() + self.shown.num_params()
@@ -272,10 +272,10 @@ impl<T: Real> Density<T> for AnyOrder {
     fn log_prob(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: ScoreKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         out: &mut [f64],
     ) {
         for (out, &row) in out.iter_mut().zip(index) {
@@ -304,10 +304,10 @@ impl<T: Real> Density<T> for AnyOrder {
     fn nll_backward(
         &self,
         params: &[T],
-        rows: &MixedRows,
+        rows: &Rows,
         index: &[usize],
         key: StepKey,
-        scratch: &mut MixedScratch<T>,
+        scratch: &mut RowScratch<T>,
         grads: &mut [T],
     ) -> f64 {
         let mut nll = -index.iter().map(|&row| rows.log_measure[row]).sum::<f64>();
@@ -329,7 +329,7 @@ impl<T: Real> Density<T> for AnyOrder {
         let [.., p_net] = network.split(self.split(params).0);
         let (g_network, g_shown) = grads.split_at_mut(network.num_params());
         let [g_embedding, g_numbers, g_context, g_skip, g_net] = network.split_mut(g_network);
-        let MixedScratch { tape, ws, .. } = &mut *scratch;
+        let RowScratch { tape, ws, .. } = &mut *scratch;
         network
             .skip
             .backward(forward.scores.view(), forward.y.view(), g_skip);
@@ -354,22 +354,22 @@ impl<T: Real> Density<T> for AnyOrder {
     fn sample(
         &self,
         params: &[T],
-        given: &MixedRows,
+        given: &Rows,
         rows: Range<u64>,
         key: Key,
-        scratch: &mut MixedScratch<T>,
-    ) -> MixedRows {
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
         let mut drawn = self.network.blank(given);
         let streams: Vec<u64> = rows.collect();
         let order: Vec<usize> = (0..self.network.columns.len()).collect();
-        let walk = Walk {
+        let pass = AncestralPass {
             steps: &|_, _| Step::Draw(None),
             streams: &streams,
             key,
             scored: false,
             by_column: false,
         };
-        self.walk(params, &mut drawn, &order, walk, scratch);
+        self.pass(params, &mut drawn, &order, pass, scratch);
         drawn
     }
 }
