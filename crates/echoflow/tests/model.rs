@@ -347,7 +347,7 @@ fn a_transformer_of_a_user_goes_into_a_file_and_out() {
         refused.contains("call register_transformer(\"test.log1p\", ..) first"),
         "{refused}"
     );
-    register_transformer("test.log1p", |_| Ok(Arc::new(Log1p("test.log1p"))));
+    register_transformer("test.log1p", |_| Ok(Arc::new(Log1p("test.log1p")))).unwrap();
     let loaded = EchoFlow::load(&path).unwrap();
     assert_eq!(bits(&loaded.log_prob(&table).unwrap()), scores);
     assert_eq!(
