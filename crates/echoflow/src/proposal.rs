@@ -94,7 +94,7 @@ impl Proposal {
         let count = (ROWS_A_ROW * contexts.nrows()).clamp(FEWEST_ROWS, MOST_ROWS);
         let rows = draw(count, key.purpose("rows"));
         let (hidden, blocks) = (architecture.cells_hidden, architecture.cells_blocks.min(BLOCKS));
-        let components = architecture.components()?;
+        let components = architecture.components();
         let net = network(layout, hidden, blocks, components)?;
         let mut own = vec![0.0; Density::<f32>::num_params(&net)];
         if own.is_empty() {
