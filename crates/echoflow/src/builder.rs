@@ -12,6 +12,7 @@ use crate::columns::Columns;
 use crate::error::Error;
 use crate::kind::ModelKind;
 use crate::model::EchoFlow;
+use crate::parallel::with_threads;
 use crate::progress::{Progress, Silent};
 use crate::proposal::Proposal;
 use crate::stage::{Part, Training};
@@ -23,6 +24,7 @@ pub struct Builder {
     architecture: Architecture,
     context: Vec<String>,
     seed: u64,
+    threads: usize,
     training: [TrainConfig; Part::ALL.len()],
     max_time: Option<Duration>,
     encoder: EncoderOptions,
@@ -43,6 +45,7 @@ impl Default for Builder {
             architecture: Architecture::new(ModelKind::default()),
             context: Vec::new(),
             seed: 0,
+            threads: 0,
             training: Part::ALL.map(default_training),
             max_time: None,
             encoder: EncoderOptions::default(),
@@ -93,10 +96,12 @@ impl Builder {
         self.each(|config| config.epochs(epochs))
     }
 
-    /// Threads, 0 (default) for all the machine has. Any number gives the same model, byte for byte.
+    /// Threads of the whole fit, which opens one pool of them. 0 (default) are those of the rayon pool that the fit is
+    /// called in, and outside of any all the machine has. Any number gives the same model, byte for byte.
     #[must_use]
-    pub fn threads(self, threads: usize) -> Self {
-        self.each(|config| config.threads(threads))
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
     }
 
     /// Parts every mini-batch is cut into (default 2), at most one thread each: 4 or 8 use more cores and, in all, some more
@@ -114,7 +119,7 @@ impl Builder {
         self
     }
 
-    /// All settings of a part's training loop. Seed and time limit are overruled by the builder's.
+    /// All settings of a part's training loop. Seed, threads and time limit are overruled by the builder's.
     #[must_use]
     pub fn train(mut self, part: Part, config: TrainConfig) -> Self {
         self.training[part as usize] = config;
@@ -163,16 +168,29 @@ impl Builder {
     /// # Errors
     /// As [`fit`](Self::fit).
     pub fn fit_with(&self, table: &Table, progress: &mut dyn Progress) -> Result<EchoFlow, Error> {
-        let started = Instant::now();
         self.architecture.validate()?;
         self.training.iter().try_for_each(TrainConfig::validate)?;
+        TrainConfig::default().threads(self.threads).validate()?;
+        // every part trains in the pool around it, whatever its own settings say
+        let training = self.training.clone().map(|config| config.threads(0));
+        with_threads(self.threads, || self.fit_here(table, &training, progress))?
+    }
+
+    /// Fits the model on the threads of the pool that it is called in.
+    fn fit_here(
+        &self,
+        table: &Table,
+        training: &[TrainConfig; Part::ALL.len()],
+        progress: &mut dyn Progress,
+    ) -> Result<EchoFlow, Error> {
+        let started = Instant::now();
         let (columns, notes) = Columns::fit(table, &self.context, self.dependencies, &self.encoder)?;
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
         let rows = columns.rows(table, &layout)?;
         let settings = Settings {
             seed: self.seed,
-            training: &self.training,
+            training,
             started,
             max_time: self.max_time,
         };
@@ -197,7 +215,7 @@ impl Builder {
         let mut proposal = None;
         let out_of_time = self.max_time.is_some_and(|max| started.elapsed() >= max);
         if self.any_order && exact && !chosen.is_cancelled() && !out_of_time {
-            let mut config = self.training[Part::AnyOrder as usize].clone();
+            let mut config = training[Part::AnyOrder as usize].clone();
             config.seed = self.seed;
             config.max_time = self.max_time.map(|max| max.saturating_sub(started.elapsed()));
             proposal = Proposal::fit(
