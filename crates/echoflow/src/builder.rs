@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::kind::ModelKind;
 use crate::model::EchoFlow;
 use crate::parallel::with_threads;
-use crate::progress::{Progress, Silent};
+use crate::progress::{Progress, Silent, StageObserver};
 use crate::proposal::Proposal;
 use crate::stage::{Part, Training};
 use crate::table_density::TableDensity;
@@ -188,16 +188,21 @@ impl Builder {
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
         let rows = columns.rows(table, &layout)?;
+        let models = candidates(&self.architecture, &layout, &rows)
+            .into_iter()
+            .map(|architecture| Ok((architecture.density(&layout)?, architecture)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let exact = models.iter().all(|(density, _)| {
+            matches!(density, TableDensity::Chain(_)) || has_only_densities(&layout, &rows)
+        });
+        let proposes = self.any_order && exact && Proposal::is_of_use(&models[0].1, &layout)?;
+        let trained: usize = models.iter().map(|(density, _)| density.parts().len()).sum();
+        let stages = trained + usize::from(proposes);
         let settings = Settings {
             seed: self.seed,
             training,
             started,
-            max_time: self.max_time,
-        };
-        let models = candidates(&self.architecture, &layout, &rows);
-        let wanted = self.architecture.model;
-        // a third of the time is kept for the any-order network
-        let settings = Settings {
+            // a third of the time is kept for the any-order network
             max_time: self.max_time.map(|max| {
                 if self.any_order {
                     max.mul_f64(2.0 / 3.0)
@@ -205,16 +210,12 @@ impl Builder {
                     max
                 }
             }),
-            ..settings
+            stages,
         };
-        let (chosen, tried) = best(wanted, models, &layout, &rows, settings, progress)?;
-        let exact = match &chosen.density {
-            TableDensity::Chain(_) => true,
-            TableDensity::Mixed(_) => has_only_densities(&layout, &rows),
-        };
+        let (chosen, tried) = best(self.architecture.model, models, &rows, settings, progress)?;
         let mut proposal = None;
         let out_of_time = self.max_time.is_some_and(|max| started.elapsed() >= max);
-        if self.any_order && exact && !chosen.is_cancelled() && !out_of_time {
+        if proposes && !chosen.is_cancelled() && !out_of_time {
             let mut config = training[Part::AnyOrder as usize].clone();
             config.seed = self.seed;
             config.max_time = self.max_time.map(|max| max.saturating_sub(started.elapsed()));
@@ -225,7 +226,13 @@ impl Builder {
                 &layout,
                 rows.context.view(),
                 (self.seed, config),
-                progress,
+                StageObserver {
+                    progress,
+                    part: Part::AnyOrder,
+                    stage: stages,
+                    stages,
+                    shift: 0.0,
+                },
             )?;
         }
         Ok(EchoFlow::assemble(
