@@ -669,3 +669,30 @@ fn a_wide_context_keeps_missing_cells_apart() {
     let (missing, rare) = (mean(""), mean("c399"));
     assert!(missing > 70.0 && rare < 30.0, "missing {missing}, rare {rare}");
 }
+
+/// A model of a column of 45 halves, written before checksums had names.
+#[test]
+fn a_file_of_the_first_checksum_still_loads() {
+    let old = include_bytes!("files/first-checksum.echoflow");
+    let folder = tempfile::tempdir().unwrap();
+    let (path, again) = (
+        folder.path().join("old.echoflow"),
+        folder.path().join("new.echoflow"),
+    );
+    std::fs::write(&path, old).unwrap();
+    let model = EchoFlow::load(&path).unwrap();
+    assert_eq!(model.column_names(), ["x"]);
+    model.save(&again).unwrap();
+    let resaved = EchoFlow::load(&again).unwrap();
+    let table = model.sample(20, &mut rng(1)).unwrap();
+    assert_eq!(
+        bits(&model.log_prob(&table).unwrap()),
+        bits(&resaved.log_prob(&table).unwrap())
+    );
+    // the last byte is one of a tensor
+    let mut damaged = old.to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    let refused = EchoFlow::load(&path).unwrap_err().to_string();
+    assert!(refused.contains("its checksum does not match"), "{refused}");
+}
