@@ -36,6 +36,8 @@ Examples:
   echoflow score loans.echoflow loans.csv -o scored.csv      how likely is each row?
 
 Results go to standard output or -o, messages to standard error.
+An output that is a file the command reads, or another output, is refused; but impute, predict and score, which give the
+table back with more in it, may write it over itself.
 Exit codes: 0 done, 2 bad input or a failed read or write, 130 stopped by Ctrl-C.";
 
 /// How conditions are written, for the help of the commands that take them.

@@ -97,30 +97,6 @@ pub(crate) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     })
 }
 
-/// Fails now, and not after minutes of work, if a table cannot be written to `path`.
-pub(crate) fn check_table_output(path: &Path) -> Result<()> {
-    if is_dash(path) {
-        return Ok(());
-    }
-    if path.is_dir() {
-        bail!("{} is a folder; name a file in it with -o", path.display());
-    }
-    echoflow::io::check_writable(path).map_err(|error| {
-        anyhow!(
-            "cannot write {}: {error}; check that the folder exists and may be written",
-            path.display()
-        )
-    })
-}
-
-/// The same for a model, which is no text for a terminal.
-pub(crate) fn check_model_output(path: &Path) -> Result<()> {
-    if is_dash(path) {
-        bail!("a model cannot be written to standard output; name a file with -o, such as -o model.echoflow");
-    }
-    check_table_output(path)
-}
-
 /// A line on standard error, for a person; where nobody can read it, nothing.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");

@@ -140,7 +140,7 @@ fn the_story_of_conditional_rows_is_an_object() {
     sample(&folder, &["age > 50", "active = true"], "-n 20 --json story.json").ok();
     assert_eq!(folder.read("story.json"), story.out);
     let refused = sample(&folder, &["age > 50"], "-n 20 --json -");
-    refused.refused("rows and --json cannot both go to standard output; name a file for the rows with -o");
+    refused.refused("-o and --json cannot both go to standard output; name a file with -o");
     for option in ["--json story.json", "--allow-poor"] {
         let alone = sample(&folder, &[], &format!("-n 20 {option}"));
         assert_eq!((alone.code, alone.out.as_str()), (Some(2), ""));

@@ -534,3 +534,34 @@ fn columns_that_follow_from_others_are_listed_and_derived() {
     let inspect = folder.run("inspect all.echoflow").ok();
     assert!(!inspect.out.contains("derived"), "{}", inspect.out);
 }
+
+/// The threads that a fit computes on, the one that waits for them, and the one that waits for Ctrl-C.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_fit_has_the_threads_it_was_given_and_no_others() {
+    let folder = Folder::new();
+    folder.run("demo spiral -n 4000 --seed 3 -o t.csv").ok();
+    for threads in [1, 2] {
+        let line = format!("fit t.csv -o m.echoflow --epochs 1 --threads {threads} --quiet");
+        // a pool that nobody was to open would have this many
+        let mut fit = folder
+            .command(&line)
+            .env("RAYON_NUM_THREADS", "9")
+            .spawn()
+            .unwrap();
+        let status = format!("/proc/{}/status", fit.id());
+        let (mut most, mut looks) = (0, 0);
+        while fit.try_wait().unwrap().is_none() {
+            let now = std::fs::read_to_string(&status).unwrap_or_default();
+            let count = now.lines().find_map(|line| line.strip_prefix("Threads:"));
+            most = most.max(count.map_or(0, |count| count.trim().parse().unwrap()));
+            looks += 1;
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        assert!(fit.wait().unwrap().success());
+        assert!(
+            most <= threads + 2,
+            "{most} threads, in {looks} looks, with --threads {threads}"
+        );
+    }
+}

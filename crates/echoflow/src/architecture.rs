@@ -170,7 +170,7 @@ impl Architecture {
             ),
         ];
         match checks.into_iter().find(|(_, _, ok, _)| !ok) {
-            None => Ok(check_options(self.model, &self.options)?),
+            None => check_options(self.model, &self.options),
             Some((setting, value, _, expected)) => Err(Error::Size {
                 setting,
                 value,
@@ -191,10 +191,10 @@ impl Architecture {
     }
 
     /// Logistics a column of numbers, in networks with a head a column.
-    pub(crate) fn components(&self) -> Result<usize, BijectorError> {
+    pub(crate) fn components(&self) -> usize {
         match self.model {
             ModelKind::Chain => components(&self.options),
-            _ => Ok(TableMadeConfig::default().components),
+            _ => TableMadeConfig::default().components,
         }
     }
 
@@ -208,15 +208,15 @@ impl Architecture {
     }
 
     /// The density of this size over rows of `layout`.
-    pub(crate) fn density(&self, layout: &Layout) -> Result<TableDensity, BijectorError> {
+    pub(crate) fn density(&self, layout: &Layout) -> Result<TableDensity, Error> {
         if self.model == ModelKind::Chain {
             let config = TableMadeConfig {
                 net: self.net(self.cells_hidden, self.cells_blocks),
                 dropout: self.cells_dropout,
-                components: self.components()?,
+                components: self.components(),
             };
             return Ok(TableDensity::Chain(Ensemble::new(
-                TableMade::new(layout, &config)?,
+                TableMade::new(layout, &config).map_err(BijectorError::from)?,
                 self.members,
             )));
         }
@@ -231,7 +231,8 @@ impl Architecture {
                     },
                 )
             })
-            .transpose()?;
+            .transpose()
+            .map_err(BijectorError::from)?;
         let config = self.flow_config();
         let make = |dim, width| self.model.bijector(dim, width, &config, &self.options);
         let continuous = (layout.continuous() > 0)

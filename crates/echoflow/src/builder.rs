@@ -12,7 +12,8 @@ use crate::columns::Columns;
 use crate::error::Error;
 use crate::kind::ModelKind;
 use crate::model::EchoFlow;
-use crate::progress::{Progress, Silent};
+use crate::parallel::with_threads;
+use crate::progress::{Progress, Silent, StageObserver};
 use crate::proposal::Proposal;
 use crate::stage::{Part, Training};
 use crate::table_density::TableDensity;
@@ -23,6 +24,7 @@ pub struct Builder {
     architecture: Architecture,
     context: Vec<String>,
     seed: u64,
+    threads: usize,
     training: [TrainConfig; Part::ALL.len()],
     max_time: Option<Duration>,
     encoder: EncoderOptions,
@@ -43,6 +45,7 @@ impl Default for Builder {
             architecture: Architecture::new(ModelKind::default()),
             context: Vec::new(),
             seed: 0,
+            threads: 0,
             training: Part::ALL.map(default_training),
             max_time: None,
             encoder: EncoderOptions::default(),
@@ -93,10 +96,12 @@ impl Builder {
         self.each(|config| config.epochs(epochs))
     }
 
-    /// Threads, 0 (default) for all the machine has. Any number gives the same model, byte for byte.
+    /// Threads of the whole fit, which opens one pool of them. 0 (default) are those of the rayon pool that the fit is
+    /// called in, and outside of any all the machine has. Any number gives the same model, byte for byte.
     #[must_use]
-    pub fn threads(self, threads: usize) -> Self {
-        self.each(|config| config.threads(threads))
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
     }
 
     /// Parts every mini-batch is cut into (default 2), at most one thread each: 4 or 8 use more cores and, in all, some more
@@ -114,7 +119,7 @@ impl Builder {
         self
     }
 
-    /// All settings of a part's training loop. Seed and time limit are overruled by the builder's.
+    /// All settings of a part's training loop. Seed, threads and time limit are overruled by the builder's.
     #[must_use]
     pub fn train(mut self, part: Part, config: TrainConfig) -> Self {
         self.training[part as usize] = config;
@@ -163,23 +168,41 @@ impl Builder {
     /// # Errors
     /// As [`fit`](Self::fit).
     pub fn fit_with(&self, table: &Table, progress: &mut dyn Progress) -> Result<EchoFlow, Error> {
-        let started = Instant::now();
         self.architecture.validate()?;
         self.training.iter().try_for_each(TrainConfig::validate)?;
+        TrainConfig::default().threads(self.threads).validate()?;
+        // every part trains in the pool around it, whatever its own settings say
+        let training = self.training.clone().map(|config| config.threads(0));
+        with_threads(self.threads, || self.fit_here(table, &training, progress))?
+    }
+
+    /// Fits the model on the threads of the pool that it is called in.
+    fn fit_here(
+        &self,
+        table: &Table,
+        training: &[TrainConfig; Part::ALL.len()],
+        progress: &mut dyn Progress,
+    ) -> Result<EchoFlow, Error> {
+        let started = Instant::now();
         let (columns, notes) = Columns::fit(table, &self.context, self.dependencies, &self.encoder)?;
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
         let rows = columns.rows(table, &layout)?;
+        let models = candidates(&self.architecture, &layout, &rows)
+            .into_iter()
+            .map(|architecture| Ok((architecture.density(&layout)?, architecture)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let exact = models.iter().all(|(density, _)| {
+            matches!(density, TableDensity::Chain(_)) || has_only_densities(&layout, &rows)
+        });
+        let proposes = self.order_agnostic && exact && Proposal::is_of_use(&models[0].1, &layout)?;
+        let trained: usize = models.iter().map(|(density, _)| density.parts().len()).sum();
+        let stages = trained + usize::from(proposes);
         let settings = Settings {
             seed: self.seed,
-            training: &self.training,
+            training,
             started,
-            max_time: self.max_time,
-        };
-        let models = candidates(&self.architecture, &layout, &rows);
-        let wanted = self.architecture.model;
-        // a third of the time is kept for the any-order network
-        let settings = Settings {
+            // a third of the time is kept for the any-order network
             max_time: self.max_time.map(|max| {
                 if self.order_agnostic {
                     max.mul_f64(2.0 / 3.0)
@@ -187,17 +210,13 @@ impl Builder {
                     max
                 }
             }),
-            ..settings
+            stages,
         };
-        let (chosen, tried) = best(wanted, models, &layout, &rows, settings, progress)?;
-        let exact = match &chosen.density {
-            TableDensity::Chain(_) => true,
-            TableDensity::Mixed(_) => has_only_densities(&layout, &rows),
-        };
+        let (chosen, tried) = best(self.architecture.model, models, &rows, settings, progress)?;
         let mut proposal = None;
         let out_of_time = self.max_time.is_some_and(|max| started.elapsed() >= max);
-        if self.order_agnostic && exact && !chosen.is_cancelled() && !out_of_time {
-            let mut config = self.training[Part::OrderAgnostic as usize].clone();
+        if proposes && !chosen.is_cancelled() && !out_of_time {
+            let mut config = training[Part::OrderAgnostic as usize].clone();
             config.seed = self.seed;
             config.max_time = self.max_time.map(|max| max.saturating_sub(started.elapsed()));
             proposal = Proposal::fit(
@@ -207,7 +226,13 @@ impl Builder {
                 &layout,
                 rows.context.view(),
                 (self.seed, config),
-                progress,
+                StageObserver {
+                    progress,
+                    part: Part::OrderAgnostic,
+                    stage: stages,
+                    stages,
+                    shift: 0.0,
+                },
             )?;
         }
         Ok(EchoFlow::assemble(

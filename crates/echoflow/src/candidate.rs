@@ -26,6 +26,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) training: &'a [TrainConfig; Part::ALL.len()],
     pub(crate) started: Instant,
     pub(crate) max_time: Option<Duration>,
+    /// Stages of the whole fit.
+    pub(crate) stages: usize,
 }
 
 /// A trained model of the rows.
@@ -72,25 +74,26 @@ pub(crate) fn has_only_densities(layout: &Layout, rows: &Rows) -> bool {
     layout.variables().is_empty() && (0..rows.log_measure.len()).all(|row| !rows.has_intervals(row))
 }
 
-/// Trains all `architectures` and keeps the one with the best log-density on the validation rows. The kinds tried are
+/// Trains all `models` and keeps the one with the best log-density on the validation rows. The kinds tried are
 /// listed if there are several.
 pub(crate) fn best(
     wanted: ModelKind,
-    architectures: Vec<Architecture>,
-    layout: &Layout,
+    models: Vec<(TableDensity, Architecture)>,
     rows: &Rows,
     settings: Settings<'_>,
     progress: &mut dyn Progress,
 ) -> Result<(Candidate, Vec<Tried>), Error> {
-    let count = architectures.len();
-    let members = architectures.first().map_or(1, |chain| chain.members);
+    let count = models.len();
+    let members = models.first().map_or(1, |(_, chain)| chain.members);
     if wanted == ModelKind::Auto && count == 1 {
         progress
             .on_note("model chain: the one that is exact for categories, missing cells and rounded numbers");
     }
     let mut best: Option<(Candidate, f64)> = None;
     let mut tried = Vec::new();
-    for (i, architecture) in architectures.into_iter().enumerate() {
+    let mut before = 0;
+    for (i, (density, architecture)) in models.into_iter().enumerate() {
+        let parts = density.parts().len();
         let kind = architecture.model;
         if count > 1 {
             progress.on_note(&format!("model {} of {count} to choose from: {kind}", i + 1));
@@ -103,7 +106,9 @@ pub(crate) fn best(
             max_time: until,
             ..settings
         };
-        let candidate = match Candidate::train(architecture, layout, rows, settings, progress) {
+        let trained = Candidate::train(density, architecture, before, rows, settings, progress);
+        before += parts;
+        let candidate = match trained {
             Err(Error::Diverged { part, epoch }) if best.is_some() => {
                 progress.on_note(&format!(
                     "{kind} is left out: training of its {part} diverged in epoch {epoch}"
@@ -142,14 +147,15 @@ pub(crate) fn best(
 }
 
 impl Candidate {
+    /// Trains a model, of which `before` stages of the fit have gone before.
     fn train(
+        density: TableDensity,
         architecture: Architecture,
-        layout: &Layout,
+        before: usize,
         rows: &Rows,
         settings: Settings<'_>,
         progress: &mut dyn Progress,
     ) -> Result<Self, Error> {
-        let density = architecture.density(layout)?;
         let mut params = vec![0.0_f32; density.num_params()];
         density.init(Key::new(settings.seed).purpose("init"), &mut params);
         let n = rows.log_measure.len() as f64;
@@ -175,8 +181,8 @@ impl Candidate {
             let mut observer = StageObserver {
                 progress,
                 part,
-                stage,
-                stages: count,
+                stage: before + stage,
+                stages: settings.stages,
                 shift,
             };
             let history = piece.density.train(own, rows, &config, &mut observer)?;

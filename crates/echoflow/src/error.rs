@@ -35,6 +35,46 @@ pub enum Error {
         /// What it may be.
         expected: &'static str,
     },
+    /// An option that a kind of model does not have.
+    #[error("a {model} model has no option \"{option}\"; {known}")]
+    UnknownOption {
+        /// The kind.
+        model: String,
+        /// The option.
+        option: String,
+        /// Those that it has, as a sentence.
+        known: &'static str,
+    },
+    /// An option of a kind of model outside its range.
+    #[error("the option \"{option}\" of a {model} model is {value}, but must be {expected}")]
+    Option {
+        /// The kind.
+        model: String,
+        /// The option.
+        option: String,
+        /// What it was set to.
+        value: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A kind of model that no flow can be built of.
+    #[error("\"{0}\" is no flow, built in or registered, so none can be built by this name; name a flow")]
+    NotAFlow(String),
+    /// A registered constructor that does not build what it is asked for.
+    #[error(
+        "the constructor registered as \"{kind}\" built a bijector of {found} {what}, where it was asked for {expected}; it \
+         must build one of the `dim` and `context_dim` that it is given"
+    )]
+    Built {
+        /// The kind.
+        kind: String,
+        /// "columns" or "columns of context".
+        what: &'static str,
+        /// How many the bijector has.
+        found: usize,
+        /// How many were asked for.
+        expected: usize,
+    },
     /// Training lost its way.
     #[error(
         "training the {part} diverged in epoch {epoch}: its losses were no numbers; try another seed or model, or, from \

@@ -1,7 +1,7 @@
 //! The model file: safetensors with one metadata key of sorted JSON.
 //!
 //! ```text
-//! metadata["echoflow"] = {"checksum": .., "format": 1, "sections": {
+//! metadata["echoflow"] = {"checksum": {"xxh3_64": ".."}, "format": 1, "sections": {
 //!     "columns":  {"kind": "columns/1" ("columns/2" with dates), ..schema and laws; long lists moved to tensors..},
 //!     "density":  {"kind": "density.maf/1", ..sizes..},
 //!     "any-order": {"kind": "any-order/1", ..sizes, gap and history of the any-order network; left out if there is none..},
@@ -20,6 +20,7 @@ use ef_tensor::params::ParamLayout;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::architecture::Architecture;
 use crate::columns::Columns;
@@ -124,7 +125,7 @@ fn to_bytes(model: &EchoFlow) -> Result<Vec<u8>, String> {
         })
         .collect::<Result<_, safetensors::SafeTensorError>>()
         .map_err(|e| e.to_string())?;
-    header["checksum"] = checksum(&header, views.iter().map(|(n, t)| (*n, t))).into();
+    header["checksum"] = json!({ XXH3_64: xxh3_64(&header, &mut views.iter().map(|(n, t)| (*n, t))) });
     serialize(views, Some(HashMap::from([(KEY.to_owned(), header.to_string())]))).map_err(|e| e.to_string())
 }
 
@@ -209,6 +210,15 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         _ => return Err(bad("its format number is missing".to_owned())),
     }
     let signed = header.as_object_mut().and_then(|h| h.remove("checksum"));
+    let sum: Checksum = match signed {
+        Some(Value::String(sum)) => (first_sum, sum),
+        Some(Value::Object(named)) => match named.into_iter().next() {
+            Some((name, Value::String(sum))) if name == XXH3_64 => (xxh3_64, sum),
+            Some((name, _)) => return Err(newer(format!("checksum \"{name}\""))),
+            None => return Err(bad("its checksum is missing".to_owned())),
+        },
+        _ => return Err(bad("its checksum is missing".to_owned())),
+    };
     let whole = header.clone();
     // The header is read first, so that a newer file is named as such even if its tensors are new too.
     let Value::Object(mut sections) = header["sections"].take() else {
@@ -260,7 +270,8 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
     let tensors =
         SafeTensors::deserialize(bytes).map_err(|e| bad(format!("its tensors are damaged ({e})")))?;
     let mut left: BTreeMap<String, TensorView<'_>> = tensors.tensors().into_iter().collect();
-    if signed != Some(checksum(&whole, left.iter().map(|(n, t)| (n.as_str(), t))).into()) {
+    let (of, sum) = sum;
+    if of(&whole, &mut left.iter().map(|(n, t)| (n.as_str(), t))) != sum {
         return Err(bad(
             "its checksum does not match, so some bytes have changed".to_owned()
         ));
@@ -387,23 +398,168 @@ fn move_in(value: &mut Value, tensors: &mut BTreeMap<String, TensorView<'_>>) ->
     }
 }
 
-/// FNV-1a over the header (without the checksum) and every tensor's name, type, shape and bytes, in the order of names:
-/// finds damage anywhere in the file, proves nothing about who made it.
-fn checksum<'a>(header: &Value, tensors: impl IntoIterator<Item = (&'a str, &'a TensorView<'a>)>) -> String {
+/// A sum over a file's header and tensors, and what it should be.
+type Checksum = (fn(&Value, Tensors<'_, '_>) -> String, String);
+
+/// Names and tensors, in the order of names.
+type Tensors<'a, 'b> = &'a mut dyn Iterator<Item = (&'b str, &'b TensorView<'b>)>;
+
+/// The name of the checksum in a header.
+const XXH3_64: &str = "xxh3_64";
+
+/// Hands on what a checksum is made of: the header (without the checksum), then of every tensor its name, type and shape,
+/// and its bytes.
+fn each_piece(header: &Value, tensors: Tensors<'_, '_>, mut eat: impl FnMut(&[u8])) {
+    eat(header.to_string().as_bytes());
+    for (name, tensor) in tensors {
+        eat(format!("{name} {:?} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
+        eat(tensor.data());
+    }
+}
+
+/// XXH3 of 64 bits, without a seed, over the pieces of a file, each after its length in eight bytes, the least first: finds
+/// damage anywhere in the file, proves nothing about who made it.
+fn xxh3_64(header: &Value, tensors: Tensors<'_, '_>) -> String {
+    let mut hash = Xxh3Default::new();
+    each_piece(header, tensors, |piece| {
+        hash.update(&(piece.len() as u64).to_le_bytes());
+        hash.update(piece);
+    });
+    format!("{:016x}", hash.digest())
+}
+
+/// The sum of the first files, which is no published hash: words of eight bytes are taken in by exclusive or, a product
+/// with FNV's prime and a rotation; the last word of a piece is filled up with zeros, and no length counts. Only read.
+fn first_sum(header: &Value, tensors: Tensors<'_, '_>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut eat = |bytes: &[u8]| {
-        for chunk in bytes.chunks(8) {
+    each_piece(header, tensors, |piece| {
+        for chunk in piece.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             hash = (hash ^ u64::from_le_bytes(word))
                 .wrapping_mul(0x100_0000_01b3)
                 .rotate_left(17);
         }
-    };
-    eat(header.to_string().as_bytes());
-    for (name, tensor) in tensors {
-        eat(format!("{name} {:?} {:?}", tensor.dtype(), tensor.shape()).as_bytes());
-        eat(tensor.data());
-    }
+    });
     format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use xxhash_rust::xxh3::xxh3_64 as hash;
+
+    use super::*;
+
+    /// The test values of the reference implementation (xxHash 0.8, `tests/sanity_test.c`): of so many bytes of its buffer.
+    #[test]
+    fn the_hash_is_xxh3() {
+        let mut state = 2_654_435_761_u64;
+        let buffer: Vec<u8> = (0..2400)
+            .map(|_| {
+                let byte = (state >> 56) as u8;
+                state = state.wrapping_mul(11_400_714_785_074_694_797);
+                byte
+            })
+            .collect();
+        for (length, value) in [
+            (0, 0x2d06_8005_38d3_94c2_u64),
+            (1, 0xc44b_dff4_074e_ecdb),
+            (6, 0x27b5_6a84_cd2d_7325),
+            (12, 0xa713_daf0_dfbb_77e7),
+            (24, 0xa3fe_70bf_9d35_10eb),
+            (48, 0x397d_a259_ecba_1f11),
+            (80, 0xbcde_fbbb_2c47_c90a),
+            (195, 0xcd94_217e_e362_ec3a),
+            (403, 0xcdeb_804d_65c6_dea4),
+            (512, 0x617e_4959_9013_cb6b),
+            (2048, 0xdd59_e2c3_a5f0_38e0),
+            (2240, 0x6e73_a905_39cf_2948),
+        ] {
+            assert_eq!(hash(&buffer[..length]), value, "{length} bytes at once");
+            let mut in_pieces = Xxh3Default::new();
+            buffer[..length]
+                .chunks(7)
+                .for_each(|piece| in_pieces.update(piece));
+            assert_eq!(in_pieces.digest(), value, "{length} bytes in pieces");
+        }
+    }
+
+    #[test]
+    fn every_length_counts() {
+        let of = |bytes: &[u8], sum: fn(&Value, Tensors<'_, '_>) -> String| {
+            let tensor = TensorView::new(Dtype::U8, vec![4], bytes).unwrap();
+            let header = json!({ "n": 1 });
+            sum(&header, &mut [("a", &tensor)].into_iter())
+        };
+        // pieces end to end are these bytes; the name and the type come after the header
+        let mut bytes = Vec::new();
+        for piece in [&b"{\"n\":1}"[..], b"a U8 [4]", &[1, 2, 3, 0]] {
+            bytes.extend((piece.len() as u64).to_le_bytes());
+            bytes.extend(piece);
+        }
+        assert_eq!(of(&[1, 2, 3, 0], xxh3_64), format!("{:016x}", hash(&bytes)));
+    }
+
+    fn model() -> Vec<u8> {
+        let text: String = (0..60).map(|i| format!("{}.5,{}\n", i * i % 37, i % 3)).collect();
+        let table = crate::read_csv_from(format!("x,k\n{text}").as_bytes(), "t").unwrap();
+        let builder = EchoFlow::builder().order_agnostic(false).epochs(1);
+        let mut architecture = Architecture::new(ModelKind::Chain);
+        (architecture.cells_hidden, architecture.cells_blocks) = (8, 1);
+        let model = builder.architecture(architecture).fit(&table).unwrap();
+        to_bytes(&model).unwrap()
+    }
+
+    /// The same file with another checksum.
+    fn signed(bytes: &[u8], sum: impl FnOnce(&Value, Tensors<'_, '_>) -> Value) -> Vec<u8> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
+        let mut header: Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()[KEY]).unwrap();
+        header.as_object_mut().unwrap().remove("checksum");
+        let file = SafeTensors::deserialize(bytes).unwrap();
+        let tensors: BTreeMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
+        let sum = sum(&header, &mut tensors.iter().map(|(name, t)| (name.as_str(), t)));
+        header["checksum"] = sum;
+        let metadata = HashMap::from([(KEY.to_owned(), header.to_string())]);
+        serialize(tensors, Some(metadata)).unwrap()
+    }
+
+    #[test]
+    fn files_of_either_checksum_load_and_damage_to_them_is_found() {
+        let now = model();
+        let path = Path::new("m.echoflow");
+        let before = signed(&now, |header, tensors| first_sum(header, tensors).into());
+        assert_ne!(before, now);
+        let again = signed(
+            &now,
+            |header, tensors| json!({ XXH3_64: xxh3_64(header, tensors) }),
+        );
+        assert_eq!(again, now);
+        for file in [&now, &before] {
+            let model = from_bytes(file, path).unwrap();
+            // whatever is read, the present sum is written
+            assert_eq!(to_bytes(&model).unwrap(), now);
+            let data = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+            for at in (data..file.len()).step_by(97) {
+                let mut damaged = file.clone();
+                damaged[at] ^= 4;
+                let refused = from_bytes(&damaged, path).unwrap_err().to_string();
+                assert!(
+                    refused.contains("its checksum does not match"),
+                    "byte {at}: {refused}"
+                );
+            }
+        }
+        let unknown = signed(&now, |_, _| json!({ "xxh9": "0" }));
+        assert_eq!(
+            from_bytes(&unknown, path).unwrap_err().to_string(),
+            "m.echoflow was made by a newer echoflow (checksum \"xxh9\"); update this program to read it"
+        );
+        for missing in [Value::Null, json!({}), json!(7)] {
+            let refused = from_bytes(&signed(&now, |_, _| missing), path).unwrap_err();
+            assert!(
+                refused.to_string().contains("its checksum is missing"),
+                "{refused}"
+            );
+        }
+    }
 }

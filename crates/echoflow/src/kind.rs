@@ -62,26 +62,28 @@ impl ModelKind {
         context_dim: usize,
         config: &FlowConfig,
         options: &Options,
-    ) -> Result<Box<dyn Bijector<f32>>, BijectorError> {
+    ) -> Result<Box<dyn Bijector<f32>>, Error> {
         let constructor = REGISTRY
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .get(self.name())
             .copied()
-            .ok_or(BijectorError::Setting {
-                what: "the kind of model",
-                value: format!("\"{self}\""),
-                expected: "built in or registered",
-            })?;
+            .ok_or_else(|| Error::NotAFlow(self.to_string()))?;
         let bijector = constructor(dim, context_dim, config, options)?;
         let width = bijector.context_dim();
         for (what, found, expected, fits) in [
             ("columns", bijector.dim(), dim, bijector.dim() == dim),
-            ("context", width, context_dim, width == 0 || width == context_dim),
+            (
+                "columns of context",
+                width,
+                context_dim,
+                width == 0 || width == context_dim,
+            ),
         ] {
             if !fits {
-                return Err(BijectorError::Dimension {
-                    what: format!("the {what} of what the constructor of \"{self}\" built"),
+                return Err(Error::Built {
+                    kind: self.to_string(),
+                    what,
                     found,
                     expected,
                 });
@@ -167,6 +169,8 @@ pub type FlowConstructor = fn(
 const COMPONENTS: f64 = 16.0;
 /// Bins a column of a neural spline flow.
 const BINS: f64 = 8.0;
+/// The floors of more bins would fill the box.
+const MOST_BINS: usize = 999;
 /// The box of its splines, in normal scores: one row in 1.7 million lies outside.
 const BOUND: f64 = 5.0;
 
@@ -210,57 +214,66 @@ static REGISTRY: LazyLock<RwLock<BTreeMap<&'static str, FlowConstructor>>> = Laz
     ]))
 });
 
-/// The spline of `nsf`, from the options.
-fn spline(options: &Options) -> Result<RationalQuadratic, BijectorError> {
-    let option = |name: &str, default: f64| options.get(name).copied().unwrap_or(default);
-    let (bins, bound) = (option("bins", BINS), option("bound", BOUND));
-    let whole = bins.fract() == 0.0 && (1.0..1e4).contains(&bins);
-    if !whole {
-        return Err(BijectorError::Setting {
-            what: "the option \"bins\"",
-            value: bins.to_string(),
-            expected: "a whole number, at least 1",
-        });
-    }
-    RationalQuadratic::new(bins as usize, bound)
+fn option(options: &Options, name: &str, default: f64) -> f64 {
+    options.get(name).copied().unwrap_or(default)
 }
 
-/// The components of `chain`, from the options.
-pub(crate) fn components(options: &Options) -> Result<usize, BijectorError> {
-    let count = options.get("components").copied().unwrap_or(COMPONENTS);
-    if count.fract() == 0.0 && (1.0..=TableMadeConfig::MOST_COMPONENTS as f64).contains(&count) {
-        return Ok(count as usize);
-    }
-    Err(BijectorError::Setting {
-        what: "the option \"components\"",
-        value: count.to_string(),
-        expected: "a whole number from 1 to 64",
-    })
+/// The spline of `nsf`, from options that [`check_options`] has let through.
+fn spline(options: &Options) -> Result<RationalQuadratic, BijectorError> {
+    RationalQuadratic::new(
+        option(options, "bins", BINS) as usize,
+        option(options, "bound", BOUND),
+    )
+}
+
+/// The components of `chain`, from options that [`check_options`] has let through.
+pub(crate) fn components(options: &Options) -> usize {
+    option(options, "components", COMPONENTS) as usize
 }
 
 /// Refuses options that a built-in kind does not have, or cannot use. A registered kind's own constructor judges its
 /// options.
-pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), BijectorError> {
-    let refuse = |value: String, expected| BijectorError::Setting {
-        what: "an option of the model",
+pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), Error> {
+    let refuse = |option: &str, value, expected| Error::Option {
+        model: kind.to_string(),
+        option: option.to_owned(),
         value,
         expected,
     };
-    if let Some((name, value)) = options.iter().find(|(_, value)| !value.is_finite()) {
-        return Err(refuse(format!("\"{name}\" = {value}"), "a finite number"));
+    if let Some((name, &value)) = options.iter().find(|(_, value)| !value.is_finite()) {
+        return Err(refuse(name, value, "a finite number"));
     }
-    let (known, expected): (&[&str], _) = match kind {
-        ModelKind::Maf | ModelKind::Rnvp => (&[], "left out: this model has none"),
-        ModelKind::Auto | ModelKind::Chain => (&["components"], "components"),
-        ModelKind::Nsf | ModelKind::NsfCoupling => (&["bins", "bound"], "bins or bound"),
+    let (own, known): (&[&str], _) = match kind {
+        ModelKind::Maf | ModelKind::Rnvp => (&[], "it has none"),
+        ModelKind::Auto | ModelKind::Chain => (&["components"], "its option is components"),
+        ModelKind::Nsf | ModelKind::NsfCoupling => (&["bins", "bound"], "its options are bins and bound"),
         ModelKind::Registered(_) => return Ok(()),
     };
-    if let Some(name) = options.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(refuse(format!("\"{name}\""), expected));
+    if let Some(name) = options.keys().find(|name| !own.contains(&name.as_str())) {
+        return Err(Error::UnknownOption {
+            model: kind.to_string(),
+            option: name.clone(),
+            known,
+        });
     }
+    let whole = |name: &str, default, most: usize, expected| {
+        let value = option(options, name, default);
+        let fits = value.fract() == 0.0 && (1.0..=most as f64).contains(&value);
+        if fits {
+            Ok(())
+        } else {
+            Err(refuse(name, value, expected))
+        }
+    };
     match kind {
-        ModelKind::Nsf | ModelKind::NsfCoupling => spline(options).map(|_| ()),
-        ModelKind::Auto | ModelKind::Chain => components(options).map(|_| ()),
+        ModelKind::Nsf | ModelKind::NsfCoupling => {
+            whole("bins", BINS, MOST_BINS, "a whole number from 1 to 999")?;
+            spline(options).map(drop).map_err(Error::from)
+        }
+        ModelKind::Auto | ModelKind::Chain => {
+            const MOST: usize = TableMadeConfig::MOST_COMPONENTS;
+            whole("components", COMPONENTS, MOST, "a whole number from 1 to 64")
+        }
         _ => Ok(()),
     }
 }

@@ -10,13 +10,15 @@ use crate::error::Error;
 /// Rows a chunk: part of the result's bits (a product's tiles depend on it), so it is no setting.
 pub(crate) const CHUNK: usize = 512;
 
-/// Runs `f` with `threads` threads (0: all the machine has) for whatever sampling and scoring it does. The number of
-/// threads never changes a result.
+/// Runs `f` with `threads` threads for whatever fitting, sampling and scoring it does. 0 are those of the rayon pool that
+/// the call is made in, and outside of any of rayon's global one: all the machine has. The number of threads never changes
+/// a result.
 ///
 /// # Errors
 /// If the threads cannot be started.
 pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> Result<R, Error> {
-    if threads == 0 {
+    let around = rayon::current_thread_index().map(|_| rayon::current_num_threads());
+    if threads == 0 || around == Some(threads) {
         return Ok(f());
     }
     let pool = rayon::ThreadPoolBuilder::new()

@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::architecture::Architecture;
 use crate::error::Error;
 use crate::parallel::over_chunks;
-use crate::progress::{Progress, StageObserver};
-use crate::stage::Part;
+use crate::progress::StageObserver;
 use crate::table_density::TableDensity;
 
 /// Rows drawn to learn from, for each that the model learned from, and their least and greatest number.
@@ -68,7 +67,23 @@ fn network(
     Ok(OrderAgnostic::new(layout, &config)?)
 }
 
+/// Width, blocks and components of the network beside a model.
+fn sizes(architecture: &Architecture) -> (usize, usize, usize) {
+    (
+        architecture.cells_hidden,
+        architecture.cells_blocks.min(BLOCKS),
+        architecture.components(),
+    )
+}
+
 impl Proposal {
+    /// Whether there is anything to learn for the network beside a model.
+    pub(crate) fn is_of_use(architecture: &Architecture, layout: &Layout) -> Result<bool, Error> {
+        let (hidden, blocks, components) = sizes(architecture);
+        let net = network(layout, hidden, blocks, components)?;
+        Ok(Density::<f32>::num_params(&net) > 0)
+    }
+
     /// Learns to propose for the model; `None` if its training was stopped before its first epoch.
     pub(crate) fn fit(
         architecture: &Architecture,
@@ -77,7 +92,7 @@ impl Proposal {
         layout: &Layout,
         contexts: ArrayView2<'_, f32>,
         (seed, config): (u64, TrainConfig),
-        progress: &mut dyn Progress,
+        mut observer: StageObserver<'_>,
     ) -> Result<Option<Self>, Error> {
         let key = Key::new(seed).purpose("proposal");
         let draw = |rows, key: Key| {
@@ -94,21 +109,10 @@ impl Proposal {
         };
         let count = (ROWS_A_ROW * contexts.nrows()).clamp(FEWEST_ROWS, MOST_ROWS);
         let rows = draw(count, key.purpose("rows"));
-        let (hidden, blocks) = (architecture.cells_hidden, architecture.cells_blocks.min(BLOCKS));
-        let components = architecture.components()?;
+        let (hidden, blocks, components) = sizes(architecture);
         let net = network(layout, hidden, blocks, components)?;
         let mut own = vec![0.0; Density::<f32>::num_params(&net)];
-        if own.is_empty() {
-            return Ok(None);
-        }
         net.init(&mut key.purpose("init").row(0), &mut own);
-        let mut observer = StageObserver {
-            progress,
-            part: Part::OrderAgnostic,
-            stage: 1,
-            stages: 1,
-            shift: 0.0,
-        };
         let history = ef_train::fit(&net, &mut own, &rows, &config, &mut observer)?;
         drop(rows);
         if history.best_epoch.is_none_or(|epoch| epoch == 0) {

@@ -176,6 +176,54 @@ fn a_stopped_member_is_replaced() {
     assert_relative_eq!(mean(&early, &table), mean(&alone, &table), epsilon = 1e-9);
 }
 
+/// Notes the stages that a fit goes through.
+#[derive(Default)]
+struct Counted(Vec<(usize, usize)>);
+
+impl Progress for Counted {
+    fn on_stage(&mut self, start: &StageStart) {
+        self.0.push((start.stage, start.stages));
+    }
+}
+
+#[test]
+fn the_stages_of_a_fit_are_counted_together() {
+    let loans = Demo::Loans.generate(200, 1).to_table().unwrap();
+    let constant = echoflow::read_csv_from("x\n5\n5\n5\n5\n".as_bytes(), "constant").unwrap();
+    let spiral = spiral(300);
+    let cases = [
+        // the chain, then any order
+        (&loans, ModelKind::Auto, 1, 2),
+        (&loans, ModelKind::Chain, 3, 4),
+        // cells and numbers; its densities are estimates, so there is no any-order network
+        (&loans, ModelKind::Maf, 1, 2),
+        // the flow over numbers, then any order
+        (&spiral, ModelKind::Maf, 1, 2),
+        // the chain, two flows over numbers, any order
+        (&spiral, ModelKind::Auto, 1, 4),
+        (&spiral, ModelKind::Auto, 2, 5),
+        // nothing to train
+        (&constant, ModelKind::Auto, 1, 0),
+    ];
+    for (table, kind, members, stages) in cases {
+        let builder = EchoFlow::builder().model(kind).members(members).epochs(1);
+        let mut counted = Counted::default();
+        builder.fit_with(table, &mut counted).unwrap();
+        let all: Vec<(usize, usize)> = (1..=stages).map(|stage| (stage, stages)).collect();
+        assert_eq!(counted.0, all, "{kind}, {members} members");
+        let mut counted = Counted::default();
+        builder
+            .order_agnostic(false)
+            .fit_with(table, &mut counted)
+            .unwrap();
+        assert!(
+            counted.0.iter().all(|(_, of)| *of == counted.0.len()),
+            "{kind}: {:?}",
+            counted.0
+        );
+    }
+}
+
 /// A table with nothing to learn is fitted, drawn and scored by every kind.
 #[test]
 fn a_column_of_one_cell_needs_no_network() {

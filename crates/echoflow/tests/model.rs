@@ -347,7 +347,7 @@ fn a_transformer_of_a_user_goes_into_a_file_and_out() {
         refused.contains("call register_transformer(\"test.log1p\", ..) first"),
         "{refused}"
     );
-    register_transformer("test.log1p", |_| Ok(Arc::new(Log1p("test.log1p"))));
+    register_transformer("test.log1p", |_| Ok(Arc::new(Log1p("test.log1p")))).unwrap();
     let loaded = EchoFlow::load(&path).unwrap();
     assert_eq!(bits(&loaded.log_prob(&table).unwrap()), scores);
     assert_eq!(
@@ -460,10 +460,21 @@ fn a_constructor_must_build_what_it_was_asked_for() {
         Ok(Box::new(maf(dim, context_dim + 3, config)?))
     })
     .unwrap();
-    for (kind, word) in [(wide, "columns"), (other, "context")] {
+    for (kind, sentence) in [
+        (
+            wide,
+            "the constructor registered as \"too-wide\" built a bijector of 4 columns, where it was asked for 3; it must \
+             build one of the `dim` and `context_dim` that it is given",
+        ),
+        (
+            other,
+            "the constructor registered as \"other-context\" built a bijector of 7 columns of context, where it was asked \
+             for 4; it must build one of the `dim` and `context_dim` that it is given",
+        ),
+    ] {
         let builder = EchoFlow::builder().architecture(small(kind)).epochs(1);
         let error = builder.fit(&mixed(60)).unwrap_err().to_string();
-        assert!(error.contains(&format!("the {word} of what")), "{error}");
+        assert_eq!(error, sentence);
     }
 }
 
@@ -471,18 +482,81 @@ fn a_constructor_must_build_what_it_was_asked_for() {
 #[test]
 fn options_are_known_and_in_range() {
     for (kind, option, value, sentence) in [
-        (ModelKind::Maf, "bins", 8.0, "has none"),
-        (ModelKind::Nsf, "bin", 8.0, "bins or bound"),
-        (ModelKind::Nsf, "bins", 0.0, "at least 1"),
-        (ModelKind::Nsf, "bins", 2.5, "whole number"),
-        (ModelKind::Nsf, "bound", f64::NAN, "finite"),
-        (ModelKind::Nsf, "bound", 1e39, "within 1e30"),
-        (registered(), "any", f64::INFINITY, "finite"),
+        (
+            ModelKind::Maf,
+            "bins",
+            8.0,
+            "a maf model has no option \"bins\"; it has none",
+        ),
+        (
+            ModelKind::Nsf,
+            "bin",
+            8.0,
+            "a nsf model has no option \"bin\"; its options are bins and bound",
+        ),
+        (
+            ModelKind::Chain,
+            "bins",
+            8.0,
+            "a chain model has no option \"bins\"; its option is components",
+        ),
+        (
+            ModelKind::Nsf,
+            "bins",
+            0.0,
+            "the option \"bins\" of a nsf model is 0, but must be a whole number from 1 to 999",
+        ),
+        (
+            ModelKind::NsfCoupling,
+            "bins",
+            2.5,
+            "the option \"bins\" of a nsf-coupling model is 2.5, but must be a whole number from 1 to 999",
+        ),
+        (
+            ModelKind::Nsf,
+            "bins",
+            1000.0,
+            "the option \"bins\" of a nsf model is 1000, but must be a whole number from 1 to 999",
+        ),
+        (
+            ModelKind::Chain,
+            "components",
+            65.0,
+            "the option \"components\" of a chain model is 65, but must be a whole number from 1 to 64",
+        ),
+        (
+            ModelKind::Nsf,
+            "bound",
+            f64::NAN,
+            "the option \"bound\" of a nsf model is NaN, but must be a finite number",
+        ),
+        (
+            ModelKind::Nsf,
+            "bound",
+            1e31,
+            "a spline's box is -10000000000000000000000000000000..10000000000000000000000000000000, but must be within 1e30 \
+             of 0, with its lower end first",
+        ),
+        (
+            registered(),
+            "any",
+            f64::INFINITY,
+            "the option \"any\" of a normed-maf model is inf, but must be a finite number",
+        ),
     ] {
         let mut sizes = small(kind);
         sizes.options.insert(option.to_owned(), value);
         let error = sizes.validate().unwrap_err().to_string();
-        assert!(error.contains(sentence), "{error}");
+        assert_eq!(error, sentence);
+        // and refused as such by a fit
+        let fit = EchoFlow::builder().architecture(sizes).fit(&mixed(60));
+        assert_eq!(fit.unwrap_err().to_string(), sentence);
+    }
+    let chain = Architecture::new(ModelKind::Chain);
+    for count in [1.0, 64.0] {
+        let mut sizes = chain.clone();
+        sizes.options.insert("components".to_owned(), count);
+        assert!(sizes.validate().is_ok(), "{count}");
     }
 }
 
@@ -594,4 +668,31 @@ fn a_wide_context_keeps_missing_cells_apart() {
     };
     let (missing, rare) = (mean(""), mean("c399"));
     assert!(missing > 70.0 && rare < 30.0, "missing {missing}, rare {rare}");
+}
+
+/// A model of a column of 45 halves, written before checksums had names.
+#[test]
+fn a_file_of_the_first_checksum_still_loads() {
+    let old = include_bytes!("files/first-checksum.echoflow");
+    let folder = tempfile::tempdir().unwrap();
+    let (path, again) = (
+        folder.path().join("old.echoflow"),
+        folder.path().join("new.echoflow"),
+    );
+    std::fs::write(&path, old).unwrap();
+    let model = EchoFlow::load(&path).unwrap();
+    assert_eq!(model.column_names(), ["x"]);
+    model.save(&again).unwrap();
+    let resaved = EchoFlow::load(&again).unwrap();
+    let table = model.sample(20, &mut rng(1)).unwrap();
+    assert_eq!(
+        bits(&model.log_prob(&table).unwrap()),
+        bits(&resaved.log_prob(&table).unwrap())
+    );
+    // the last byte is one of a tensor
+    let mut damaged = old.to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    let refused = EchoFlow::load(&path).unwrap_err().to_string();
+    assert!(refused.contains("its checksum does not match"), "{refused}");
 }

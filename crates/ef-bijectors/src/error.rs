@@ -38,7 +38,7 @@ pub enum BijectorError {
         /// The offending entry.
         index: usize,
     },
-    /// A bijector of no columns, or a chain of no parts.
+    /// A bijector of no columns.
     #[error("{0} needs at least one column")]
     Empty(&'static str),
     /// A number outside its range.

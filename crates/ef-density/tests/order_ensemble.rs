@@ -2,7 +2,7 @@
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use ef_bijectors::{
-    Chain, FlowConfig, MlpConfig, RationalQuadratic, Standardize, any_order_autoregressive,
+    Bijector as _, Chain, FlowConfig, MlpConfig, RationalQuadratic, Standardize, any_order_autoregressive,
     any_order_coupling, maf,
 };
 use ef_check::check_gradient;
@@ -144,7 +144,17 @@ fn strangers_do_not_share_a_slice() {
         )
         .unwrap()
     };
-    let error = OrderEnsemble::new(vec![flow(4), flow(5)]).unwrap_err();
-    assert!(error.to_string().contains("order 1"), "{error}");
-    assert!(OrderEnsemble::new(Vec::<Chain<f64>>::new()).is_err());
+    let refused = |flows: Vec<Chain<f64>>| OrderEnsemble::new(flows).unwrap_err().to_string();
+    assert_eq!(
+        refused(vec![flow(4), flow(5)]),
+        format!(
+            "one of the orders is number 1, of 2 columns, 0 of context and {} parameters, but must be like number 0 in \
+             columns, context and the names and shapes of its parameters",
+            flow(5).num_params()
+        )
+    );
+    assert_eq!(
+        refused(Vec::new()),
+        "the number of orders is 0, but must be at least 1"
+    );
 }

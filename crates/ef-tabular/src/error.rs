@@ -182,6 +182,11 @@ pub enum TableError {
         /// What is wrong, with the way out.
         reason: String,
     },
+    /// A name that cannot be given to a kind of transformer.
+    #[error(
+        "\"{0}\" cannot be registered as a transformer; take a name that is not empty, and neither identity nor asinh, which are built in"
+    )]
+    TransformerName(String),
     /// Cells or ranks handed to `decode` that no law can hold.
     #[error("cannot decode column \"{column}\": {reason}")]
     Decode {

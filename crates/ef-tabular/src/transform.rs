@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock, RwLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::error::TableError;
+
 /// A strictly monotone, differentiable map `w = g(x)` of a column's numbers.
 ///
 /// The kernel estimate of a column's marginal works in `w`, where one bandwidth should fit everywhere; the
@@ -35,7 +37,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// let options = EncoderOptions::default().transformer("income", Log1p);
 /// let encoder = TableEncoder::fit(&table, &options)?;
 ///
-/// register_transformer("log1p", |_config| Ok(Arc::new(Log1p)));
+/// register_transformer("log1p", |_config| Ok(Arc::new(Log1p)))?;
 /// let saved = serde_json::to_string(&encoder).unwrap();
 /// let loaded: TableEncoder = serde_json::from_str(&saved).unwrap();
 /// assert_eq!(loaded, encoder);
@@ -146,25 +148,35 @@ impl Transformer for Asinh {
 /// Builds a transformer from its saved config, or says why it cannot.
 pub type TransformerConstructor = fn(&serde_json::Value) -> Result<Arc<dyn Transformer>, String>;
 
+/// The kinds that are built in, which nobody else's take the name of.
+const BUILT_IN: [&str; 2] = ["identity", "asinh"];
+
 static REGISTRY: LazyLock<RwLock<HashMap<String, TransformerConstructor>>> = LazyLock::new(|| {
     let identity: TransformerConstructor = |_| Ok(Arc::new(Identity));
     let asinh: TransformerConstructor = |config| {
         let saved: Asinh = serde_json::from_value(config.clone()).map_err(|error| error.to_string())?;
         Ok(Arc::new(Asinh::new(saved.center, saved.scale)))
     };
-    RwLock::new(HashMap::from([
-        ("identity".to_owned(), identity),
-        ("asinh".to_owned(), asinh),
-    ]))
+    let constructors = BUILT_IN.map(str::to_owned).into_iter().zip([identity, asinh]);
+    RwLock::new(constructors.collect())
 });
 
-/// Makes a kind of transformer known, so that laws that use it can be loaded. A later call replaces an earlier one.
-pub fn register_transformer(kind: &str, constructor: TransformerConstructor) {
+/// Makes a kind of transformer known, so that laws that use it can be loaded. Registering a name again replaces its
+/// constructor, also by one of another type, for whatever is loaded from then on; laws that are loaded already keep the
+/// transformer they have.
+///
+/// # Errors
+/// If `kind` is a built-in name, or empty.
+pub fn register_transformer(kind: &str, constructor: TransformerConstructor) -> Result<(), TableError> {
+    if kind.is_empty() || BUILT_IN.contains(&kind) {
+        return Err(TableError::TransformerName(kind.to_owned()));
+    }
     // the map is whole after every insert, so a poisoned lock is safe to go on with
     REGISTRY
         .write()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .insert(kind.to_owned(), constructor);
+    Ok(())
 }
 
 /// A transformer made strictly increasing, as the laws use it.
@@ -283,5 +295,37 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("register_transformer(\"mine\""), "{error}");
+    }
+
+    #[test]
+    fn a_built_in_kind_is_not_replaced() {
+        for kind in ["asinh", "identity", ""] {
+            let refused = register_transformer(kind, |_| Ok(Arc::new(Identity)));
+            assert_eq!(
+                refused.unwrap_err().to_string(),
+                format!(
+                    "\"{kind}\" cannot be registered as a transformer; take a name that is not empty, and neither \
+                     identity nor asinh, which are built in"
+                )
+            );
+        }
+        let map = Map::new(Arc::new(Asinh::new(3.0, 0.5)), false);
+        let saved = serde_json::to_string(&map).unwrap();
+        let loaded: Map = serde_json::from_str(&saved).unwrap();
+        assert_relative_eq!(loaded.forward(10.0), map.forward(10.0));
+        for kind in BUILT_IN {
+            assert!(REGISTRY.read().unwrap().contains_key(kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_name_registered_again_is_what_it_was_last() {
+        let load =
+            || serde_json::from_str::<Map>(r#"{"kind":"test.twice","config":{"center":0.0,"scale":1.0}}"#);
+        register_transformer("test.twice", |_| Ok(Arc::new(Identity))).unwrap();
+        let first = load().unwrap();
+        register_transformer("test.twice", |_| Ok(Arc::new(Asinh::new(0.0, 1.0)))).unwrap();
+        assert_relative_eq!(load().unwrap().forward(3.0), 3.0_f64.asinh());
+        assert_relative_eq!(first.forward(3.0), 3.0);
     }
 }

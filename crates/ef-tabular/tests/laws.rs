@@ -415,8 +415,8 @@ fn every_number_scores_finite_and_saved_laws_are_equal() {
             );
         }
         assert!(law.place(Value::Missing).log_measure.is_finite(), "{name}");
-        ef_tabular::register_transformer("log1p", |_| Ok(Arc::new(Log1p)));
-        ef_tabular::register_transformer("negate", |_| Ok(Arc::new(Negate)));
+        ef_tabular::register_transformer("log1p", |_| Ok(Arc::new(Log1p))).unwrap();
+        ef_tabular::register_transformer("negate", |_| Ok(Arc::new(Negate))).unwrap();
         let saved = serde_json::to_string(&law).unwrap();
         assert_eq!(serde_json::from_str::<ColumnLaw>(&saved).unwrap(), law, "{name}");
     }

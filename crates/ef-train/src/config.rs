@@ -49,7 +49,8 @@ pub struct TrainConfig {
     /// Parts a mini-batch is cut into: the most threads that help. More cost CPU time, since each has a gradient of its own
     /// to fill and to add. Part of the result; the number of threads is not.
     pub shards: usize,
-    /// Threads, 0 for all the machine has. Any number gives the same bytes.
+    /// Threads. 0 are those of the rayon pool that the fit is called in, and outside of any of rayon's global one: all the
+    /// machine has. Any number gives the same bytes.
     #[serde(skip_serializing)]
     pub threads: usize,
     /// When this time is over, the epoch is left as it is, validated and training ends. It does not change the learning

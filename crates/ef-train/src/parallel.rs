@@ -15,9 +15,7 @@
 //! The sum takes the place of the first shard's gradient, and every gradient is left at zero by the pass that reads it
 //! last. Buffers are made once: a step allocates nothing here, and rayon's splitting of slices does not either.
 
-use std::num::NonZero;
 use std::ops::Range;
-use std::thread::available_parallelism;
 
 use ef_tensor::Real;
 use ef_tensor::shards::{chunks, piece};
@@ -31,17 +29,19 @@ use crate::{TrainError, clip_factor, ema_decay};
 /// Rows scored at a time.
 const CHUNK: usize = 256;
 
-/// Runs `work` inside a thread pool of its own, entered once; told whether there is one. One thread has none.
+/// Runs `work` with `threads` threads, entered once; told whether there are several. 0 are those of the pool around the
+/// call, which outside of any is rayon's global one. A pool is opened only if several threads are asked for and the pool
+/// around the call has another number of them; one thread is the caller's own.
 pub(crate) fn with_threads<R: Send>(
     threads: usize,
     work: impl FnOnce(bool) -> R + Send,
 ) -> Result<R, TrainError> {
-    let threads = match threads {
-        0 => available_parallelism().map_or(1, NonZero::get),
-        n => n,
-    };
-    if threads == 1 {
-        return Ok(work(false));
+    let around = rayon::current_thread_index().map(|_| rayon::current_num_threads());
+    match (threads, around) {
+        (1, _) | (0, Some(1)) => return Ok(work(false)),
+        (0, _) => return Ok(in_the_pool_around(work)),
+        (n, Some(around)) if n == around => return Ok(work(true)),
+        _ => {}
     }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -52,6 +52,11 @@ pub(crate) fn with_threads<R: Send>(
             reason: e.to_string(),
         })?;
     Ok(pool.install(|| work(true)))
+}
+
+/// Runs `work` on a worker of the pool around the call, the global one outside of any.
+fn in_the_pool_around<R: Send>(work: impl FnOnce(bool) -> R + Send) -> R {
+    rayon::scope(|_| work(rayon::current_num_threads() > 1))
 }
 
 /// What a shard computes with.
@@ -261,6 +266,38 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The number of threads that work has, and whether it stays in the pool around it.
+    fn of(threads: usize) -> (usize, bool, bool) {
+        let here = std::thread::current().id();
+        with_threads(threads, |parallel| {
+            (
+                rayon::current_num_threads(),
+                parallel,
+                std::thread::current().id() == here,
+            )
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn no_number_of_threads_means_the_pool_around() {
+        let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+        assert_eq!(pool(3).install(|| of(0)), (3, true, true));
+        assert_eq!(pool(1).install(|| of(0)), (1, false, true));
+        // a pool of the right size is used, another one is not
+        assert_eq!(pool(3).install(|| of(3)), (3, true, true));
+        assert_eq!(pool(3).install(|| of(2)), (2, true, false));
+        // one thread is the caller's own, in a pool or not
+        let (_, parallel, stays) = pool(3).install(|| of(1));
+        assert!(!parallel && stays);
+        let (_, parallel, stays) = of(1);
+        assert!(!parallel && stays);
+        // outside of any pool: the global one, in which the work is entered
+        assert_eq!(of(2), (2, true, false));
+        let all = rayon::current_num_threads();
+        assert_eq!(of(0), (all, all > 1, false));
+    }
 
     #[test]
     fn a_gradient_is_averaged_over_rows_then_clipped() {

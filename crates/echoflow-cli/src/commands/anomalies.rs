@@ -7,9 +7,11 @@ use anyhow::Result;
 use echoflow::tabular::{BooleanSpelling, ColumnSchema, Kind, NumberFormat, Value};
 use echoflow::{EchoFlow, Error, Scores, Shares, Table, with_threads};
 
+use super::Job;
 use super::score::LOG_PROB;
 use crate::args;
-use crate::output::{check_table_output, count, note, read_table_for, refuse_taken, write_table};
+use crate::files::Files;
+use crate::output::{count, note, read_table_for, refuse_taken, write_table};
 use crate::progress::Working;
 
 const LOG_RATIO: &str = "log_ratio";
@@ -51,8 +53,24 @@ Examples:
 Writes the rows, the least likely first, with their line in the file, log_prob (and log_ratio), oddest, the column that
 makes a row odd, and share: NAME for each column: by how many nats its value is less likely than usual, given the others.";
 
-pub(super) fn run(args: &Anomalies) -> Result<ExitCode> {
-    check_table_output(&args.output)?;
+impl Job for Anomalies {
+    fn files(&self) -> Result<Files<'_>> {
+        let mut files = Files::default().reads("model", &self.model);
+        if let Some(other) = &self.over_density {
+            files = files.reads("model of --over-density", other);
+        }
+        // the odd rows are not all of the table, which they must not replace
+        Ok(files
+            .reads_table("table", &self.table)
+            .writes("-o", &*self.output))
+    }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &Anomalies) -> Result<ExitCode> {
     let model = EchoFlow::load(&args.model)?;
     let reference = args.over_density.as_ref().map(EchoFlow::load).transpose()?;
     let table = read_table_for(&model, &args.table)?;

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use echoflow::demo::Demo;
 
+use super::Job;
 use crate::args;
-use crate::output::{check_table_output, write_table};
+use crate::files::Files;
+use crate::output::write_table;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct MakeDemo {
@@ -24,8 +26,17 @@ pub(crate) struct MakeDemo {
     output: PathBuf,
 }
 
-pub(super) fn run(args: &MakeDemo) -> Result<ExitCode> {
-    check_table_output(&args.output)?;
+impl Job for MakeDemo {
+    fn files(&self) -> Result<Files<'_>> {
+        Ok(Files::default().writes("-o", &*self.output))
+    }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &MakeDemo) -> Result<ExitCode> {
     let rows = args.rows.unwrap_or(args.name.default_rows());
     write_table(&args.name.generate(rows, args.seed).to_table()?, &args.output)?;
     Ok(ExitCode::SUCCESS)

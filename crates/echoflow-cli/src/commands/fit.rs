@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ArgAction;
 use echoflow::{EchoFlow, ModelKind, Part, StopReason, Table};
 
+use super::Job;
 use crate::args;
-use crate::output::{check_model_output, count, note, read_table};
+use crate::files::Files;
+use crate::output::{count, is_dash, note, read_table};
 use crate::progress::{Bars, stop_flag};
 
 #[derive(Debug, clap::Args)]
@@ -77,13 +79,29 @@ pub(super) struct Fitted {
     pub(super) stopped: bool,
 }
 
-pub(super) fn run(args: &Fit) -> Result<ExitCode> {
+impl Job for Fit {
+    fn files(&self) -> Result<Files<'_>> {
+        if is_dash(&self.output) {
+            bail!(
+                "a model cannot be written to standard output; name a file with -o, such as -o model.echoflow"
+            );
+        }
+        Ok(Files::default()
+            .reads_table("table", &self.table)
+            .writes("-o", &*self.output))
+    }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &Fit) -> Result<ExitCode> {
     let Fit {
         table,
         output,
         settings,
     } = args;
-    check_model_output(output)?;
     let table = read_table(table)?;
     let Fitted { model, stopped } = fit(&table, settings)?;
     let tried_short = model

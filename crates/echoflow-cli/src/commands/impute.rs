@@ -10,9 +10,11 @@ use echoflow::{Completed, EchoFlow, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::Job;
 use super::completing::{by_chunks, refuse_stranger, told};
 use crate::args;
-use crate::output::{check_table_output, is_dash, note, read_table_for, write_table};
+use crate::files::Files;
+use crate::output::{is_dash, note, read_table_for, write_table};
 
 /// Draws of a row that its best values are taken from.
 const BEST_OF: usize = 64;
@@ -24,7 +26,7 @@ pub(crate) struct Impute {
     model: PathBuf,
     /// CSV file with empty cells; - is standard input
     table: PathBuf,
-    /// CSV file to write; - is standard output
+    /// CSV file to write, which may be the table that is read; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// Write so many tables, each with draws of its own: -o filled.csv gives filled-1.csv, filled-2.csv and so on
@@ -50,9 +52,28 @@ Examples:
 Cells that are there stay as they are written, and so do columns that the model does not know. A column of the model that
 the table lacks is added at the right.";
 
-pub(super) fn run(args: &Impute) -> Result<ExitCode> {
+impl Job for Impute {
+    fn files(&self) -> Result<Files<'_>> {
+        let files = Files::default()
+            .reads("model", &self.model)
+            .reads_table("table", &self.table);
+        if self.draws == 1 {
+            return Ok(files.writes_more_of("table", "-o", &*self.output));
+        }
+        // of several tables none takes the place of the one that is read
+        let outputs = outputs(&self.output, self.draws)?;
+        Ok(outputs
+            .into_iter()
+            .fold(files, |files, path| files.writes("-o", path)))
+    }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &Impute) -> Result<ExitCode> {
     let outputs = outputs(&args.output, args.draws)?;
-    outputs.iter().try_for_each(|path| check_table_output(path))?;
     let model = EchoFlow::load(&args.model)?;
     let table = read_table_for(&model, &args.table)?;
     refuse_stranger(&model, &table, &args.table)?;

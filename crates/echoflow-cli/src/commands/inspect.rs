@@ -8,7 +8,9 @@ use anyhow::Result;
 use echoflow::tabular::{ColumnLaw, Kind, NumberLaw};
 use echoflow::{EchoFlow, History, Part};
 
+use super::Job;
 use super::fit::how_it_ended;
+use crate::files::Files;
 use crate::output::{count, to_stdout};
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +19,17 @@ pub(crate) struct Inspect {
     model: PathBuf,
 }
 
-pub(super) fn run(args: &Inspect) -> Result<ExitCode> {
+impl Job for Inspect {
+    fn files(&self) -> Result<Files<'_>> {
+        Ok(Files::default().reads("model", &self.model).prints())
+    }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &Inspect) -> Result<ExitCode> {
     let model = EchoFlow::load(&args.model)?;
     to_stdout(|out| write(&model, out))?;
     Ok(ExitCode::SUCCESS)

@@ -7,9 +7,11 @@ use anyhow::Result;
 use echoflow::tabular::{ColumnLaw, ColumnSchema, Date, Kind, NumberFormat, Value};
 use echoflow::{EchoFlow, NumberPrediction, Prediction, with_threads};
 
+use super::Job;
 use super::completing::refuse_stranger;
 use crate::args;
-use crate::output::{check_table_output, count, note, read_table_for, refuse_taken, write_table};
+use crate::files::Files;
+use crate::output::{count, note, read_table_for, refuse_taken, write_table};
 use crate::progress::Working;
 
 /// Rows predicted at a time: so many that a person sees them go by. Part of the result, since random numbers are keyed by
@@ -26,7 +28,7 @@ pub(crate) struct Predict {
     /// The column to predict; what the table says of it is not read
     #[arg(long, value_name = "NAME")]
     column: String,
-    /// CSV file to write; - is standard output
+    /// CSV file to write, which may be the table that is read; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// Threads (0: all); any number gives the same predictions
@@ -43,8 +45,20 @@ Adds, for a category, P(NAME = LABEL) for each label and predicted, the most pro
 deviation (in days for a date) and the quantiles q05, q25, median, q75 and q95 of its known values; and P(NAME is missing)
 where it can be missing.";
 
-pub(super) fn run(args: &Predict) -> Result<ExitCode> {
-    check_table_output(&args.output)?;
+impl Job for Predict {
+    fn files(&self) -> Result<Files<'_>> {
+        Ok(Files::default()
+            .reads("model", &self.model)
+            .reads_table("table", &self.table)
+            .writes_more_of("table", "-o", &*self.output))
+    }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &Predict) -> Result<ExitCode> {
     let model = EchoFlow::load(&args.model)?;
     let table = read_table_for(&model, &args.table)?;
     refuse_stranger(&model, &table, &args.table)?;

@@ -9,7 +9,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
+use super::Job;
 use crate::args;
+use crate::files::Files;
 use crate::output::{estimate, note, to_stdout};
 use crate::progress::Working;
 
@@ -40,7 +42,17 @@ Examples:
   echoflow probability loans.echoflow --where 'amount > 20000'
   echoflow probability loans.echoflow --where 'defaulted = true' --given 'grade = A' --given 'income > 50000'";
 
-pub(super) fn run(args: &AskProbability) -> Result<ExitCode> {
+impl Job for AskProbability {
+    fn files(&self) -> Result<Files<'_>> {
+        Ok(Files::default().reads("model", &self.model).prints())
+    }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &AskProbability) -> Result<ExitCode> {
     let model = EchoFlow::load(&args.model)?;
     let condition = Condition::all(args.conditions.iter().cloned());
     let given = (!args.given.is_empty()).then(|| Condition::all(args.given.iter().cloned()));

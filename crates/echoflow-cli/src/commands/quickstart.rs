@@ -11,13 +11,21 @@ use echoflow::{ModelKind, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::Job;
 use super::fit::{Fitted, Settings, fit};
 use super::score::summary;
 use crate::args;
+use crate::files::Files;
 use crate::output::{note, to_stdout};
 
 /// Rows fitted on, and rows held out.
 const ROWS: (usize, usize) = (8_000, 2_000);
+
+/// The files of the tour.
+const TABLE: &str = "spiral.csv";
+const MODEL: &str = "spiral.echoflow";
+const SYNTHETIC: &str = "synthetic.csv";
+const PICTURE: &str = "spiral.svg";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Quickstart {
@@ -35,7 +43,21 @@ pub(crate) struct Quickstart {
     threads: usize,
 }
 
-pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
+impl Job for Quickstart {
+    fn files(&self) -> Result<Files<'_>> {
+        let files = [TABLE, MODEL, SYNTHETIC, PICTURE].map(|name| self.dir.join(name));
+        let files = files.into_iter().fold(Files::default(), |files, path| {
+            files.writes_in_folder("--dir", path)
+        });
+        Ok(files.prints())
+    }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &Quickstart) -> Result<ExitCode> {
     let Quickstart {
         dir,
         seed,
@@ -51,7 +73,7 @@ pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
     })?;
     let whole = Demo::Spiral.generate(ROWS.0 + ROWS.1, seed).to_table()?;
     let (table, held_out) = (whole.slice(0, ROWS.0), whole.slice(ROWS.0, ROWS.1));
-    echoflow::write_csv(&table, dir.join("spiral.csv"))?;
+    echoflow::write_csv(&table, dir.join(TABLE))?;
     note(&format!(
         "1. made the spiral table: {} rows, and {} held out",
         ROWS.0, ROWS.1
@@ -77,11 +99,11 @@ pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
         note("stopped; no model was written");
         return Ok(ExitCode::from(130));
     }
-    model.save(dir.join("spiral.echoflow"))?;
+    model.save(dir.join(MODEL))?;
 
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let synthetic = with_threads(threads, || model.sample(ROWS.0, &mut rng))??;
-    echoflow::write_csv(&synthetic, dir.join("synthetic.csv"))?;
+    echoflow::write_csv(&synthetic, dir.join(SYNTHETIC))?;
     note(&format!("3. drew {} synthetic rows", ROWS.0));
 
     let scores = with_threads(threads, || model.log_prob(&held_out))??;
@@ -101,7 +123,7 @@ pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
         "x",
         "y",
     );
-    let picture = dir.join("spiral.svg");
+    let picture = dir.join(PICTURE);
     write_atomically(&picture, |out| out.write_all(svg.as_bytes())).map_err(|error| {
         anyhow!(
             "cannot write {}: {error}; make room, or name another folder with --dir",
@@ -113,7 +135,7 @@ pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
         writeln!(out, "held-out {}; the truth has {truth:.4}", summary(&scores))?;
         writeln!(
             out,
-            "wrote spiral.csv, spiral.echoflow, synthetic.csv and spiral.svg to {}",
+            "wrote {TABLE}, {MODEL}, {SYNTHETIC} and {PICTURE} to {}",
             dir.display()
         )
     })?;

@@ -8,11 +8,11 @@ use echoflow::{Condition, Diagnostics, EchoFlow, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::Job;
 use super::completing::{by_chunks, refuse_stranger, says_something, told};
 use crate::args;
-use crate::output::{
-    check_table_output, count as counted, estimate, is_dash, note, read_table_for, write_json, write_table,
-};
+use crate::files::Files;
+use crate::output::{count as counted, estimate, note, read_table_for, write_json, write_table};
 use crate::progress::Working;
 
 #[derive(Debug, clap::Args)]
@@ -58,14 +58,26 @@ Examples:
   echoflow sample loans.echoflow -n 1000 --where 'defaulted = true and income is missing' --json story.json -o new.csv
   echoflow sample loans.echoflow --rows partial.csv -n 10    ten whole rows for each partial row";
 
-pub(super) fn run(args: &Sample) -> Result<ExitCode> {
-    check_table_output(&args.output)?;
-    if let Some(json) = &args.json {
-        check_table_output(json)?;
-        if is_dash(json) && is_dash(&args.output) {
-            bail!("rows and --json cannot both go to standard output; name a file for the rows with -o");
+impl Job for Sample {
+    fn files(&self) -> Result<Files<'_>> {
+        let mut files = Files::default().reads("model", &self.model);
+        if let Some(rows) = &self.rows {
+            files = files.reads_table("table", rows);
         }
+        // rows drawn anew hold neither all rows of --rows nor columns that the model does not know
+        files = files.writes("-o", &*self.output);
+        if let Some(json) = &self.json {
+            files = files.writes("--json", &**json);
+        }
+        Ok(files)
     }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &Sample) -> Result<ExitCode> {
     if args.rows.is_some() && !args.conditions.is_empty() {
         bail!(
             "--rows and --where cannot be used together; write what is known into the rows, or leave --rows out and use \

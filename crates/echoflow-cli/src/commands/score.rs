@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use echoflow::{EchoFlow, Scores, with_threads};
 
+use super::Job;
 use crate::args;
-use crate::output::{check_table_output, count, note, read_table_for, refuse_taken, write_table};
+use crate::files::Files;
+use crate::output::{count, note, read_table_for, refuse_taken, write_table};
 
 /// Where the scores go.
 pub(super) const LOG_PROB: &str = "log_prob";
@@ -18,7 +20,7 @@ pub(crate) struct Score {
     model: PathBuf,
     /// CSV file with the model's columns, in any order; - is standard input
     table: PathBuf,
-    /// CSV file to write; - is standard output
+    /// CSV file to write, which may be the table that is read; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// Threads (0: all); any number gives the same scores
@@ -26,8 +28,20 @@ pub(crate) struct Score {
     threads: usize,
 }
 
-pub(super) fn run(args: &Score) -> Result<ExitCode> {
-    check_table_output(&args.output)?;
+impl Job for Score {
+    fn files(&self) -> Result<Files<'_>> {
+        Ok(Files::default()
+            .reads("model", &self.model)
+            .reads_table("table", &self.table)
+            .writes_more_of("table", "-o", &*self.output))
+    }
+
+    fn run(&self) -> Result<ExitCode> {
+        run(self)
+    }
+}
+
+fn run(args: &Score) -> Result<ExitCode> {
     let model = EchoFlow::load(&args.model)?;
     let table = read_table_for(&model, &args.table)?;
     refuse_taken(&table, &args.table, &[LOG_PROB], "the scores would go")?;

@@ -26,10 +26,10 @@ pub fn autoregressive_flow<T: Real, Tr: Transformer + Copy + 'static>(
     orders: &[Permute],
 ) -> Result<Chain<T>, BijectorError> {
     if !orders.is_empty() && orders.len() + 1 != layers {
-        return Err(BijectorError::Dimension {
-            what: format!("the list of orders between {layers} layers"),
-            found: orders.len(),
-            expected: layers.saturating_sub(1),
+        return Err(BijectorError::Setting {
+            what: "the number of orders between layers",
+            value: format!("{} for {layers} layers", orders.len()),
+            expected: "one less than the layers, or 0",
         });
     }
     let mut parts: Vec<Box<dyn Bijector<T>>> = Vec::new();
@@ -129,9 +129,7 @@ pub fn any_order_autoregressive<T: Real, Tr: Transformer + Copy + 'static>(
     count: usize,
     rng: &mut (impl Rng + ?Sized),
 ) -> Result<Vec<Chain<T>>, BijectorError> {
-    if count == 0 {
-        return Err(BijectorError::Empty("a set of orders"));
-    }
+    BijectorError::unless(count > 0, "the number of orders", count, "at least 1")?;
     let flow = |_| {
         let mut order: Vec<usize> = (0..dim).collect();
         order.shuffle(rng);

@@ -122,9 +122,7 @@ pub fn any_order_coupling<T: Real, Tr: Transformer + Copy + 'static>(
     count: usize,
     rng: &mut (impl Rng + ?Sized),
 ) -> Result<Vec<Chain<T>>, BijectorError> {
-    if count == 0 {
-        return Err(BijectorError::Empty("a set of orders"));
-    }
+    BijectorError::unless(count > 0, "the number of orders", count, "at least 1")?;
     let flow = |_| {
         let first = random_mask(dim, rng);
         let layer = |layer: usize| -> Result<Box<dyn Bijector<T>>, BijectorError> {

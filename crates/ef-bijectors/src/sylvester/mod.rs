@@ -81,11 +81,11 @@ impl<H: Monotone> Sylvester<H> {
         context_dim: usize,
         h: H,
     ) -> Result<Self, BijectorError> {
-        if m > dim {
-            return Err(BijectorError::Dimension {
-                what: "the span of a Sylvester layer".into(),
-                found: m,
-                expected: dim,
+        if dim > 0 && !(1..=dim).contains(&m) {
+            return Err(BijectorError::Setting {
+                what: "the span of a Sylvester layer",
+                value: format!("{m} of {dim} columns"),
+                expected: "at least 1 and at most the columns",
             });
         }
         Self::new(Basis::new(dim, m, Kind::Householder(reflections)), context_dim, h)
@@ -102,7 +102,7 @@ impl<H: Monotone> Sylvester<H> {
     }
 
     fn new(basis: Basis, context_dim: usize, h: H) -> Result<Self, BijectorError> {
-        if basis.dim() == 0 || basis.m() == 0 {
+        if basis.dim() == 0 {
             return Err(BijectorError::Empty("a Sylvester layer"));
         }
         check_max_slope(&h)?;

@@ -57,17 +57,26 @@ impl<T: Real> OrderEnsemble<T> {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn of_flows(flows: Vec<Flow<T>>) -> Result<Self, BijectorError> {
-        let first = flows.first().ok_or(BijectorError::Empty("a set of orders"))?;
+        let first = flows.first().ok_or_else(|| BijectorError::Setting {
+            what: "the number of orders",
+            value: "0".to_owned(),
+            expected: "at least 1",
+        })?;
         let layout = |f: &Flow<T>| ParamLayout::of(|v| Density::visit_params(f, v));
         let same = |f: &Flow<T>| {
             let (a, b) = (f.bijector(), first.bijector());
             a.dim() == b.dim() && a.context_dim() == b.context_dim() && layout(f) == layout(first)
         };
         if let Some(i) = flows.iter().position(|f| !same(f)) {
-            return Err(BijectorError::Dimension {
-                what: format!("order {i}, which must share the parameters of order 0,"),
-                found: flows[i].num_params(),
-                expected: first.num_params(),
+            let flow = &flows[i];
+            let (dim, context) = (flow.bijector().dim(), flow.bijector().context_dim());
+            return Err(BijectorError::Setting {
+                what: "one of the orders",
+                value: format!(
+                    "number {i}, of {dim} columns, {context} of context and {} parameters",
+                    flow.num_params()
+                ),
+                expected: "like number 0 in columns, context and the names and shapes of its parameters",
             });
         }
         Ok(Self { flows })

@@ -38,7 +38,8 @@ pub struct VariationalConfig {
     /// Parts a step's draws are cut into: the most threads that help. Part of the result; the number of threads is
     /// not.
     pub shards: usize,
-    /// Threads, 0 for all the machine has. Any number gives the same bytes.
+    /// Threads. 0 are those of the rayon pool that the fit is called in, and outside of any of rayon's global one: all the
+    /// machine has. Any number gives the same bytes.
     #[serde(skip_serializing)]
     pub threads: usize,
     /// The draws follow from it.
