@@ -8,7 +8,7 @@ use std::hint::black_box;
 use clock::{CpuTime, criterion};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use echoflow::demo::Demo;
-use ef_tabular::{DecodedColumn, EncoderOptions, Table, TableEncoder};
+use ef_tabular::{DecodedColumn, EncoderOptions, TableEncoder};
 
 const ROWS: usize = 20_000;
 
@@ -18,7 +18,7 @@ fn table(c: &mut Criterion<CpuTime>) {
         .generate(ROWS, 7)
         .write_csv(&mut csv)
         .expect("memory takes it");
-    let table = Table::from_csv_reader(csv.as_slice(), "loans.csv").expect("a table");
+    let table = echoflow::read_csv_from(csv.as_slice(), "loans.csv").expect("a table");
     let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).expect("laws");
     let encoded = encoder.encode(&table).expect("its own table");
     let columns: Vec<usize> = (0..encoded.columns.len()).collect();
@@ -39,13 +39,13 @@ fn table(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("csv");
     group.throughput(Throughput::Bytes(csv.len() as u64));
     group.bench_function("read", |b| {
-        b.iter(|| Table::from_csv_reader(black_box(csv.as_slice()), "loans.csv"));
+        b.iter(|| echoflow::read_csv_from(black_box(csv.as_slice()), "loans.csv"));
     });
     let mut out = Vec::with_capacity(2 * csv.len());
     group.bench_function("write", |b| {
         b.iter(|| {
             out.clear();
-            table.to_csv_writer(&mut out)
+            echoflow::write_csv_to(&table, &mut out)
         });
     });
     group.finish();

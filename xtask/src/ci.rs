@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 use crate::{deps, e2e};
 
 /// The libraries, each of which must build and be documented without the others' features.
-const LIBRARIES: [&str; 10] = [
+const LIBRARIES: [&str; 11] = [
     "ef-random",
     "ef-tensor",
     "ef-bijectors",
@@ -15,6 +15,7 @@ const LIBRARIES: [&str; 10] = [
     "ef-train",
     "ef-tabular",
     "ef-check",
+    "ef-io",
     "ef-demo",
     "ef-plot",
     "echoflow",
@@ -90,6 +91,8 @@ fn each_alone(sh: &Shell) -> Result<()> {
     }
     // features that no other crate's build may ask for
     cmd!(sh, "cargo check -p ef-check --all-targets --all-features").run()?;
+    // safe files without a format
+    cmd!(sh, "cargo check -p ef-io --no-default-features").run()?;
     // a program that only scores
     cmd!(sh, "cargo check -p echoflow --no-default-features").run()?;
     Ok(())

@@ -211,7 +211,7 @@ fn main() -> Result<()> {
 
 /// Mean log-probability of test rows, nats: under the network and under the model.
 fn likelihood(model: &EchoFlow, network: &Network, test: &Path) -> Result<Value> {
-    let test = Table::read_csv_like(test, &model.full_schema())?;
+    let test = echoflow::read_csv_like(test, &model.full_schema())?;
     let truth = network.log_prob(&test)?;
     Ok(json!({
         "part": "likelihood",
@@ -226,7 +226,7 @@ const FIRST_ROW: usize = 1_000_000;
 fn tables(model: &EchoFlow, train: &Path, test: &Path) -> Result<(Table, Table)> {
     let schema = model.full_schema();
     Ok((
-        Table::read_csv_like(train, &schema)?,
-        Table::read_csv_like(test, &schema)?,
+        echoflow::read_csv_like(train, &schema)?,
+        echoflow::read_csv_like(test, &schema)?,
     ))
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
+use echoflow::EchoFlow;
 use echoflow::tabular::ColumnLaw;
-use echoflow::{EchoFlow, Table};
 use ef_bench::breadth::Breadth;
 use ef_bench::copula::Copula;
 use ef_bench::process::machine;
@@ -124,14 +124,14 @@ fn compare(
         "a model with context columns has no density of whole rows"
     );
     let schema = model.full_schema();
-    let train = Table::read_csv_like(train, &schema)?;
-    let mut tested = Table::read_csv_like(test, &schema)?;
+    let train = echoflow::read_csv_like(train, &schema)?;
+    let mut tested = echoflow::read_csv_like(test, &schema)?;
     let all = tested.num_rows();
     ensure!(all > 0, "{} has no rows", test.display());
     if all > most_rows {
         let text = std::fs::read(test)?;
         let (some, _) = split(&text, most_rows as f64 / all as f64, 0)?;
-        tested = Table::from_csv_reader_like(some.as_slice(), &test.display().to_string(), &schema)?;
+        tested = echoflow::read_csv_from_like(some.as_slice(), &test.display().to_string(), &schema)?;
     }
     let rows = tested.num_rows();
     let mean = |sum: f64| -sum / rows as f64;

@@ -114,13 +114,11 @@ fn written(value: f64, kind: Kind) -> String {
 
 #[cfg(test)]
 mod tests {
-    use echoflow::Table;
-
     use super::*;
 
     fn pool() -> Pool {
         let text = "who,n,\"a \"\"b\"\"\",day\nAnn,1,1.5,2024-01-30\nO'Neil,2,,2024-01-31\nAnn,,2.5,2024-02-01\nBo,3,2.5,\n";
-        Pool::of(&Table::from_csv_reader(text.as_bytes(), "t").expect("a table")).expect("a pool")
+        Pool::of(&echoflow::read_csv_from(text.as_bytes(), "t").expect("a table")).expect("a pool")
     }
 
     fn case(clauses: &[(usize, Test)]) -> Case {

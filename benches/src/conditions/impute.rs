@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn points_are_means_and_the_commonest_labels() {
-        let read = |text: &str| Table::from_csv_reader(text.as_bytes(), "t").expect("a table");
+        let read = |text: &str| echoflow::read_csv_from(text.as_bytes(), "t").expect("a table");
         let tables = [
             read("n,who\n1,a\n5,b\n"),
             read("n,who\n2,b\n5,b\n"),

@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn cells_are_blanked_and_the_others_are_as_they_were() {
         let text = "n,x,who,on,day\n1,1.50,Ann,true,2024-01-30\n2,0.25,?,false,2024-01-31\n";
-        let table = Table::from_csv_reader(text.as_bytes(), "t").expect("a table");
+        let table = echoflow::read_csv_from(text.as_bytes(), "t").expect("a table");
         let picked = pick(&table, &[1, 0, 1], |i, j| i != 2 || j == 1).expect("rows");
         assert_eq!(picked.schema().columns[1].kind, Kind::Decimal);
         for j in 0..5 {

@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn labels_keep_their_codes_from_table_to_table() {
-        let read = |text: &str| Table::from_csv_reader(text.as_bytes(), "t").expect("a table");
+        let read = |text: &str| echoflow::read_csv_from(text.as_bytes(), "t").expect("a table");
         let one = Pool::of(&read("a,b\nx,1\ny,\nx,3\n")).expect("a pool");
         let other = one.like(&read("b,a\n5,z\n6,y\n")).expect("a pool");
         assert_eq!(one.column(0), &Column::Labels(vec![0, 1, 0]));

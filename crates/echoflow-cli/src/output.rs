@@ -4,8 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-use echoflow::tabular;
-use echoflow::{EchoFlow, Table, TableError};
+use echoflow::{EchoFlow, IoError, Table};
 
 pub(crate) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
@@ -14,9 +13,9 @@ pub(crate) fn is_dash(path: &Path) -> bool {
 /// Reads a table; `-` is standard input.
 pub(crate) fn read_table(path: &Path) -> Result<Table> {
     if is_dash(path) {
-        Ok(Table::from_csv_reader(io::stdin().lock(), "standard input")?)
+        Ok(echoflow::read_csv_from(io::stdin().lock(), "standard input")?)
     } else {
-        Ok(Table::read_csv(path)?)
+        Ok(echoflow::read_csv(path)?)
     }
 }
 
@@ -24,13 +23,13 @@ pub(crate) fn read_table(path: &Path) -> Result<Table> {
 pub(crate) fn read_table_for(model: &EchoFlow, path: &Path) -> Result<Table> {
     let schema = model.full_schema();
     if is_dash(path) {
-        Ok(Table::from_csv_reader_like(
+        Ok(echoflow::read_csv_from_like(
             io::stdin().lock(),
             "standard input",
             &schema,
         )?)
     } else {
-        Ok(Table::read_csv_like(path, &schema)?)
+        Ok(echoflow::read_csv_like(path, &schema)?)
     }
 }
 
@@ -38,13 +37,13 @@ pub(crate) fn read_table_for(model: &EchoFlow, path: &Path) -> Result<Table> {
 pub(crate) fn write_table(table: &Table, path: &Path) -> Result<()> {
     if is_dash(path) {
         to_stdout(|out| {
-            table.to_csv_writer(out).map_err(|error| match error {
-                TableError::Stream { error, .. } => error,
+            echoflow::write_csv_to(table, out).map_err(|error| match error {
+                IoError::Stream { error, .. } => error,
                 other => io::Error::other(other),
             })
         })
     } else {
-        table.write_csv(path)?;
+        echoflow::write_csv(table, path)?;
         note(&format!(
             "wrote {} to {}",
             count(table.num_rows(), "row"),
@@ -78,7 +77,7 @@ pub(crate) fn write_json(object: &serde_json::Value, path: &Path) -> Result<()> 
     if is_dash(path) {
         return to_stdout(|out| writeln!(out, "{object}"));
     }
-    tabular::write_atomically(path, |out| writeln!(out, "{object}")).map_err(|error| {
+    echoflow::io::write_atomically(path, |out| writeln!(out, "{object}")).map_err(|error| {
         anyhow!(
             "cannot write {}: {error}; check that the folder exists, may be written and has room",
             path.display()
@@ -106,7 +105,7 @@ pub(crate) fn check_table_output(path: &Path) -> Result<()> {
     if path.is_dir() {
         bail!("{} is a folder; name a file in it with -o", path.display());
     }
-    tabular::check_writable(path).map_err(|error| {
+    echoflow::io::check_writable(path).map_err(|error| {
         anyhow!(
             "cannot write {}: {error}; check that the folder exists and may be written",
             path.display()

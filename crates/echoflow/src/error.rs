@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ef_bijectors::BijectorError;
+use ef_io::IoError;
 use ef_tabular::TableError;
 use ef_tabular::condition::ConditionError;
 use ef_train::TrainError;
@@ -12,9 +13,12 @@ use ef_train::TrainError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The table, or a file it comes from.
+    /// The table.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// A file that a table comes from or goes to.
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// The training loop.
     #[error(transparent)]
     Train(#[from] TrainError),

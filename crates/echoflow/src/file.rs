@@ -75,7 +75,7 @@ fn save(model: &EchoFlow, path: &Path) -> Result<(), Error> {
         let bytes = to_bytes(model).map_err(std::io::Error::other)?;
         out.write_all(&bytes)
     };
-    ef_tabular::write_atomically(path, write).map_err(|error| Error::WriteModel {
+    ef_io::write_atomically(path, write).map_err(|error| Error::WriteModel {
         path: path.to_owned(),
         error,
     })

@@ -5,13 +5,13 @@
 //! | item | holds |
 //! | --- | --- |
 //! | [`EchoFlow`], [`Builder`] | a fitted model; how to fit one |
-//! | [`Table`] | the table, in and out |
+//! | [`Table`], [`read_csv`], [`write_csv`] | the table; from files and into files, by the default feature `csv` |
 //! | [`Progress`] | watching a fit, and stopping it |
 //! | [`Architecture`] | the sizes of a model, and their defaults |
 //! | [`ModelKind`], [`Tried`], [`register`] | the kinds of model, what `auto` compared, and the door for flows of your own |
 //! | [`Part`] | what of a model is trained by itself |
 //! | [`demo`], [`plot`] | tables whose true density is known; pictures: the default features `demo` and `plot` |
-//! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`random`] | the crates below |
+//! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`io`], [`random`] | the crates below |
 
 mod architecture;
 mod builder;
@@ -34,6 +34,9 @@ pub use architecture::Architecture;
 pub use builder::Builder;
 pub use candidate::Tried;
 pub use ef_density::mixed::Scores;
+pub use ef_io::IoError;
+#[cfg(feature = "csv")]
+pub use ef_io::{read_csv, read_csv_from, read_csv_from_like, read_csv_like, write_csv, write_csv_to};
 pub use ef_tabular::{Table, TableError};
 pub use ef_train::{History, StopReason, TrainConfig};
 pub use error::Error;
@@ -51,6 +54,7 @@ pub use ef_bijectors as bijectors;
 #[cfg(feature = "demo")]
 pub use ef_demo as demo;
 pub use ef_density as density;
+pub use ef_io as io;
 #[cfg(feature = "plot")]
 pub use ef_plot as plot;
 pub use ef_random as random;

@@ -56,7 +56,7 @@ fn rounded_numbers_and_categories_are_the_chains() {
     let rounded: String = (0..200)
         .map(|i| format!("{},{}\n", i * 37 % 101, i * 53 % 97))
         .collect();
-    let rounded = Table::from_csv_reader(format!("a,b\n{rounded}").as_bytes(), "rounded").unwrap();
+    let rounded = echoflow::read_csv_from(format!("a,b\n{rounded}").as_bytes(), "rounded").unwrap();
     for table in [loans, rounded] {
         let model = EchoFlow::builder()
             .any_order(false)
@@ -180,7 +180,7 @@ fn a_stopped_member_is_replaced() {
 #[test]
 fn a_column_of_one_cell_needs_no_network() {
     for text in ["x\n5\n5\n5\n5\n", "x\nno\nno\nno\n"] {
-        let table = Table::from_csv_reader(text.as_bytes(), "constant").unwrap();
+        let table = echoflow::read_csv_from(text.as_bytes(), "constant").unwrap();
         for kind in [ModelKind::Auto, ModelKind::Maf] {
             let model = EchoFlow::builder().model(kind).fit(&table).unwrap();
             assert_eq!(

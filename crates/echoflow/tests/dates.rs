@@ -22,7 +22,7 @@ fn shop(rows: i32, stride: i32) -> String {
 }
 
 fn read(text: &str) -> Table {
-    Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
+    echoflow::read_csv_from(text.as_bytes(), "t.csv").unwrap()
 }
 
 fn fit(table: &Table, kind: ModelKind, context: &[&str]) -> EchoFlow {
@@ -46,7 +46,7 @@ fn saved(model: &EchoFlow, path: &Path) -> (EchoFlow, String) {
 
 fn csv(table: &Table) -> String {
     let mut out = Vec::new();
-    table.to_csv_writer(&mut out).unwrap();
+    echoflow::write_csv_to(table, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -139,7 +139,8 @@ fn a_model_of_dates_as_categories_goes_on() {
     let text = shop(200, 1);
     let mut schema = read(&text).schema();
     schema.columns[0].kind = Kind::Category;
-    let table = Table::from_csv_reader_as(text.as_bytes(), "t.csv", &schema).unwrap();
+    let table = echoflow::read_csv_from_like(text.as_bytes(), "t.csv", &schema).unwrap();
+    let table = schema.conform(&table).unwrap();
     let model = fit(&table, ModelKind::Maf, &[]);
     let folder = tempfile::tempdir().unwrap();
     let (loaded, header) = saved(&model, &folder.path().join("m.echoflow"));

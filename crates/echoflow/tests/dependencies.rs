@@ -9,7 +9,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 fn read(text: &str) -> Table {
-    Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
+    echoflow::read_csv_from(text.as_bytes(), "t.csv").unwrap()
 }
 
 /// A number that looks random, in `0..1`.

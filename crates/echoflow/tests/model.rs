@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 fn read(text: &str) -> Table {
-    Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
+    echoflow::read_csv_from(text.as_bytes(), "t.csv").unwrap()
 }
 
 /// A number that looks random, in `0..1`.
@@ -77,7 +77,7 @@ fn rng(seed: u64) -> ChaCha8Rng {
 
 fn csv(table: &Table) -> String {
     let mut out = Vec::new();
-    table.to_csv_writer(&mut out).unwrap();
+    echoflow::write_csv_to(table, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

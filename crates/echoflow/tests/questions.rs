@@ -18,7 +18,7 @@ fn rng(seed: u64) -> ChaCha8Rng {
 }
 
 fn read(text: &str) -> Table {
-    Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
+    echoflow::read_csv_from(text.as_bytes(), "t.csv").unwrap()
 }
 
 /// Categories, whole numbers, decimals, a number without a grid, a date, missing cells, a lookup and a sum.
@@ -121,8 +121,8 @@ proptest! {
                 prop_assert_eq!(drawn.table.column_names(), table.column_names());
                 prop_assert!(condition.matches(&drawn.table).unwrap().into_iter().all(|meets| meets));
                 let mut text = Vec::new();
-                drawn.table.to_csv_writer(&mut text).unwrap();
-                let written = Table::from_csv_reader(text.as_slice(), "written").unwrap();
+                echoflow::write_csv_to(&drawn.table, &mut text).unwrap();
+                let written = echoflow::read_csv_from(text.as_slice(), "written").unwrap();
                 let written = table.schema().conform(&written).unwrap();
                 prop_assert!(condition.matches(&written).unwrap().into_iter().all(|meets| meets), "{}", condition);
                 prop_assert!(drawn.story.effective >= 99.0, "{:?}", drawn.story);
@@ -196,7 +196,7 @@ fn threads_and_repeats_change_nothing() {
             let drawn = MODEL.sample_where(&condition, 700, &mut rng(3)).unwrap();
             let p = MODEL.probability(&condition, None, &mut rng(3)).unwrap();
             let mut text = Vec::new();
-            drawn.table.to_csv_writer(&mut text).unwrap();
+            echoflow::write_csv_to(&drawn.table, &mut text).unwrap();
             (text, drawn.story, p)
         })
         .unwrap()
@@ -302,7 +302,7 @@ fn completed_rows_keep_what_was_given() {
                 }
             }
             let mut text = Vec::new();
-            table.to_csv_writer(&mut text).unwrap();
+            echoflow::write_csv_to(table, &mut text).unwrap();
             assert!(String::from_utf8(text).unwrap().contains("61.50"));
         }
     }

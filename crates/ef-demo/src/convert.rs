@@ -1,6 +1,6 @@
 //! Demo tables as tables.
 
-use ef_tabular::{Table, TableError};
+use ef_tabular::{Table, TableError, TextRows};
 
 use super::DemoTable;
 
@@ -10,11 +10,13 @@ impl DemoTable {
     /// # Errors
     /// None that a demo's own columns can cause.
     pub fn to_table(&self) -> Result<Table, TableError> {
-        let mut text = Vec::new();
-        self.write_csv(&mut text).map_err(|error| TableError::Stream {
-            source_name: "demo".to_owned(),
-            error,
-        })?;
-        Table::from_csv_reader(text.as_slice(), "demo")
+        let columns = self.columns();
+        let mut rows = TextRows::new("demo", columns.iter().map(|(name, _)| name.as_str()))?;
+        for row in 0..self.rows() {
+            let cells: Vec<String> = columns.iter().map(|(_, column)| column.cell_text(row)).collect();
+            // its line in the file that `write_csv` makes
+            rows.push(row as u64 + 2, &cells)?;
+        }
+        rows.into_table()
     }
 }

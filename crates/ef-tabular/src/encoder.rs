@@ -34,9 +34,9 @@ impl EncoderOptions {
 /// The schema of a table and one law a column.
 ///
 /// ```
-/// use ef_tabular::{DecodedColumn, EncoderOptions, Table, TableEncoder};
+/// use ef_tabular::{DecodedColumn, EncoderOptions, TableEncoder};
 /// let text = "size,color\n1.5,red\n2.5,blue\n3.5,red\n";
-/// let table = Table::from_csv_reader(text.as_bytes(), "demo.csv")?;
+/// let table = ef_io::read_csv_from(text.as_bytes(), "demo.csv")?;
 /// let encoder = TableEncoder::fit(&table, &EncoderOptions::default())?;
 /// let encoded = encoder.encode(&table)?;
 /// // back again, from each value's cell and the middle of its ranks
@@ -45,7 +45,7 @@ impl EncoderOptions {
 ///     ranks: column.lo.iter().zip(&column.hi).map(|(lo, hi)| 0.5 * (lo + hi)).collect(),
 /// }).collect();
 /// assert_eq!(encoder.decode(&columns)?, table);
-/// # Ok::<(), ef_tabular::TableError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TableEncoder {

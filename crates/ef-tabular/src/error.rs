@@ -1,7 +1,6 @@
-//! What can go wrong at the table's edge, and what to do about it.
+//! What can go wrong with a table, and what to do about it.
 
 use std::fmt;
-use std::path::PathBuf;
 
 /// Where in a table something was found: a file's line if the table came from a file, else its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,74 +22,18 @@ impl fmt::Display for Location {
     }
 }
 
-/// Everything that reading, writing, fitting, encoding or decoding a table can refuse.
+/// Everything that building, fitting, encoding or decoding a table can refuse.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
-    /// A file could not be opened or read.
-    #[error("cannot read {}: {error}; check the path and that the file may be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        error: std::io::Error,
-    },
-    /// A file could not be written; nothing half-written is left behind.
-    #[error("cannot write {}: {error}; check that the folder exists, may be written and has room", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        error: std::io::Error,
-    },
-    /// A stream could not be read or written.
-    #[error("{source_name}: {error}")]
-    Stream {
-        /// Name of the stream.
-        source_name: String,
-        /// What the system said.
-        #[source]
-        error: std::io::Error,
-    },
-    /// No header row at all.
-    #[error("{source_name} is empty; a table needs a header row with the column names")]
-    EmptyFile {
-        /// File or stream.
-        source_name: String,
-    },
-    /// Bytes that are not UTF-8.
-    #[error("{source_name}, line {line}: the text is not UTF-8; save the file as UTF-8 and try again")]
-    NotUtf8 {
-        /// File or stream.
-        source_name: String,
-        /// 1-based line.
-        line: u64,
-    },
-    /// A quoted field that never ends.
-    #[error(
-        "{source_name}, line {line}: the quote opened here is never closed; close it, or double a quote that belongs to the text (\"\")"
-    )]
-    UnterminatedQuote {
-        /// File or stream.
-        source_name: String,
-        /// 1-based line where the quote opened.
-        line: u64,
-    },
-    /// A row with more or fewer fields than the header.
-    #[error(
-        "{source_name}, line {line}: the row has {}, the header {expected}; quote a field that contains a comma, or mend the row",
-        count(*found, "field")
-    )]
-    RaggedRow {
-        /// File or stream.
-        source_name: String,
-        /// 1-based line where the row starts.
-        line: u64,
-        /// Fields of the header.
+    /// A row with more or fewer cells than the table has columns.
+    #[error("{location}: the row has {}, the table {expected}; mend the row", count(*found, "cell"))]
+    RowLength {
+        /// The row.
+        location: Location,
+        /// Columns of the table.
         expected: usize,
-        /// Fields of the row.
+        /// Cells of the row.
         found: usize,
     },
     /// Two columns of one name.

@@ -17,11 +17,10 @@ impl Table {
     /// A name that neither table has; tables of different lengths.
     ///
     /// ```
-    /// use ef_tabular::Table;
-    /// let left = Table::from_csv_reader("a,c\n1,3\n".as_bytes(), "left")?;
-    /// let right = Table::from_csv_reader("b\n2\n".as_bytes(), "right")?;
+    /// let left = ef_io::read_csv_from("a,c\n1,3\n".as_bytes(), "left")?;
+    /// let right = ef_io::read_csv_from("b\n2\n".as_bytes(), "right")?;
     /// assert_eq!(left.join(&right, &["a", "b", "c"])?.column_names(), ["a", "b", "c"]);
-    /// # Ok::<(), ef_tabular::TableError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn join(&self, other: &Self, names: &[&str]) -> Result<Self, TableError> {
         self.check_length(other)?;
@@ -47,11 +46,10 @@ impl Table {
     /// Tables of different lengths; a cell that is not of its column's kind.
     ///
     /// ```
-    /// use ef_tabular::Table;
-    /// let given = Table::from_csv_reader("a\n1.50\n?\n".as_bytes(), "given")?;
-    /// let drawn = Table::from_csv_reader("b,a\nx,7.1\ny,8.1\n".as_bytes(), "drawn")?;
+    /// let given = ef_io::read_csv_from("a\n1.50\n?\n".as_bytes(), "given")?;
+    /// let drawn = ef_io::read_csv_from("b,a\nx,7.1\ny,8.1\n".as_bytes(), "drawn")?;
     /// let mut text = Vec::new();
-    /// given.completed_by(&drawn)?.to_csv_writer(&mut text)?;
+    /// ef_io::write_csv_to(&given.completed_by(&drawn)?, &mut text)?;
     /// assert_eq!(String::from_utf8_lossy(&text), "b,a\nx,1.50\ny,8.1\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -2,9 +2,6 @@
 
 mod arrow_in;
 pub mod condition;
-mod csv_read;
-mod csv_scan;
-mod csv_write;
 mod date;
 mod dependency;
 mod encoder;
@@ -17,8 +14,8 @@ mod note;
 mod rows;
 mod schema;
 mod table;
+mod texts;
 mod transform;
-mod whole_file;
 
 pub use condition::{
     Boxes, Condition, ConditionBox, ConditionColumn, ConditionError, LabelSet, Literal, NumberRange, ValueSet,
@@ -34,5 +31,5 @@ pub use law::{
 };
 pub use schema::{ColumnSchema, Kind, Schema};
 pub use table::{ColumnData, Table};
+pub use texts::{CellTexts, TextRows};
 pub use transform::{Asinh, Identity, Transformer, TransformerConstructor, register_transformer};
-pub use whole_file::{check_writable, write_atomically};

@@ -15,10 +15,9 @@ impl Table {
     /// still names the lines they were read from.
     ///
     /// ```
-    /// use ef_tabular::Table;
-    /// let table = Table::from_csv_reader("a\n1.50\n2\n3\n".as_bytes(), "table")?;
+    /// let table = ef_io::read_csv_from("a\n1.50\n2\n3\n".as_bytes(), "table")?;
     /// let mut text = Vec::new();
-    /// table.take(&[2, 0, 0])?.to_csv_writer(&mut text)?;
+    /// ef_io::write_csv_to(&table.take(&[2, 0, 0])?, &mut text)?;
     /// assert_eq!(String::from_utf8_lossy(&text), "a\n3\n1.50\n1.50\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -102,48 +101,5 @@ impl Table {
             arrays.push(array);
         }
         Self::assemble(fields, arrays, picks.len(), None, texts)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::table::Table;
-
-    fn read(text: &str, name: &str) -> Table {
-        Table::from_csv_reader(text.as_bytes(), name).unwrap()
-    }
-
-    fn written(table: &Table) -> String {
-        let mut out = Vec::new();
-        table.to_csv_writer(&mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn taken_rows_keep_their_texts_and_lines() {
-        let text = "n,word,day,flag\n1,a,2020-01-02,true\n\n2.50,?,?,false\n 3,\"c,d\",2021-05-06,?\n";
-        let table = read(text, "t.csv");
-        let taken = table.slice(1, 2).take(&[1, 0, 1]).unwrap();
-        let (second, third) = ("2.50,?,?,false", " 3,\"c,d\",2021-05-06,?");
-        assert_eq!(
-            written(&taken),
-            format!("n,word,day,flag\n{third}\n{second}\n{third}\n")
-        );
-        assert_eq!(taken.location(0).to_string(), "t.csv, line 5");
-        assert_eq!(taken.location(1).to_string(), "t.csv, line 4");
-        assert_eq!(written(&table.take(&[]).unwrap()), "n,word,day,flag\n");
-        assert!(table.take(&[3]).is_err());
-    }
-
-    #[test]
-    fn rows_of_several_tables_are_one_table() {
-        let (one, two) = (read("a,b\n1,x\n2,y\n", "one"), read("b,a\nz,0.5\n", "two"));
-        let both = Table::interleave(&[&one, &two], &[(0, 1), (1, 0), (0, 0)]).unwrap();
-        assert_eq!(written(&both), "a,b\n2,y\n0.5,z\n1,x\n");
-        assert_eq!(both.numbers("a").unwrap(), Some(vec![2.0, 0.5, 1.0]));
-        let three = read("b,a\n1,x\n", "three");
-        assert!(Table::interleave(&[&one, &three], &[(0, 0), (1, 0)]).is_err());
-        assert!(Table::interleave(&[&one], &[(1, 0)]).is_err());
-        assert!(Table::interleave(&[], &[]).is_err());
     }
 }

@@ -16,24 +16,26 @@ use crate::format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};
 use crate::law::Value;
 use crate::schema::{ColumnSchema, Kind, Schema};
 
-pub(crate) const FORMAT_KEY: &str = "echoflow.format";
-pub(crate) const MISSING_KEY: &str = "echoflow.missing";
-pub(crate) const BOOLEAN_KEY: &str = "echoflow.boolean";
+pub(crate) const FORMAT_KEY: &str = "ef_tabular.format";
+pub(crate) const MISSING_KEY: &str = "ef_tabular.missing";
+pub(crate) const BOOLEAN_KEY: &str = "ef_tabular.boolean";
+
+/// What the keys began with before `ef_tabular.`: batches that were saved with those are still read.
+const OLD_PREFIX: &str = "echoflow.";
 
 /// A table in memory: named columns of text, whole numbers, decimals, booleans or dates, each cell possibly missing.
 ///
 /// A newtype over an Arrow [`RecordBatch`] of `Utf8`, `Int64`, `Float64`, `Boolean` and `Date32` columns. How a column was
-/// written (number format, missing marker, spelling of booleans) stands in its field's metadata under `echoflow.*`.
+/// written (number format, missing marker, spelling of booleans) stands in its field's metadata under `ef_tabular.*`.
 ///
 /// ```
-/// use ef_tabular::Table;
 /// let text = "age,city\n31,Oslo\n,Rome\n";
-/// let table = Table::from_csv_reader(text.as_bytes(), "people.csv")?;
+/// let table = ef_io::read_csv_from(text.as_bytes(), "people.csv")?;
 /// assert_eq!((table.num_rows(), table.column_names()), (2, vec!["age", "city"]));
 /// let mut out = Vec::new();
-/// table.to_csv_writer(&mut out)?;
+/// ef_io::write_csv_to(&table, &mut out)?;
 /// assert_eq!(out, text.as_bytes());
-/// # Ok::<(), ef_tabular::TableError>(())
+/// # Ok::<(), ef_io::IoError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -415,24 +417,24 @@ pub(crate) fn value_at(array: &dyn Array, row: usize) -> Value<'_> {
 /// What a field of our own says about its column.
 pub(crate) fn column_schema(field: &Field) -> ColumnSchema {
     let kind = Kind::of(field.data_type());
-    let metadata = field.metadata();
+    let metadata = |key: &str| {
+        let of_old = || key.split_once('.').map(|(_, name)| format!("{OLD_PREFIX}{name}"));
+        let all = field.metadata();
+        all.get(key).or_else(|| all.get(&of_old()?))
+    };
     let default = if kind == Kind::Integer {
         NumberFormat::Integer
     } else {
         NumberFormat::Shortest { min_decimals: 0 }
     };
-    let format = metadata
-        .get(FORMAT_KEY)
+    let format = metadata(FORMAT_KEY)
         .and_then(|text| NumberFormat::from_metadata(text))
         .unwrap_or(default);
-    let boolean = metadata
-        .get(BOOLEAN_KEY)
+    let boolean = metadata(BOOLEAN_KEY)
         .and_then(|text| BooleanSpelling::parse(text))
         .unwrap_or_default()
         .0;
-    let marker = metadata
-        .get(MISSING_KEY)
-        .filter(|text| MISSING_MARKERS.contains(&text.as_str()));
+    let marker = metadata(MISSING_KEY).filter(|text| MISSING_MARKERS.contains(&text.as_str()));
     ColumnSchema {
         name: field.name().clone(),
         kind,

@@ -1,5 +1,6 @@
 //! Batches of other makers: what is taken, what is refused.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use approx::assert_relative_eq;
@@ -8,6 +9,7 @@ use arrow_array::{
     ArrayRef, BooleanArray, Date64Array, DictionaryArray, Float32Array, Float64Array, Int8Array, Int64Array,
     LargeStringArray, NullArray, RecordBatch, StringArray, UInt64Array,
 };
+use arrow_schema::{Field, Schema as ArrowSchema};
 use ef_tabular::{Kind, Table, TableError, Value};
 
 fn batch(name: &str, array: ArrayRef) -> RecordBatch {
@@ -106,9 +108,33 @@ fn others_are_refused_with_a_way_out() {
 #[test]
 fn how_cells_were_written_travels_with_the_batch() {
     let text = "x,flag\n1.50,TRUE\n?,FALSE\n2.25,?\n";
-    let table = Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap();
+    let table = ef_io::read_csv_from(text.as_bytes(), "t.csv").unwrap();
     let again = Table::from_record_batch(table.record_batch()).unwrap();
     let mut out = Vec::new();
-    again.to_csv_writer(&mut out).unwrap();
+    ef_io::write_csv_to(&again, &mut out).unwrap();
     assert_eq!(out, text.as_bytes());
+}
+
+/// Batches that were saved when the keys began with `echoflow.` come back as they were written.
+#[test]
+fn the_metadata_of_older_batches_is_read() {
+    let text = "x,flag\n1.50,TRUE\n?,FALSE\n2.25,?\n";
+    let table = ef_io::read_csv_from(text.as_bytes(), "t.csv").unwrap();
+    let batch = table.record_batch();
+    let fields: Vec<Field> = batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .map(|field| {
+            let metadata = field.metadata().iter();
+            let old = metadata.map(|(key, value)| (key.replace("ef_tabular.", "echoflow."), value.clone()));
+            let old: HashMap<String, String> = old.collect();
+            assert!(!old.is_empty() && old.keys().all(|key| key.starts_with("echoflow.")));
+            field.as_ref().clone().with_metadata(old)
+        })
+        .collect();
+    let old = RecordBatch::try_new(Arc::new(ArrowSchema::new(fields)), batch.columns().to_vec()).unwrap();
+    let mut out = Vec::new();
+    ef_io::write_csv_to(&Table::from_record_batch(&old).unwrap(), &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), text);
 }

@@ -13,12 +13,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 fn read(text: &str) -> Table {
-    Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
+    ef_io::read_csv_from(text.as_bytes(), "t.csv").unwrap()
 }
 
 fn written(table: &Table) -> String {
     let mut out = Vec::new();
-    table.to_csv_writer(&mut out).unwrap();
+    ef_io::write_csv_to(table, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -57,7 +57,8 @@ fn a_column_of_days_is_a_column_of_dates() {
 }
 
 fn read_as(text: &str, schema: &Schema) -> Result<Table, TableError> {
-    Table::from_csv_reader_as(text.as_bytes(), "s.csv", schema)
+    let table = ef_io::read_csv_from_like(text.as_bytes(), "s.csv", schema);
+    schema.conform(&table.unwrap())
 }
 
 #[test]

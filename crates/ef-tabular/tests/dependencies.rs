@@ -8,7 +8,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 fn read(text: &str) -> Table {
-    Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
+    ef_io::read_csv_from(text.as_bytes(), "t.csv").unwrap()
 }
 
 fn words(found: &Dependencies) -> Vec<String> {
@@ -403,7 +403,7 @@ fn many_copies_are_one_column() {
     let header: Vec<String> = (0..copies).map(|j| format!("c{j}")).collect();
     let rows = (0..400).map(|i| vec![(i * 37 % 211).to_string(); copies].join(","));
     let text: Vec<String> = std::iter::once(header.join(",")).chain(rows).collect();
-    let table = Table::from_csv_reader(text.join("\n").as_bytes(), "copies").unwrap();
+    let table = ef_io::read_csv_from(text.join("\n").as_bytes(), "copies").unwrap();
     let found = Dependencies::find(&table, &[]);
     assert_eq!(found.len(), copies - 1);
     assert!(found.iter().all(|d| d.sources().len() == 1));
@@ -422,6 +422,6 @@ fn chains_of_sums_are_searched_once() {
     });
     let header: Vec<String> = (0..columns).map(|j| format!("c{j}")).collect();
     let text: Vec<String> = std::iter::once(header.join(",")).chain(rows).collect();
-    let table = Table::from_csv_reader(text.join("\n").as_bytes(), "sums").unwrap();
+    let table = ef_io::read_csv_from(text.join("\n").as_bytes(), "sums").unwrap();
     assert_eq!(Dependencies::find(&table, &[]).len(), columns - 2);
 }

@@ -9,12 +9,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 fn read(text: &str) -> Table {
-    Table::from_csv_reader(text.as_bytes(), "t.csv").unwrap()
+    ef_io::read_csv_from(text.as_bytes(), "t.csv").unwrap()
 }
 
 fn written(table: &Table) -> String {
     let mut out = Vec::new();
-    table.to_csv_writer(&mut out).unwrap();
+    ef_io::write_csv_to(table, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -264,7 +264,7 @@ fn significant_digits_are_kept() {
         .lines()
         .map(|l| format!("{}\n", l.parse::<f64>().unwrap()))
         .collect();
-    let table = Table::from_csv_reader(format!("x\n{plain}").as_bytes(), "digits").unwrap();
+    let table = ef_io::read_csv_from(format!("x\n{plain}").as_bytes(), "digits").unwrap();
     let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
     let ColumnLaw::Number(law) = &encoder.laws()[0] else {
         panic!("a law of numbers")

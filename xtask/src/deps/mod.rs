@@ -42,6 +42,14 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
             rules::edges(&graph),
         ),
         (
+            "what the design keeps apart is not joined through a third crate",
+            rules::never(&graph),
+        ),
+        (
+            "tests that use a crate above their own name its path only",
+            rules::tests_upwards(&graph),
+        ),
+        (
             "ef-check is a path-only dev-dependency everywhere",
             rules::test_kit(&graph),
         ),

@@ -6,7 +6,7 @@ use super::Failures;
 use super::graph::{Graph, Package};
 
 /// Our crates and which others of ours each may depend on, outside tests.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("ef-random", &[]),
     ("ef-tensor", &["ef-random"]),
     ("ef-bijectors", &["ef-tensor"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
         &["ef-random", "ef-tensor", "ef-bijectors", "ef-density"],
     ),
     ("ef-tabular", &[]),
+    ("ef-io", &["ef-tabular"]),
     ("ef-demo", &["ef-random", "ef-tabular"]),
     ("ef-plot", &[]),
     ("ef-check", &["ef-tensor", "ef-bijectors", "ef-density"]),
@@ -28,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "ef-density",
             "ef-train",
             "ef-tabular",
+            "ef-io",
             "ef-demo",
             "ef-plot",
         ],
@@ -37,6 +39,22 @@ const ALLOWED: [(&str, &[&str]); 11] = [
 
 /// Crates that say in their README what little they depend on.
 const ALONE: [(&str, &[&str]); 2] = [("ef-plot", &[]), ("ef-random", &["rand_core"])];
+
+/// What must never be below a crate, through whatever crates between, and why.
+const NEVER: [(&str, &str, &str); 8] = [
+    ("ef-tabular", "ef-io", "a table knows no files"),
+    ("ef-tabular", "csv", "a table knows no files"),
+    ("ef-tabular", "tempfile", "a table knows no files"),
+    ("ef-io", "ef-tensor", "files know no networks"),
+    ("ef-io", "ef-density", "files know no models"),
+    ("ef-demo", "ef-tensor", "demo tables know no networks"),
+    (
+        "ef-demo",
+        "ef-density",
+        "demo tables are what densities are held against",
+    ),
+    ("ef-demo", "ef-io", "demo tables are made in memory"),
+];
 
 /// Crates whose users bring their own tables: nothing of the table's edge below them.
 const LEAN: [&str; 5] = ["ef-tensor", "ef-bijectors", "ef-density", "ef-train", "ef-check"];
@@ -66,6 +84,51 @@ pub(super) fn edges(graph: &Graph) -> Failures {
             } else if name == "ef-check" && other == "ef-density" && !line.optional {
                 failures.push(format!(
                     "{name} always depends on {other}: make it optional, behind the feature `density`"
+                ));
+            }
+        }
+    }
+    failures
+}
+
+/// What the design keeps apart is not joined through a third crate either.
+pub(super) fn never(graph: &Graph) -> Failures {
+    let mut failures = Vec::new();
+    for (id, own) in graph.ours() {
+        let below = graph.below([id].into_iter());
+        for (upper, lower, why) in NEVER.iter().filter(|(upper, ..)| *upper == own.name) {
+            if below.iter().any(|package| package.name == *lower) {
+                failures.push(format!(
+                    "{upper} brings in {lower}, but {why}: `cargo tree -p {upper} -e normal -i {lower}` shows \
+                     through what"
+                ));
+            }
+        }
+        if own.name != "echoflow" && own.name != "echoflow-cli" && below.iter().any(|p| p.name == "echoflow")
+        {
+            failures.push(format!(
+                "{} brings in echoflow, which only programs do: depend on the crates that echoflow re-exports",
+                own.name
+            ));
+        }
+    }
+    failures
+}
+
+/// Tests may use a crate that stands above theirs, such as the reader of files in tests of tables; publishing may not.
+pub(super) fn tests_upwards(graph: &Graph) -> Failures {
+    let names: BTreeSet<&str> = graph.ours().map(|(_, package)| package.name.as_str()).collect();
+    let mut failures = Vec::new();
+    for (_, package) in graph.ours() {
+        let allowed = ALLOWED.iter().find(|(own, _)| *own == package.name);
+        let downwards = |other: &str| allowed.is_some_and(|(_, allowed)| allowed.contains(&other));
+        for line in package.declared.iter().filter(|line| line.dev && !line.path_only) {
+            let other = line.name.as_str();
+            if names.contains(other) && other != "ef-check" && !downwards(other) {
+                failures.push(format!(
+                    "{} asks for a version of {other} in its tests, which stands above it: name its path only, or \
+                     publishing runs in a circle",
+                    package.name
                 ));
             }
         }
@@ -327,6 +390,34 @@ mod tests {
         assert_one(&test_kit(&graph([user.clone()])), &["ef-train", "path only"]);
         user.declared[0].path_only = true;
         assert!(test_kit(&graph([user])).is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_apart_is_found_through_others() {
+        let joined = [
+            ours("ef-demo", &["ef-tabular"]),
+            ours("ef-tabular", &["reader"]),
+            foreign("reader", "1.0.0", &["csv"]),
+            foreign("csv", "1.0.0", &[]),
+        ];
+        assert_one(&never(&graph(joined)), &["ef-tabular brings in csv", "no files"]);
+        let above = [ours("ef-io", &["echoflow"]), ours("echoflow", &[])];
+        assert_one(&never(&graph(above)), &["ef-io brings in echoflow"]);
+        let designed = [ours("ef-io", &["ef-tabular", "csv"]), ours("ef-tabular", &[])];
+        assert!(never(&graph(designed)).is_empty());
+    }
+
+    #[test]
+    fn tests_that_use_a_crate_above_name_its_path_only() {
+        let mut tables = ours("ef-tabular", &["ef-io"]);
+        tables.declared[0].dev = true;
+        let both = |tables: &Package| graph([tables.clone(), ours("ef-io", &["ef-tabular"])]);
+        assert_one(&tests_upwards(&both(&tables)), &["ef-tabular", "path only"]);
+        tables.declared[0].path_only = true;
+        assert!(tests_upwards(&both(&tables)).is_empty());
+        let mut io = ours("ef-io", &["ef-tabular"]);
+        io.declared[0].dev = true;
+        assert!(tests_upwards(&graph([io, ours("ef-tabular", &[])])).is_empty());
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use echoflow::demo::Demo;
+use echoflow::io::write_atomically;
 use echoflow::plot::{Cloud, scatter_svg};
-use echoflow::tabular::write_atomically;
 use echoflow::{ModelKind, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
     })?;
     let whole = Demo::Spiral.generate(ROWS.0 + ROWS.1, seed).to_table()?;
     let (table, held_out) = (whole.slice(0, ROWS.0), whole.slice(ROWS.0, ROWS.1));
-    table.write_csv(dir.join("spiral.csv"))?;
+    echoflow::write_csv(&table, dir.join("spiral.csv"))?;
     note(&format!(
         "1. made the spiral table: {} rows, and {} held out",
         ROWS.0, ROWS.1
@@ -81,7 +81,7 @@ pub(super) fn run(args: &Quickstart) -> Result<ExitCode> {
 
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let synthetic = with_threads(threads, || model.sample(ROWS.0, &mut rng))??;
-    synthetic.write_csv(dir.join("synthetic.csv"))?;
+    echoflow::write_csv(&synthetic, dir.join("synthetic.csv"))?;
     note(&format!("3. drew {} synthetic rows", ROWS.0));
 
     let scores = with_threads(threads, || model.log_prob(&held_out))??;

@@ -2,9 +2,9 @@
 //!
 //! ```
 //! use ef_tabular::condition::column;
-//! use ef_tabular::{Condition, Table};
+//! use ef_tabular::Condition;
 //! let text = "sex,age,hours-per-week,occupation\nFemale,34,40,Sales\nMale,51,,\nFemale,,60,Tech-support\n";
-//! let people = Table::from_csv_reader(text.as_bytes(), "people.csv")?;
+//! let people = ef_io::read_csv_from(text.as_bytes(), "people.csv")?;
 //! let written: Condition = "sex = Female and (age between 30 and 40 or hours-per-week >= 50)".parse()?;
 //! let built = column("sex")
 //!     .equals("Female")

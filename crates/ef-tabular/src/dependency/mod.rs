@@ -144,17 +144,17 @@ impl std::fmt::Display for Dependency {
 /// Its sum over all values is 1.
 ///
 /// ```
-/// use ef_tabular::{Dependencies, Table};
+/// use ef_tabular::Dependencies;
 /// let mut text = "casual,registered,cnt\n".to_owned();
 /// for i in 0..50u32 {
 ///     let (casual, registered) = (i * i % 31, i * 7 % 43);
 ///     text += &format!("{casual},{registered},{}\n", casual + registered);
 /// }
-/// let table = Table::from_csv_reader(text.as_bytes(), "bikes.csv")?;
+/// let table = ef_io::read_csv_from(text.as_bytes(), "bikes.csv")?;
 /// let found = Dependencies::find(&table, &[]);
 /// let words: Vec<String> = found.iter().map(ToString::to_string).collect();
 /// assert_eq!(words, ["cnt = casual + registered"]);
-/// # Ok::<(), ef_tabular::TableError>(())
+/// # Ok::<(), ef_io::IoError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -21,7 +21,7 @@ fn people() -> Table {
                 Female,34,1990-05-01,<=50K,true,007\n\
                 Male,,1971-12-31,>50K,false,30\n\
                 ,61,,<=50K,,30.0\n";
-    Table::from_csv_reader(text.as_bytes(), "people.csv").unwrap()
+    ef_io::read_csv_from(text.as_bytes(), "people.csv").unwrap()
 }
 
 fn matches(text: &str) -> Vec<bool> {

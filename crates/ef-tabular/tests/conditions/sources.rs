@@ -47,7 +47,7 @@ fn text() -> String {
 }
 
 static FITTED: LazyLock<(TableEncoder, Dependencies)> = LazyLock::new(|| {
-    let table = Table::from_csv_reader(text().as_bytes(), "t.csv").unwrap();
+    let table = ef_io::read_csv_from(text().as_bytes(), "t.csv").unwrap();
     let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
     (encoder, Dependencies::find(&table, &["minutes"]))
 });

@@ -16,8 +16,8 @@ use tempfile::NamedTempFile;
 /// use std::io::Write as _;
 /// # let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("notes.txt");
-/// ef_tabular::write_atomically(&path, |out| out.write_all(b"first"))?;
-/// let failed = ef_tabular::write_atomically(&path, |out| {
+/// ef_io::write_atomically(&path, |out| out.write_all(b"first"))?;
+/// let failed = ef_io::write_atomically(&path, |out| {
 ///     out.write_all(b"half of the sec")?;
 ///     Err(std::io::Error::other("no more"))
 /// });
@@ -80,7 +80,7 @@ fn beside(target: &Path) -> io::Result<NamedTempFile> {
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".echoflow-");
+    builder.prefix(".tmp-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
