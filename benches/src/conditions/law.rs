@@ -262,7 +262,7 @@ mod tests {
     fn model(demo: Demo) -> EchoFlow {
         let table = demo.generate(400, 1).to_table().expect("a table");
         let settings = EchoFlow::builder()
-            .model(ModelKind::Chain)
+            .model(ModelKind::Autoregressive)
             .epochs(1)
             .order_agnostic(false);
         settings.fit(&table).expect("a model")

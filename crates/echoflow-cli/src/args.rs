@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use echoflow::{Architecture, Condition, TrainConfig};
+use echoflow::{AutoregressiveSizes, Condition, TrainConfig};
 
 use crate::commands::anomalies::Anomalies;
 use crate::commands::demo::MakeDemo;
@@ -104,11 +104,11 @@ pub(crate) fn threads(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("give a whole number up to {most}, or 0 for all the machine has"))
 }
 
-pub(crate) fn members(text: &str) -> Result<usize, String> {
-    let most = Architecture::MOST_ENSEMBLE;
+pub(crate) fn ensemble(text: &str) -> Result<usize, String> {
+    let most = AutoregressiveSizes::MOST_ENSEMBLE;
     text.parse()
         .ok()
-        .filter(|members| (1..=most).contains(members))
+        .filter(|models| (1..=most).contains(models))
         .ok_or_else(|| format!("give a whole number from 1 to {most}"))
 }
 

@@ -427,8 +427,8 @@ fn settings_out_of_range_are_refused_before_any_file_is_read() {
              has",
         ),
         (
-            "fit t.csv -o m --any-order maybe",
-            "invalid value 'maybe' for '--any-order <yes|no>': say yes or no",
+            "fit t.csv -o m --order-agnostic maybe",
+            "invalid value 'maybe' for '--order-agnostic <yes|no>': say yes or no",
         ),
         (
             "impute m t.csv --draws 0",

@@ -311,7 +311,7 @@ fn rare_rows_are_refused_unless_they_are_asked_for() {
 fn models_of_other_kinds_answer_or_say_why_not() {
     let folder = club();
     folder
-        .run("fit members.csv -o given.echoflow --context active --epochs 1 --quiet --any-order no")
+        .run("fit members.csv -o given.echoflow --context active --epochs 1 --quiet --order-agnostic no")
         .ok();
     let needed = "this model is conditioned on: active; to sample it, give a table of these columns with one row for each row \
                   to draw (--rows FILE, or sample_given)";
@@ -332,7 +332,7 @@ fn models_of_other_kinds_answer_or_say_why_not() {
     for (order_agnostic, knows) in [("yes", true), ("no", false)] {
         folder
             .run(&format!(
-                "fit numbers.csv -o flow.echoflow --model maf --epochs 2 --quiet --any-order {order_agnostic}"
+                "fit numbers.csv -o flow.echoflow --model maf --epochs 2 --quiet --order-agnostic {order_agnostic}"
             ))
             .ok();
         let inspected = folder.run("inspect flow.echoflow").ok().out;
@@ -359,7 +359,7 @@ fn models_of_other_kinds_answer_or_say_why_not() {
             );
         } else {
             run("x = 0.25").refused(
-                "a maf model cannot draw rows given an exact value of a number; fit the table with --model chain",
+                "a maf model cannot draw rows given an exact value of a number; fit the table with --model autoregressive",
             );
         }
     }

@@ -59,7 +59,7 @@ fn from_demo_to_inspect() {
     assert!(
         said[2].starts_with("any order 2 epochs (all epochs done), best ")
             && said[2].contains(" nats a row from the model; ")
-            && said[2].ends_with(" s of the fit (--any-order no leaves it out)"),
+            && said[2].ends_with(" s of the fit (--order-agnostic no leaves it out)"),
         "{}",
         fit.err
     );
@@ -310,7 +310,7 @@ fn unique_names_stay_cheap_and_are_said() {
         table("name,x", 3000, |i| format!("person {i:05},{:.3}", noise(i))),
     );
     let fit = folder
-        .run("fit t.csv -o m.echoflow --epochs 1 --any-order no")
+        .run("fit t.csv -o m.echoflow --epochs 1 --order-agnostic no")
         .ok();
     let note = "column \"name\": every value is different; new rows will repeat values of the table";
     assert!(fit.err.lines().any(|line| line == note), "{}", fit.err);

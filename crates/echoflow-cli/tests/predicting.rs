@@ -257,7 +257,7 @@ fn anomalies_over_another_density() {
     let folder = club();
     with_odd_rows(&folder);
     folder
-        .run("fit members.csv -o plain.echoflow --epochs 1 --quiet --any-order no")
+        .run("fit members.csv -o plain.echoflow --epochs 1 --quiet --order-agnostic no")
         .ok();
     let line = "anomalies m.echoflow odd.csv --over-density plain.echoflow --fraction 1";
     let done = folder.run(line).ok();
@@ -315,14 +315,14 @@ fn anomalies_that_cannot_be_said_are_refused_or_left_out() {
     }
     folder.write("numbers.csv", &text);
     folder
-        .run("fit numbers.csv -o flow.echoflow --model maf --epochs 1 --quiet --any-order no")
+        .run("fit numbers.csv -o flow.echoflow --model maf --epochs 1 --quiet --order-agnostic no")
         .ok();
     let done = folder.run("anomalies flow.echoflow numbers.csv").ok();
     assert_eq!(done.out.lines().next(), Some("line,x,y,log_prob"));
     assert!(
         done.err.ends_with(
             "a maf model fitted without a network for any order cannot say which column is odd: oddest and shares are left \
-             out; fit the table with --model chain for them\n"
+             out; fit the table with --model autoregressive for them\n"
         ),
         "{}",
         done.err

@@ -19,7 +19,12 @@ fn main() -> Result<(), Error> {
             demo.name(),
             truth.iter().sum::<f64>() / truth.len() as f64
         );
-        for kind in [ModelKind::Chain, ModelKind::Maf, ModelKind::Rnvp, ModelKind::Nsf] {
+        for kind in [
+            ModelKind::Autoregressive,
+            ModelKind::Maf,
+            ModelKind::Rnvp,
+            ModelKind::Nsf,
+        ] {
             let started = Instant::now();
             let model = EchoFlow::builder()
                 .model(kind)

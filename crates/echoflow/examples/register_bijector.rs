@@ -5,7 +5,7 @@
 use echoflow::bijectors::ndarray::{ArrayView2, ArrayViewMut2};
 use echoflow::bijectors::{Bijector, Chain, ParamVisitor, Tape, Workspace, maf};
 use echoflow::demo::Demo;
-use echoflow::{Architecture, EchoFlow, Error, register};
+use echoflow::{EchoFlow, Error, FlowSizes, register};
 use rand::{RngCore, SeedableRng};
 
 /// `z_0 = x_0`, `z_i = x_i + a_i tanh(x_{i-1})`: each column sheared by the one before it. Volume preserving.
@@ -97,7 +97,7 @@ fn main() -> Result<(), Error> {
         parts.extend(maf(dim, context_dim, config)?.into_parts());
         Ok(Box::new(Chain::new(parts)?))
     })?;
-    let mut architecture = Architecture::new(kind);
+    let mut architecture = FlowSizes::new(kind);
     architecture.layers = 4;
     let table = Demo::Sine.generate(4000, 1).to_table()?;
     let model = EchoFlow::builder()
@@ -111,7 +111,7 @@ fn main() -> Result<(), Error> {
     std::fs::remove_file(&file).ok();
     println!(
         "a {} model of {} parameters, saved and loaded",
-        loaded.architecture().model,
+        loaded.architecture().model(),
         loaded.parameters().len()
     );
     let held_out = Demo::Sine.generate_range(4000..6000, 1);

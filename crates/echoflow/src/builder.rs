@@ -21,7 +21,8 @@ use crate::table_density::TableDensity;
 /// Settings of a fit; made by [`EchoFlow::builder`].
 #[derive(Debug, Clone)]
 pub struct Builder {
-    architecture: Architecture,
+    wanted: Wanted,
+    ensemble: Option<usize>,
     context: Vec<String>,
     seed: u64,
     threads: usize,
@@ -30,6 +31,15 @@ pub struct Builder {
     encoder: EncoderOptions,
     dependencies: bool,
     order_agnostic: bool,
+}
+
+/// Which model is asked for.
+#[derive(Debug, Clone)]
+enum Wanted {
+    /// What suits the table.
+    Auto,
+    /// One of these sizes.
+    One(Architecture),
 }
 
 impl EchoFlow {
@@ -42,7 +52,8 @@ impl EchoFlow {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            architecture: Architecture::new(ModelKind::default()),
+            wanted: Wanted::Auto,
+            ensemble: None,
             context: Vec::new(),
             seed: 0,
             threads: 0,
@@ -56,24 +67,49 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The kind of model, at its default sizes; a number of [`members`](Self::members) is chosen after it.
+    /// The kind of model, at its default sizes.
     #[must_use]
-    pub fn model(self, kind: ModelKind) -> Self {
-        self.architecture(Architecture::new(kind))
-    }
-
-    /// Chains that are trained apart and averaged (default 1): a little better, at as many times the cost.
-    #[must_use]
-    pub fn members(mut self, members: usize) -> Self {
-        self.architecture.members = members;
+    pub fn model(mut self, kind: ModelKind) -> Self {
+        self.wanted = match kind {
+            ModelKind::Auto => Wanted::Auto,
+            kind => Wanted::One(Architecture::new(kind)),
+        };
         self
     }
 
-    /// All sizes of the model.
+    /// Autoregressive models that are trained apart and averaged (default 1): a little better, at as many times the cost.
     #[must_use]
-    pub fn architecture(mut self, architecture: Architecture) -> Self {
-        self.architecture = architecture;
+    pub fn ensemble(mut self, models: usize) -> Self {
+        self.ensemble = Some(models);
         self
+    }
+
+    /// A model of these sizes.
+    #[must_use]
+    pub fn architecture(mut self, architecture: impl Into<Architecture>) -> Self {
+        self.wanted = Wanted::One(architecture.into());
+        self
+    }
+
+    /// The sizes that are asked for, an ensemble included; those of the autoregressive model under `auto`.
+    fn sizes(&self) -> Result<Architecture, Error> {
+        let mut architecture = match &self.wanted {
+            Wanted::Auto => Architecture::new(ModelKind::Auto),
+            Wanted::One(architecture) => architecture.clone(),
+        };
+        match (&mut architecture, self.ensemble) {
+            (_, None) | (Architecture::Flow(_), Some(1)) => {}
+            (Architecture::Autoregressive(sizes), Some(models)) => sizes.ensemble = models,
+            (Architecture::Flow(_), Some(models)) => {
+                return Err(Error::Size {
+                    setting: "ensemble",
+                    value: models as f64,
+                    expected: "1, unless the model is autoregressive",
+                });
+            }
+        }
+        architecture.validate()?;
+        Ok(architecture)
     }
 
     /// Columns to condition on: they are not modelled, and sampling is given one row of them for each row drawn.
@@ -168,18 +204,21 @@ impl Builder {
     /// # Errors
     /// As [`fit`](Self::fit).
     pub fn fit_with(&self, table: &Table, progress: &mut dyn Progress) -> Result<EchoFlow, Error> {
-        self.architecture.validate()?;
+        let architecture = self.sizes()?;
         self.training.iter().try_for_each(TrainConfig::validate)?;
         TrainConfig::default().threads(self.threads).validate()?;
         // every part trains in the pool around it, whatever its own settings say
         let training = self.training.clone().map(|config| config.threads(0));
-        with_threads(self.threads, || self.fit_here(table, &training, progress))?
+        with_threads(self.threads, || {
+            self.fit_here(table, architecture, &training, progress)
+        })?
     }
 
     /// Fits the model on the threads of the pool that it is called in.
     fn fit_here(
         &self,
         table: &Table,
+        architecture: Architecture,
         training: &[TrainConfig; Part::ALL.len()],
         progress: &mut dyn Progress,
     ) -> Result<EchoFlow, Error> {
@@ -188,12 +227,19 @@ impl Builder {
         notes.iter().for_each(|note| progress.on_note(note));
         let layout = columns.layout();
         let rows = columns.rows(table, &layout)?;
-        let models = candidates(&self.architecture, &layout, &rows)
+        let architectures = match (&self.wanted, architecture) {
+            (Wanted::Auto, Architecture::Autoregressive(sizes)) => candidates(&sizes, &layout, &rows),
+            (_, architecture) => vec![architecture],
+        };
+        let models = architectures
             .into_iter()
             .map(|architecture| Ok((architecture.density(&layout)?, architecture)))
             .collect::<Result<Vec<_>, Error>>()?;
+        for (density, architecture) in &models {
+            note_raised_width(density, architecture, progress);
+        }
         let exact = models.iter().all(|(density, _)| {
-            matches!(density, TableDensity::Chain(_)) || has_only_densities(&layout, &rows)
+            matches!(density, TableDensity::Autoregressive(_)) || has_only_densities(&layout, &rows)
         });
         let proposes = self.order_agnostic && exact && Proposal::is_of_use(&models[0].1, &layout)?;
         let trained: usize = models.iter().map(|(density, _)| density.parts().len()).sum();
@@ -212,7 +258,13 @@ impl Builder {
             }),
             stages,
         };
-        let (chosen, tried) = best(self.architecture.model, models, &rows, settings, progress)?;
+        let (chosen, tried) = best(
+            matches!(self.wanted, Wanted::Auto),
+            models,
+            &rows,
+            settings,
+            progress,
+        )?;
         let mut proposal = None;
         let out_of_time = self.max_time.is_some_and(|max| started.elapsed() >= max);
         if proposes && !chosen.is_cancelled() && !out_of_time {
@@ -244,5 +296,17 @@ impl Builder {
             chosen.params,
             proposal,
         ))
+    }
+}
+
+/// Says so where a network is wider than it was asked to be: every column sees the one before it through hidden units of
+/// its own, so there is at least one a column.
+fn note_raised_width(density: &TableDensity, architecture: &Architecture, progress: &mut dyn Progress) {
+    let (asked, ..) = architecture.network();
+    let hidden = density.hidden();
+    if hidden > asked {
+        progress.on_note(&format!(
+            "the network has {hidden} hidden units instead of {asked}, one for each column that another one reads"
+        ));
     }
 }

@@ -8,7 +8,7 @@ use ef_density::{Key, ScoreKey};
 use ef_train::{StopReason, TrainConfig, validation_split};
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, AutoregressiveSizes};
 use crate::error::Error;
 use crate::kind::ModelKind;
 use crate::parallel::over_chunks;
@@ -16,7 +16,7 @@ use crate::progress::{Progress, StageObserver};
 use crate::stage::{Part, Stage};
 use crate::table_density::TableDensity;
 
-/// What `auto` tries on tables of numbers with densities, beside the chain.
+/// What `auto` tries on tables of numbers with densities, beside the autoregressive model.
 const FLOWS: [ModelKind; 2] = [ModelKind::Nsf, ModelKind::NsfCoupling];
 
 /// What training needs to know beside sizes.
@@ -52,19 +52,13 @@ pub struct Tried {
     pub stopped_by: StopReason,
 }
 
-/// Which kinds suit rows of a layout, the first at the sizes given.
-///
-/// The chain has exact probabilities for every column. Flows are compared with it only where all columns have
-/// densities and no cells, so that one measure serves both and both are exact.
-pub(crate) fn candidates(wanted: &Architecture, layout: &Layout, rows: &Rows) -> Vec<Architecture> {
-    if wanted.model != ModelKind::Auto {
-        return vec![wanted.clone()];
-    }
-    let mut chain = wanted.clone();
-    chain.model = ModelKind::Chain;
+/// Which models suit rows of a layout, when `auto` is asked for: the autoregressive one of these sizes, which has exact
+/// probabilities for every column; flows beside it only where all columns have densities and no levels, so that one
+/// measure serves both and both are exact.
+pub(crate) fn candidates(sizes: &AutoregressiveSizes, layout: &Layout, rows: &Rows) -> Vec<Architecture> {
     let suit = layout.continuous() > 1 && has_only_densities(layout, rows);
     let flows: &[ModelKind] = if suit { &FLOWS } else { &[] };
-    std::iter::once(chain)
+    std::iter::once(Architecture::Autoregressive(sizes.clone()))
         .chain(flows.iter().map(|&kind| Architecture::new(kind)))
         .collect()
 }
@@ -77,24 +71,28 @@ pub(crate) fn has_only_densities(layout: &Layout, rows: &Rows) -> bool {
 /// Trains all `models` and keeps the one with the best log-density on the validation rows. The kinds tried are
 /// listed if there are several.
 pub(crate) fn best(
-    wanted: ModelKind,
+    chosen_by_auto: bool,
     models: Vec<(TableDensity, Architecture)>,
     rows: &Rows,
     settings: Settings<'_>,
     progress: &mut dyn Progress,
 ) -> Result<(Candidate, Vec<Tried>), Error> {
     let count = models.len();
-    let members = models.first().map_or(1, |(_, chain)| chain.members);
-    if wanted == ModelKind::Auto && count == 1 {
-        progress
-            .on_note("model chain: the one that is exact for categories, missing cells and rounded numbers");
+    let ensemble = match models.first() {
+        Some((_, Architecture::Autoregressive(sizes))) => sizes.ensemble,
+        _ => 1,
+    };
+    if chosen_by_auto && count == 1 {
+        progress.on_note(
+            "model autoregressive: the one that is exact for categories, missing cells and rounded numbers",
+        );
     }
     let mut best: Option<(Candidate, f64)> = None;
     let mut tried = Vec::new();
     let mut before = 0;
     for (i, (density, architecture)) in models.into_iter().enumerate() {
         let parts = density.parts().len();
-        let kind = architecture.model;
+        let kind = architecture.model();
         if count > 1 {
             progress.on_note(&format!("model {} of {count} to choose from: {kind}", i + 1));
         }
@@ -134,13 +132,13 @@ pub(crate) fn best(
             break;
         }
     }
-    let (candidate, nll) = best.expect("there is always a chain to try");
-    if members > 1 && candidate.architecture.model != ModelKind::Chain {
-        progress.on_note("the members apply to the chain, which was not chosen");
+    let (candidate, nll) = best.expect("there is always an autoregressive model to try");
+    if ensemble > 1 && candidate.architecture.model() != ModelKind::Autoregressive {
+        progress.on_note("the ensemble is of autoregressive models, which were not chosen");
     }
     progress.on_note(&format!(
         "chose {}: the best of {} on rows held out, validation NLL {nll:.4} nats",
-        candidate.architecture.model,
+        candidate.architecture.model(),
         tried.len()
     ));
     Ok((candidate, tried))
@@ -188,7 +186,7 @@ impl Candidate {
             let history = piece.density.train(own, rows, &config, &mut observer)?;
             stages.push(Stage { part, shift, history });
         }
-        if let TableDensity::Chain(members) = &density {
+        if let TableDensity::Autoregressive(members) = &density {
             let finished: Vec<bool> = stages.iter().map(|stage| !stage.is_cancelled()).collect();
             let learned: Vec<bool> = stages.iter().map(|s| s.history.best_epoch != Some(0)).collect();
             let any = finished.contains(&true);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ef_density::autoregressive::{AncestralPass, PassSums, TableMade};
 use ef_density::rows::{RowScratch, Rows};
-use ef_density::{Density, Key, ScoreKey, log_mean_exp, uniform};
+use ef_density::{Density, HeadOffsets, Key, ScoreKey, log_mean_exp, uniform};
 use ef_tensor::{ParamVisitor, Scope};
 
 use crate::stage::Part;
@@ -14,17 +14,32 @@ use crate::table_density::Piece;
 /// member that its own stream picks.
 #[derive(Debug)]
 pub(crate) struct Ensemble {
-    chain: TableMade,
+    network: TableMade,
     count: usize,
 }
 
 impl Ensemble {
-    pub(crate) fn new(chain: TableMade, count: usize) -> Self {
-        Self { chain, count }
+    pub(crate) fn new(network: TableMade, count: usize) -> Self {
+        Self { network, count }
+    }
+
+    /// The constants of each member's heads, by what the names of its parameters begin with.
+    pub(crate) fn head_offsets(&self) -> Vec<(String, HeadOffsets)> {
+        let prefix = |member: usize| match self.count {
+            1 => String::new(),
+            _ => format!("{}.", member_name(member)),
+        };
+        (0..self.count)
+            .map(|member| (prefix(member), self.network.head_offsets()))
+            .collect()
+    }
+
+    pub(crate) fn hidden(&self) -> usize {
+        self.network.hidden()
     }
 
     fn each(&self) -> usize {
-        Density::<f32>::num_params(&self.chain)
+        Density::<f32>::num_params(&self.network)
     }
 
     /// The parameters of each member.
@@ -47,26 +62,26 @@ impl Ensemble {
             part: Part::Columns,
             member,
             params: self.each(),
-            density: &self.chain,
+            density: &self.network,
         })
     }
 
     pub(crate) fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
         if self.count == 1 {
-            return Density::<f32>::visit_params(&self.chain, visitor);
+            return Density::<f32>::visit_params(&self.network, visitor);
         }
         for member in 0..self.count {
-            let name = format!("member{member}");
-            Density::<f32>::visit_params(&self.chain, &mut Scope::new(name, visitor));
+            let name = member_name(member);
+            Density::<f32>::visit_params(&self.network, &mut Scope::new(name, visitor));
         }
     }
 
     pub(crate) fn init(&self, key: Key, params: &mut [f32]) {
-        self.for_each(params, |member, own| self.chain.init(&mut key.row(member), own));
+        self.for_each(params, |member, own| self.network.init(&mut key.row(member), own));
     }
 
     pub(crate) fn project(&self, params: &mut [f32]) {
-        self.for_each(params, |_, own| Density::<f32>::project(&self.chain, own));
+        self.for_each(params, |_, own| Density::<f32>::project(&self.network, own));
     }
 
     /// Gives members that were stopped before their training was over the weights of the first that was not, so that no
@@ -92,7 +107,7 @@ impl Ensemble {
     ) -> Vec<f64> {
         let score = |params| {
             let mut own = vec![0.0; index.len()];
-            self.chain.log_prob(params, rows, index, key, scratch, &mut own);
+            self.network.log_prob(params, rows, index, key, scratch, &mut own);
             own
         };
         let each: Vec<Vec<f64>> = self.of(params).map(score).collect();
@@ -115,15 +130,15 @@ impl Ensemble {
         member: &dyn Fn(usize) -> usize,
         scratch: &mut RowScratch<f32>,
     ) -> PassSums {
-        let columns = columns.min(self.chain.columns());
+        let columns = columns.min(self.network.columns());
         if self.count == 1 {
-            return self.chain.pass(params, rows, columns, pass, scratch);
+            return self.network.pass(params, rows, columns, pass, scratch);
         }
         let given = rows.clone();
         let mut all = PassSums::default();
         for (m, params) in self.of(params).enumerate() {
             let mut own = given.clone();
-            let sums = self.chain.pass(params, &mut own, columns, pass, scratch);
+            let sums = self.network.pass(params, &mut own, columns, pass, scratch);
             if m == 0 {
                 all = sums.clone();
             }
@@ -152,9 +167,9 @@ impl Ensemble {
         let picks = key.purpose("member");
         let mut members = self.of(params).zip(0..);
         let (first, _) = members.next().expect("at least one member");
-        let mut drawn = self.chain.sample(first, given, rows.clone(), key, scratch);
+        let mut drawn = self.network.sample(first, given, rows.clone(), key, scratch);
         for (params, member) in members {
-            let other = self.chain.sample(params, given, rows.clone(), key, scratch);
+            let other = self.network.sample(params, given, rows.clone(), key, scratch);
             for (i, row) in rows.clone().enumerate() {
                 let pick = (uniform(&mut picks.row(row)) * self.count as f64) as usize;
                 if pick == member {
@@ -166,4 +181,9 @@ impl Ensemble {
         }
         drawn
     }
+}
+
+/// What the parameters' names of a member begin with.
+fn member_name(member: usize) -> String {
+    format!("member{member}")
 }

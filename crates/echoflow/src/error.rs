@@ -242,7 +242,7 @@ pub enum Error {
         advice: &'static str,
     },
     /// A question that a kind of model cannot answer.
-    #[error("a {model} model cannot {what}; fit the table with --model chain")]
+    #[error("a {model} model cannot {what}; fit the table with --model autoregressive")]
     CannotAnswer {
         /// The kind.
         model: String,

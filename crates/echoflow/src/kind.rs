@@ -9,22 +9,22 @@ use ef_bijectors::{
     Bijector, BijectorError, FlowConfig, RationalQuadratic, maf, neural_spline_autoregressive,
     neural_spline_coupling, real_nvp,
 };
-use ef_density::autoregressive::TableMadeConfig;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Error;
 
-/// How the columns are modelled. Categories, atoms and missing cells have exact probabilities under each; under `Chain`
-/// numbers have too.
+/// How the columns are modelled. Categories, atoms and missing cells have exact probabilities under each; under
+/// `Autoregressive` numbers have too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ModelKind {
-    /// The chain; for tables of numbers with densities alone, whichever of it and the spline flows has the best
-    /// log-density on rows held out. A fitted model has the kind that was chosen.
+    /// The autoregressive model; for tables of numbers with densities alone, whichever of it and the spline flows has the
+    /// best log-density on rows held out. A fitted model has the kind that was chosen.
     #[default]
     Auto,
-    /// One masked autoregressive network with an exact head a column. Option `components`: logistics a column of numbers.
-    Chain,
+    /// One masked autoregressive network with an exact head a column (MADE, Germain et al. 2015, 1502.03509). On the command
+    /// line and in older files also `chain`.
+    Autoregressive,
     /// Masked autoregressive flow: a good density, and sampling at the price of one pass.
     Maf,
     /// RealNVP: affine coupling layers.
@@ -37,6 +37,9 @@ pub enum ModelKind {
     Registered(RegisteredName),
 }
 
+/// What the autoregressive model was called before.
+const OLD_NAME: &str = "chain";
+
 /// A name that is in the registry and not built in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RegisteredName(&'static str);
@@ -46,7 +49,7 @@ impl ModelKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
-            Self::Chain => "chain",
+            Self::Autoregressive => "autoregressive",
             Self::Maf => "maf",
             Self::Rnvp => "rnvp",
             Self::Nsf => "nsf",
@@ -103,6 +106,11 @@ impl FromStr for ModelKind {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
+        let name = if name == OLD_NAME {
+            Self::Autoregressive.name()
+        } else {
+            name
+        };
         let kind = Self::BUILT_IN.into_iter().find(|kind| kind.name() == name);
         let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
         let registered = || registry.get_key_value(name).map(|(&name, _)| Self::of(name));
@@ -124,7 +132,7 @@ impl FromStr for ModelKind {
 impl ModelKind {
     const BUILT_IN: [Self; 6] = [
         Self::Auto,
-        Self::Chain,
+        Self::Autoregressive,
         Self::Maf,
         Self::Rnvp,
         Self::Nsf,
@@ -165,8 +173,6 @@ pub type FlowConstructor = fn(
     &Options,
 ) -> Result<Box<dyn Bijector<f32>>, BijectorError>;
 
-/// Logistics a column of numbers of a chain.
-const COMPONENTS: f64 = 16.0;
 /// Bins a column of a neural spline flow.
 const BINS: f64 = 8.0;
 /// The floors of more bins would fill the box.
@@ -177,7 +183,6 @@ const BOUND: f64 = 5.0;
 /// The options a kind starts with.
 pub(crate) fn default_options(kind: ModelKind) -> Options {
     match kind {
-        ModelKind::Auto | ModelKind::Chain => Options::from([("components".to_owned(), COMPONENTS)]),
         ModelKind::Nsf | ModelKind::NsfCoupling => {
             Options::from([("bins".to_owned(), BINS), ("bound".to_owned(), BOUND)])
         }
@@ -226,11 +231,6 @@ fn spline(options: &Options) -> Result<RationalQuadratic, BijectorError> {
     )
 }
 
-/// The components of `chain`, from options that [`check_options`] has let through.
-pub(crate) fn components(options: &Options) -> usize {
-    option(options, "components", COMPONENTS) as usize
-}
-
 /// Refuses options that a built-in kind does not have, or cannot use. A registered kind's own constructor judges its
 /// options.
 pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), Error> {
@@ -244,8 +244,9 @@ pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), Er
         return Err(refuse(name, value, "a finite number"));
     }
     let (own, known): (&[&str], _) = match kind {
-        ModelKind::Maf | ModelKind::Rnvp => (&[], "it has none"),
-        ModelKind::Auto | ModelKind::Chain => (&["components"], "its option is components"),
+        ModelKind::Auto | ModelKind::Autoregressive | ModelKind::Maf | ModelKind::Rnvp => {
+            (&[], "it has none")
+        }
         ModelKind::Nsf | ModelKind::NsfCoupling => (&["bins", "bound"], "its options are bins and bound"),
         ModelKind::Registered(_) => return Ok(()),
     };
@@ -270,10 +271,6 @@ pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), Er
             whole("bins", BINS, MOST_BINS, "a whole number from 1 to 999")?;
             spline(options).map(drop).map_err(Error::from)
         }
-        ModelKind::Auto | ModelKind::Chain => {
-            const MOST: usize = TableMadeConfig::MOST_COMPONENTS;
-            whole("components", COMPONENTS, MOST, "a whole number from 1 to 64")
-        }
         _ => Ok(()),
     }
 }
@@ -296,12 +293,12 @@ pub(crate) fn check_options(kind: ModelKind, options: &Options) -> Result<(), Er
 /// })?;
 /// let table = Demo::Sine.generate(200, 1).to_table()?;
 /// let model = EchoFlow::builder().model(kind).epochs(1).fit(&table)?;
-/// assert_eq!(model.architecture().model.name(), "normed-maf");
+/// assert_eq!(model.architecture().model().name(), "normed-maf");
 /// # Ok::<(), echoflow::Error>(())
 /// ```
 pub fn register(kind: &str, constructor: FlowConstructor) -> Result<ModelKind, Error> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if kind.is_empty() || !kind.chars().all(plain) {
+    if kind.is_empty() || kind == OLD_NAME || !kind.chars().all(plain) {
         return Err(Error::KindName(kind.to_owned()));
     }
     let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);

@@ -30,7 +30,7 @@ mod query;
 mod stage;
 mod table_density;
 
-pub use architecture::Architecture;
+pub use architecture::{Architecture, AutoregressiveSizes, FlowSizes};
 pub use builder::Builder;
 pub use candidate::Tried;
 pub use ef_density::Scores;

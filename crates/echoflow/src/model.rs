@@ -82,7 +82,7 @@ impl EchoFlow {
         architecture: Architecture,
         training: Training,
         count: usize,
-        fill: impl FnOnce(&ParamLayout, &mut [f32]) -> Result<(), Error>,
+        fill: impl FnOnce(&ParamLayout, &mut [f32]),
     ) -> Result<Option<Self>, Error> {
         let layout = columns.layout();
         let density = architecture.density(&layout)?;
@@ -90,7 +90,7 @@ impl EchoFlow {
             return Ok(None);
         }
         let mut params = vec![0.0; count];
-        fill(&ParamLayout::of(|v| density.visit_params(v)), &mut params)?;
+        fill(&ParamLayout::of(|v| density.visit_params(v)), &mut params);
         density.project(&mut params);
         Ok(Some(Self {
             columns,
@@ -128,8 +128,8 @@ impl EchoFlow {
 
     /// The gap of the any-order network, if the model has one: an estimate of what a row's log-density loses on average
     /// under that network in a random order of the columns, nats.
-    pub fn any_order_gap(&self) -> Option<f64> {
-        self.proposal.as_ref().map(|proposal| proposal.story.gap)
+    pub fn kl_to_model(&self) -> Option<f64> {
+        self.proposal.as_ref().map(|proposal| proposal.story.kl_to_model)
     }
 
     /// How the any-order network was trained, if the model has one, and its number of parameters.

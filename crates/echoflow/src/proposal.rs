@@ -48,7 +48,7 @@ pub(crate) struct ProposalSaved {
     pub(crate) components: usize,
     /// Estimate of what a row's log-density loses on average under the network in a random order, nats.
     #[serde(with = "ef_train::or_infinity")]
-    pub(crate) gap: f64,
+    pub(crate) kl_to_model: f64,
     pub(crate) history: History,
 }
 
@@ -69,11 +69,8 @@ fn network(
 
 /// Width, blocks and components of the network beside a model.
 fn sizes(architecture: &Architecture) -> (usize, usize, usize) {
-    (
-        architecture.cells_hidden,
-        architecture.cells_blocks.min(BLOCKS),
-        architecture.components(),
-    )
+    let (hidden, blocks, components) = architecture.network();
+    (hidden, blocks.min(BLOCKS), components)
 }
 
 impl Proposal {
@@ -133,7 +130,7 @@ impl Proposal {
             hidden,
             blocks,
             components,
-            gap: if gap.is_finite() { gap } else { f64::INFINITY },
+            kl_to_model: if gap.is_finite() { gap } else { f64::INFINITY },
             history,
         };
         Ok(Some(Self {
@@ -149,7 +146,7 @@ impl Proposal {
         layout: &Layout,
         story: ProposalSaved,
         count: usize,
-        fill: impl FnOnce(&ParamLayout, &mut [f32]) -> Result<(), Error>,
+        fill: impl FnOnce(&OrderAgnostic, &ParamLayout, &mut [f32]),
     ) -> Result<Option<Self>, Error> {
         // more than any file of these sizes holds: before the layers of such a network are laid out
         let weights = (story.hidden as f64).powi(2) * story.blocks.max(1) as f64;
@@ -161,7 +158,7 @@ impl Proposal {
             return Ok(None);
         }
         let mut params = vec![0.0; count];
-        fill(&Self::layout_of(&net), &mut params)?;
+        fill(&net, &Self::layout_of(&net), &mut params);
         Ok(Some(Self { net, params, story }))
     }
 

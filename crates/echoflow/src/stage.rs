@@ -12,25 +12,27 @@ use crate::candidate::Tried;
 pub enum Part {
     /// The exact network over all columns.
     Columns,
-    /// The exact network over cells: categories, atoms, missing cells.
-    Cells,
-    /// The flow over numbers, given the cells.
+    /// The exact network over levels: categories, atoms, missing cells.
+    #[serde(alias = "cells")]
+    Levels,
+    /// The flow over numbers, given the levels.
     Numbers,
-    /// The network that proposes columns in any order, learned from the model itself.
+    /// The network that proposes any columns given any others, learned from rows that the model draws.
+    #[serde(rename = "order-agnostic")]
     OrderAgnostic,
 }
 
 impl Part {
-    /// All parts; a model has `Columns`, or one or both of `Cells` and `Numbers`, and possibly `OrderAgnostic`.
-    pub const ALL: [Self; 4] = [Self::Columns, Self::Cells, Self::Numbers, Self::OrderAgnostic];
+    /// All parts; a model has `Columns`, or one or both of `Levels` and `Numbers`, and possibly `OrderAgnostic`.
+    pub const ALL: [Self; 4] = [Self::Columns, Self::Levels, Self::Numbers, Self::OrderAgnostic];
 
     /// What a person reads.
     pub fn name(self) -> &'static str {
         match self {
             Self::Columns => "columns",
-            Self::Cells => "cells",
+            Self::Levels => "levels",
             Self::Numbers => "numbers",
-            Self::OrderAgnostic => "any order",
+            Self::OrderAgnostic => "order-agnostic",
         }
     }
 }

@@ -3,10 +3,9 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use ef_density::Scores;
 use ef_density::rows::{RowScratch, Rows};
-use ef_density::two_part::TwoPart;
-use ef_density::{Density, Key, ScoreKey};
+use ef_density::two_part::{DiscreteMade, TwoPart};
+use ef_density::{Density, HeadOffsets, Key, ScoreKey, Scores};
 use ef_tensor::ParamVisitor;
 use ef_train::{History, TrainConfig, TrainError};
 use rand::RngCore;
@@ -20,9 +19,9 @@ use crate::stage::Part;
 #[derive(Debug)]
 pub(crate) enum TableDensity {
     /// One network with a head a column, or several of them averaged.
-    Chain(Ensemble),
+    Autoregressive(Ensemble),
     /// Cells, then a flow over ranks.
-    Mixed(TwoPart<f32>),
+    Flow(TwoPart<f32>),
 }
 
 /// What is trained by itself. The parameters of a model's pieces lie one after the other.
@@ -46,28 +45,48 @@ impl Piece<'_> {
 }
 
 impl TableDensity {
+    /// Units of a hidden layer of the network that has a head for each column's levels.
+    pub(crate) fn hidden(&self) -> usize {
+        match self {
+            Self::Autoregressive(ensemble) => ensemble.hidden(),
+            Self::Flow(density) => density.discrete().map_or(0, DiscreteMade::hidden),
+        }
+    }
+
+    /// The constants of the networks with heads for levels, by what the names of their parameters begin with.
+    pub(crate) fn head_offsets(&self) -> Vec<(String, HeadOffsets)> {
+        match self {
+            Self::Autoregressive(ensemble) => ensemble.head_offsets(),
+            Self::Flow(density) => density
+                .discrete()
+                .map(|made| ("discrete.".to_owned(), made.head_offsets()))
+                .into_iter()
+                .collect(),
+        }
+    }
+
     pub(crate) fn num_params(&self) -> usize {
         self.parts().iter().map(|piece| piece.params).sum()
     }
 
     pub(crate) fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
         match self {
-            Self::Chain(members) => members.visit_params(visitor),
-            Self::Mixed(density) => Density::<f32>::visit_params(density, visitor),
+            Self::Autoregressive(members) => members.visit_params(visitor),
+            Self::Flow(density) => Density::<f32>::visit_params(density, visitor),
         }
     }
 
     pub(crate) fn init(&self, key: Key, params: &mut [f32]) {
         match self {
-            Self::Chain(members) => members.init(key, params),
-            Self::Mixed(density) => Density::<f32>::init(density, &mut key.row(0), params),
+            Self::Autoregressive(members) => members.init(key, params),
+            Self::Flow(density) => Density::<f32>::init(density, &mut key.row(0), params),
         }
     }
 
     pub(crate) fn project(&self, params: &mut [f32]) {
         match self {
-            Self::Chain(members) => members.project(params),
-            Self::Mixed(density) => Density::<f32>::project(density, params),
+            Self::Autoregressive(members) => members.project(params),
+            Self::Flow(density) => Density::<f32>::project(density, params),
         }
     }
 
@@ -82,8 +101,8 @@ impl TableDensity {
         scores: &mut Scores,
     ) {
         match self {
-            Self::Mixed(density) => density.score(params, rows, index, key, scratch, scores),
-            Self::Chain(members) => {
+            Self::Flow(density) => density.score(params, rows, index, key, scratch, scores),
+            Self::Autoregressive(members) => {
                 let log_probs = members.log_probs(params, rows, index, key, scratch);
                 scores
                     .standard_error
@@ -102,18 +121,18 @@ impl TableDensity {
         scratch: &mut RowScratch<f32>,
     ) -> Rows {
         match self {
-            Self::Chain(members) => members.sample(params, given, rows, key, scratch),
-            Self::Mixed(density) => density.sample(params, given, rows, key, scratch),
+            Self::Autoregressive(members) => members.sample(params, given, rows, key, scratch),
+            Self::Flow(density) => density.sample(params, given, rows, key, scratch),
         }
     }
 
     /// What is trained by itself.
     pub(crate) fn parts(&self) -> Vec<Piece<'_>> {
         match self {
-            Self::Chain(members) => members.pieces().collect(),
-            Self::Mixed(density) => {
+            Self::Autoregressive(members) => members.pieces().collect(),
+            Self::Flow(density) => {
                 let cells = density.discrete().map(|part| Piece {
-                    part: Part::Cells,
+                    part: Part::Levels,
                     member: 0,
                     params: Density::<f32>::num_params(part),
                     density: part,
@@ -133,7 +152,7 @@ impl TableDensity {
 
     /// Whether the losses of the parts leave out the context-free part of the density.
     pub(crate) fn losses_leave_out_measure(&self) -> bool {
-        matches!(self, Self::Mixed(_))
+        matches!(self, Self::Flow(_))
     }
 }
 

@@ -26,13 +26,16 @@ fn numbers_with_densities_are_tried_by_flows_too_and_the_best_is_kept() {
         .fit(&table)
         .unwrap();
     let kinds: Vec<ModelKind> = model.tried().iter().map(|t| t.kind).collect();
-    assert_eq!(kinds, [ModelKind::Chain, ModelKind::Nsf, ModelKind::NsfCoupling]);
+    assert_eq!(
+        kinds,
+        [ModelKind::Autoregressive, ModelKind::Nsf, ModelKind::NsfCoupling]
+    );
     let best = model
         .tried()
         .iter()
         .min_by(|a, b| a.validation_nll.total_cmp(&b.validation_nll))
         .unwrap();
-    assert_eq!(model.architecture().model, best.kind);
+    assert_eq!(model.architecture().model(), best.kind);
     for tried in model.tried() {
         let alone = EchoFlow::builder()
             .order_agnostic(false)
@@ -63,7 +66,7 @@ fn rounded_numbers_and_categories_are_the_chains() {
             .epochs(1)
             .fit(&table)
             .unwrap();
-        assert_eq!(model.architecture().model, ModelKind::Chain);
+        assert_eq!(model.architecture().model(), ModelKind::Autoregressive);
         assert!(model.tried().is_empty());
     }
 }
@@ -72,7 +75,9 @@ fn rounded_numbers_and_categories_are_the_chains() {
 fn members_are_averaged_and_drawn_from_by_turns() {
     let table = spiral(500);
     let fit = |members| {
-        let builder = EchoFlow::builder().model(ModelKind::Chain).members(members);
+        let builder = EchoFlow::builder()
+            .model(ModelKind::Autoregressive)
+            .ensemble(members);
         builder.epochs(2).seed(4).fit(&table).unwrap()
     };
     let (one, three) = (fit(1), fit(3));
@@ -101,7 +106,7 @@ fn members_are_averaged_and_drawn_from_by_turns() {
     assert!(
         EchoFlow::builder()
             .model(ModelKind::Maf)
-            .members(2)
+            .ensemble(2)
             .fit(&table)
             .is_err()
     );
@@ -112,7 +117,7 @@ fn members_are_averaged_and_drawn_from_by_turns() {
 fn tails_are_drawn_if_asked_for() {
     let table = spiral(300);
     let model = EchoFlow::builder()
-        .model(ModelKind::Chain)
+        .model(ModelKind::Autoregressive)
         .epochs(1)
         .fit(&table)
         .unwrap();
@@ -155,7 +160,12 @@ impl Progress for StopIn {
 #[test]
 fn a_stopped_member_is_replaced() {
     let table = spiral(500);
-    let builder = || EchoFlow::builder().model(ModelKind::Chain).epochs(6).seed(4);
+    let builder = || {
+        EchoFlow::builder()
+            .model(ModelKind::Autoregressive)
+            .epochs(6)
+            .seed(4)
+    };
     let whole = builder().fit(&table).unwrap();
     let mut stop = StopIn {
         stage: 2,
@@ -163,14 +173,14 @@ fn a_stopped_member_is_replaced() {
         now: 0,
         done: 0,
     };
-    let stopped = builder().members(3).fit_with(&table, &mut stop).unwrap();
+    let stopped = builder().ensemble(3).fit_with(&table, &mut stop).unwrap();
     let (ours, theirs) = (stopped.log_prob(&table).unwrap(), whole.log_prob(&table).unwrap());
     for (a, b) in ours.log_prob.iter().zip(&theirs.log_prob) {
         assert_relative_eq!(*a, *b, epsilon = 1e-9);
     }
     // stopped in the first: all are what it has learned by then
     let mut stop = StopIn { stage: 1, ..stop };
-    let early = builder().members(3).fit_with(&table, &mut stop).unwrap();
+    let early = builder().ensemble(3).fit_with(&table, &mut stop).unwrap();
     let mut stop = StopIn { now: 0, ..stop };
     let alone = builder().fit_with(&table, &mut stop).unwrap();
     assert_relative_eq!(mean(&early, &table), mean(&alone, &table), epsilon = 1e-9);
@@ -194,7 +204,7 @@ fn the_stages_of_a_fit_are_counted_together() {
     let cases = [
         // the chain, then any order
         (&loans, ModelKind::Auto, 1, 2),
-        (&loans, ModelKind::Chain, 3, 4),
+        (&loans, ModelKind::Autoregressive, 3, 4),
         // cells and numbers; its densities are estimates, so there is no any-order network
         (&loans, ModelKind::Maf, 1, 2),
         // the flow over numbers, then any order
@@ -206,7 +216,7 @@ fn the_stages_of_a_fit_are_counted_together() {
         (&constant, ModelKind::Auto, 1, 0),
     ];
     for (table, kind, members, stages) in cases {
-        let builder = EchoFlow::builder().model(kind).members(members).epochs(1);
+        let builder = EchoFlow::builder().model(kind).ensemble(members).epochs(1);
         let mut counted = Counted::default();
         builder.fit_with(table, &mut counted).unwrap();
         let all: Vec<(usize, usize)> = (1..=stages).map(|stage| (stage, stages)).collect();

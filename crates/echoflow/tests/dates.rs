@@ -1,11 +1,14 @@
 //! Dates in a model: fitted, saved, scored, drawn and given.
 
+mod common;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
 use approx::assert_abs_diff_eq;
+use common::small;
 use echoflow::tabular::{ColumnData, Date, Kind, Value};
-use echoflow::{Architecture, EchoFlow, ModelKind, Table};
+use echoflow::{EchoFlow, ModelKind, Table};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -26,9 +29,7 @@ fn read(text: &str) -> Table {
 }
 
 fn fit(table: &Table, kind: ModelKind, context: &[&str]) -> EchoFlow {
-    let mut sizes = Architecture::new(kind);
-    (sizes.cells_hidden, sizes.cells_blocks) = (16, 1);
-    (sizes.layers, sizes.hidden, sizes.summary) = (2, 8, 4);
+    let sizes = small(kind, 16);
     let builder = EchoFlow::builder().architecture(sizes).seed(3).epochs(3);
     builder
         .context(context.iter().copied())
@@ -57,8 +58,8 @@ fn dates_are_scored_drawn_and_saved() {
     for (kind, stride, rows) in [
         (ModelKind::Maf, 1, 200),
         (ModelKind::Maf, 17, 2200),
-        (ModelKind::Chain, 1, 200),
-        (ModelKind::Chain, 17, 2200),
+        (ModelKind::Autoregressive, 1, 200),
+        (ModelKind::Autoregressive, 17, 2200),
     ] {
         let table = read(&shop(rows, stride));
         let model = fit(&table, kind, &[]);
@@ -88,7 +89,7 @@ fn all_days_and_flags_add_up_to_one() {
     let rows: String = (0..90)
         .map(|row| format!("2011-05-{:02},{}\n", 10 + 2 * (row % 5), row % 3 == 0))
         .collect();
-    for kind in [ModelKind::Maf, ModelKind::Chain] {
+    for kind in [ModelKind::Maf, ModelKind::Autoregressive] {
         let model = fit(&read(&format!("day,flag\n{rows}")), kind, &[]);
         assert_abs_diff_eq!(mass(&model), 1.0, epsilon = 1e-6);
     }

@@ -1,10 +1,13 @@
 //! Columns that follow from others: derived when rows are drawn, checked when they are scored.
 
+mod common;
+
 use std::fmt::Write as _;
 
 use approx::assert_relative_eq;
+use common::small;
 use echoflow::tabular::{Date, Dependency, Value};
-use echoflow::{Architecture, EchoFlow, ModelKind, Table};
+use echoflow::{EchoFlow, ModelKind, Table};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -21,9 +24,7 @@ fn noise(i: usize) -> f64 {
 }
 
 fn fit(table: &Table, context: &[&str], derive: bool) -> EchoFlow {
-    let mut sizes = Architecture::new(ModelKind::Maf);
-    (sizes.cells_hidden, sizes.cells_blocks) = (16, 1);
-    (sizes.layers, sizes.hidden, sizes.summary) = (2, 8, 4);
+    let sizes = small(ModelKind::Maf, 16);
     let builder = EchoFlow::builder().architecture(sizes).seed(3).epochs(3);
     let builder = builder.context(context.iter().copied()).dependencies(derive);
     builder.threads(1).fit(table).unwrap()

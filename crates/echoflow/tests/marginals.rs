@@ -77,7 +77,7 @@ fn demo_tables_keep_their_shares() {
             continue;
         }
         let builder = EchoFlow::builder()
-            .model(ModelKind::Chain)
+            .model(ModelKind::Autoregressive)
             .seed(1)
             .order_agnostic(false);
         let model = builder.fit(&table).unwrap();
@@ -88,7 +88,10 @@ fn demo_tables_keep_their_shares() {
 #[test]
 fn strong_decay_leaves_the_shares_alone() {
     let table = skewed(4000);
-    for (kind, part) in [(ModelKind::Chain, Part::Columns), (ModelKind::Maf, Part::Cells)] {
+    for (kind, part) in [
+        (ModelKind::Autoregressive, Part::Columns),
+        (ModelKind::Maf, Part::Levels),
+    ] {
         let training = TrainConfig::default().batch(256).epochs(8).weight_decay(20.0);
         let builder = EchoFlow::builder().model(kind).seed(1).order_agnostic(false);
         let model = builder.train(part, training).fit(&table).unwrap();
@@ -101,7 +104,7 @@ fn strong_decay_leaves_the_shares_alone() {
 fn the_first_column_is_exact() {
     let table = skewed(4000);
     let model = EchoFlow::builder()
-        .model(ModelKind::Chain)
+        .model(ModelKind::Autoregressive)
         .epochs(5)
         .order_agnostic(false)
         .fit(&table)

@@ -1,14 +1,20 @@
 //! A model from outside: what it promises about files, scores, samples and stopping.
 
+mod common;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use approx::{AbsDiffEq as _, assert_abs_diff_eq, assert_relative_eq};
+use common::small;
 use echoflow::bijectors::{ActNorm, Bijector, Chain, maf};
 use echoflow::tabular::{Transformer, Value, register_transformer};
 use echoflow::train::StepReport;
-use echoflow::{Architecture, EchoFlow, Error, ModelKind, Progress, Scores, StopReason, Table, register};
+use echoflow::{
+    Architecture, AutoregressiveSizes, EchoFlow, Error, FlowSizes, ModelKind, Progress, Scores, StopReason,
+    Table, register,
+};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -53,15 +59,8 @@ fn numbers(n: usize) -> Table {
     read(&text)
 }
 
-fn small(kind: ModelKind) -> Architecture {
-    let mut sizes = Architecture::new(kind);
-    (sizes.cells_hidden, sizes.cells_blocks) = (16, 1);
-    (sizes.layers, sizes.hidden, sizes.summary) = (2, 8, 4);
-    sizes
-}
-
 fn fit(table: &Table, kind: ModelKind, context: &[&str]) -> EchoFlow {
-    let builder = EchoFlow::builder().architecture(small(kind));
+    let builder = EchoFlow::builder().architecture(small(kind, 16));
     let builder = builder.context(context.iter().copied()).seed(3).epochs(5);
     builder.threads(1).fit(table).unwrap()
 }
@@ -291,7 +290,7 @@ fn a_context_steers_what_is_drawn() {
         let _ = writeln!(text, "{label},{label}");
     }
     let table = read(&text);
-    let builder = EchoFlow::builder().architecture(small(ModelKind::Maf));
+    let builder = EchoFlow::builder().architecture(small(ModelKind::Maf, 16));
     let builder = builder.context(["given"]).epochs(40).threads(1);
     let model = builder.fit(&table).unwrap();
     let drawn = model.sample_given(&table, &mut rng(4)).unwrap();
@@ -333,7 +332,7 @@ fn a_transformer_of_a_user_goes_into_a_file_and_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.echoflow");
     let with = |column: &str| {
-        let builder = EchoFlow::builder().architecture(small(ModelKind::Maf));
+        let builder = EchoFlow::builder().architecture(small(ModelKind::Maf, 16));
         let builder = builder.seed(3).epochs(5).threads(1);
         builder.transformer(column, Log1p("test.log1p")).fit(&table)
     };
@@ -370,7 +369,11 @@ fn a_transformer_of_a_user_goes_into_a_file_and_out() {
 #[test]
 fn settings_that_cannot_be_are_refused_in_a_sentence() {
     let table = mixed(40);
-    let builder = || EchoFlow::builder().architecture(small(ModelKind::Maf)).epochs(1);
+    let builder = || {
+        EchoFlow::builder()
+            .architecture(small(ModelKind::Maf, 16))
+            .epochs(1)
+    };
     let refused = |builder: echoflow::Builder| builder.fit(&table).unwrap_err().to_string();
     assert_eq!(
         refused(builder().epochs(0)),
@@ -389,14 +392,14 @@ fn settings_that_cannot_be_are_refused_in_a_sentence() {
         "every column is a context column, so nothing is left to learn; leave at least one column out of --context"
     );
     assert!(refused(builder().threads(1_000_000)).contains("at most 1024"));
-    let changes: [(fn(&mut Architecture), &str); 5] = [
+    let changes: [(fn(&mut FlowSizes), &str); 5] = [
         (
             |sizes| sizes.hidden = 0,
             "`hidden` is 0, but must be a number from 1 to 65,536",
         ),
         (
-            |sizes| sizes.cells_hidden = 0,
-            "`cells_hidden` is 0, but must be a number from 1 to 65,536",
+            |sizes| sizes.levels_hidden = 0,
+            "`levels_hidden` is 0, but must be a number from 1 to 65,536",
         ),
         (
             |sizes| sizes.layers = 0,
@@ -407,12 +410,12 @@ fn settings_that_cannot_be_are_refused_in_a_sentence() {
             "`log_scale_bound` is NaN, but must be above 0 and at most 80",
         ),
         (
-            |sizes| sizes.cells_dropout = 1.5,
-            "`cells_dropout` is 1.5, but must be at least 0 and below 1",
+            |sizes| sizes.levels_dropout = 1.5,
+            "`levels_dropout` is 1.5, but must be at least 0 and below 1",
         ),
     ];
     for (change, sentence) in changes {
-        let mut sizes = small(ModelKind::Maf);
+        let mut sizes = FlowSizes::new(ModelKind::Maf);
         change(&mut sizes);
         assert_eq!(
             refused(builder().architecture(sizes)),
@@ -445,7 +448,7 @@ fn a_registered_kind_is_a_kind_like_any_other() {
     let kind = registered();
     assert_eq!(kind, registered());
     assert_eq!("normed-maf".parse::<ModelKind>().unwrap(), kind);
-    assert!(small(kind).validate().is_ok());
+    assert!(small(kind, 16).validate().is_ok());
     for taken in ["maf", "nsf", "rnvp", "", "Glow", "a b", "../x"] {
         let error = register(taken, |_, _, _, _| unreachable!()).unwrap_err();
         assert!(error.to_string().contains("cannot be registered"), "{error}");
@@ -472,7 +475,7 @@ fn a_constructor_must_build_what_it_was_asked_for() {
              for 4; it must build one of the `dim` and `context_dim` that it is given",
         ),
     ] {
-        let builder = EchoFlow::builder().architecture(small(kind)).epochs(1);
+        let builder = EchoFlow::builder().architecture(small(kind, 16)).epochs(1);
         let error = builder.fit(&mixed(60)).unwrap_err().to_string();
         assert_eq!(error, sentence);
     }
@@ -495,12 +498,6 @@ fn options_are_known_and_in_range() {
             "a nsf model has no option \"bin\"; its options are bins and bound",
         ),
         (
-            ModelKind::Chain,
-            "bins",
-            8.0,
-            "a chain model has no option \"bins\"; its option is components",
-        ),
-        (
             ModelKind::Nsf,
             "bins",
             0.0,
@@ -517,12 +514,6 @@ fn options_are_known_and_in_range() {
             "bins",
             1000.0,
             "the option \"bins\" of a nsf model is 1000, but must be a whole number from 1 to 999",
-        ),
-        (
-            ModelKind::Chain,
-            "components",
-            65.0,
-            "the option \"components\" of a chain model is 65, but must be a whole number from 1 to 64",
         ),
         (
             ModelKind::Nsf,
@@ -544,19 +535,34 @@ fn options_are_known_and_in_range() {
             "the option \"any\" of a normed-maf model is inf, but must be a finite number",
         ),
     ] {
-        let mut sizes = small(kind);
+        let mut sizes = FlowSizes::new(kind);
         sizes.options.insert(option.to_owned(), value);
-        let error = sizes.validate().unwrap_err().to_string();
+        let error = Architecture::from(sizes.clone())
+            .validate()
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, sentence);
         // and refused as such by a fit
         let fit = EchoFlow::builder().architecture(sizes).fit(&mixed(60));
         assert_eq!(fit.unwrap_err().to_string(), sentence);
     }
-    let chain = Architecture::new(ModelKind::Chain);
-    for count in [1.0, 64.0] {
-        let mut sizes = chain.clone();
-        sizes.options.insert("components".to_owned(), count);
-        assert!(sizes.validate().is_ok(), "{count}");
+    for components in [0, 1, 64, 65] {
+        let mut sizes = AutoregressiveSizes::default();
+        sizes.components = components;
+        let fit = EchoFlow::builder()
+            .architecture(sizes)
+            .epochs(1)
+            .order_agnostic(false);
+        let fitted = fit.fit(&mixed(60)).map(drop).map_err(|error| error.to_string());
+        let refused = format!("the model's `components` is {components}, but must be a number from 1 to 64");
+        assert_eq!(
+            fitted,
+            if (1..=64).contains(&components) {
+                Ok(())
+            } else {
+                Err(refused)
+            }
+        );
     }
 }
 
@@ -578,7 +584,7 @@ fn a_stopped_fit_is_a_model() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.echoflow");
     let builder = EchoFlow::builder()
-        .architecture(small(ModelKind::Maf))
+        .architecture(small(ModelKind::Maf, 16))
         .epochs(3)
         .threads(1);
     let whole = builder.fit(&table).unwrap();
@@ -651,7 +657,7 @@ fn a_wide_context_keeps_missing_cells_apart() {
         let _ = writeln!(text, "{city},{:.3}", x + noise(i));
     }
     let builder = EchoFlow::builder()
-        .architecture(small(ModelKind::Maf))
+        .architecture(small(ModelKind::Maf, 16))
         .context(["city"])
         .seed(3)
         .epochs(30);

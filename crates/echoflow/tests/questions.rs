@@ -1,13 +1,16 @@
 //! Questions to a model: every row returned meets its condition, probabilities and draws agree with the model's own law,
 //! completed rows keep what was given.
 
+mod common;
+
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
+use common::small;
 use echoflow::condition::column;
 use echoflow::tabular::Value;
-use echoflow::{Architecture, Condition, EchoFlow, Error, ModelKind, Prediction, Table, with_threads};
+use echoflow::{Condition, EchoFlow, Error, ModelKind, Prediction, Table, with_threads};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use rand::{Rng, SeedableRng};
@@ -57,15 +60,13 @@ fn people(n: usize) -> Table {
 }
 
 fn fit(table: &Table, order_agnostic: bool, kind: ModelKind) -> EchoFlow {
-    let mut sizes = Architecture::new(kind);
-    (sizes.cells_hidden, sizes.cells_blocks) = (24, 1);
-    (sizes.layers, sizes.hidden, sizes.summary) = (2, 8, 4);
+    let sizes = small(kind, 24);
     let builder = EchoFlow::builder().architecture(sizes).seed(3).epochs(4);
     builder.order_agnostic(order_agnostic).fit(table).unwrap()
 }
 
-static MODEL: LazyLock<EchoFlow> = LazyLock::new(|| fit(&people(900), true, ModelKind::Chain));
-static PLAIN: LazyLock<EchoFlow> = LazyLock::new(|| fit(&people(900), false, ModelKind::Chain));
+static MODEL: LazyLock<EchoFlow> = LazyLock::new(|| fit(&people(900), true, ModelKind::Autoregressive));
+static PLAIN: LazyLock<EchoFlow> = LazyLock::new(|| fit(&people(900), false, ModelKind::Autoregressive));
 
 /// A large sample of the model's own, to hold answers against.
 static SAMPLE: LazyLock<Table> = LazyLock::new(|| MODEL.sample(60_000, &mut rng(11)).unwrap());
@@ -454,17 +455,16 @@ fn flows_answer_what_they_can() {
         .sample_where(&exact, 200, &mut rng(1))
         .unwrap_err()
         .to_string();
-    assert!(refused.contains("--model chain"), "{refused}");
+    assert!(refused.contains("--model autoregressive"), "{refused}");
 }
 
-/// Ensemble are one mixture: every question is about their average.
+/// The members of an ensemble are one mixture: every question is about their average.
 #[test]
 fn members_answer_together() {
     let table = people(500);
-    let mut sizes = Architecture::new(ModelKind::Chain);
-    (sizes.cells_hidden, sizes.cells_blocks, sizes.members) = (12, 1, 3);
     let model = EchoFlow::builder()
-        .architecture(sizes)
+        .architecture(small(ModelKind::Autoregressive, 12))
+        .ensemble(3)
         .epochs(3)
         .fit(&table)
         .unwrap();
@@ -512,8 +512,7 @@ fn members_answer_together() {
 #[test]
 fn a_context_is_given_and_never_drawn() {
     let table = people(600);
-    let mut sizes = Architecture::new(ModelKind::Chain);
-    (sizes.cells_hidden, sizes.cells_blocks) = (16, 1);
+    let sizes = small(ModelKind::Autoregressive, 16);
     let builder = EchoFlow::builder().architecture(sizes).epochs(6);
     let model = builder.context(["wage"]).dependencies(false).fit(&table).unwrap();
     let given = read("wage,extra,town\n1300,,\n2400,120,\n,1,Ayr\n");
@@ -563,7 +562,7 @@ fn odd_rows_among_many_are_ranked_as_by_the_truth() {
     }
     let table = read(&text);
     let model = EchoFlow::builder()
-        .model(ModelKind::Chain)
+        .model(ModelKind::Autoregressive)
         .epochs(12)
         .fit(&table)
         .unwrap();

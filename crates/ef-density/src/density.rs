@@ -86,6 +86,17 @@ pub trait Density<T: Real>: Debug + Send + Sync {
     ) -> Self::Rows;
 }
 
+/// The constants that a network's outputs are added to before its heads read them, output by output, and how many outputs
+/// the column that is its marginal would have before them: for readers of parameters that were saved when the constants
+/// were trained biases and every column had outputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeadOffsets {
+    /// One an output.
+    pub offsets: Vec<f64>,
+    /// Outputs that the column which depends on nothing would have; 0 where there is a context, or no such column.
+    pub of_marginal: usize,
+}
+
 /// Log-densities of rows with what is uncertain about them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scores {

@@ -13,7 +13,7 @@ pub mod two_part;
 
 pub use ef_tensor::normal;
 
-pub use density::{Density, RowSet, Scores};
+pub use density::{Density, HeadOffsets, RowSet, Scores};
 pub use ef_random::Philox;
 pub use flow::{Flow, FlowRows, FlowScratch, OrderEnsemble};
 pub use key::{Key, ScoreKey, StepKey, uniform};

@@ -67,7 +67,7 @@ pub(crate) struct Options {
     /// Rows of the references that conditions are counted on
     #[arg(long, default_value_t = 4_000_000)]
     pool: usize,
-    /// More options of `echoflow fit`, such as "--model chain"
+    /// More options of `echoflow fit`, such as "--model autoregressive"
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     fit_args: String,
     /// Threads of fits; 0: all cores

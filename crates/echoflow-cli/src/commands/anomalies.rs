@@ -104,8 +104,8 @@ fn run(args: &Anomalies) -> Result<ExitCode> {
     if split.is_none() {
         note(&format!(
             "a {} model fitted without a network for any order cannot say which column is odd: {ODDEST} and shares are left \
-             out; fit the table with --model chain for them",
-            model.architecture().model
+             out; fit the table with --model autoregressive for them",
+            model.architecture().model()
         ));
     }
     Ok(ExitCode::SUCCESS)

@@ -32,16 +32,17 @@ const EXAMPLES: &str = "\
 Examples:
   echoflow fit loans.csv -o loans.echoflow --seed 1
   echoflow fit loans.csv -o given.echoflow --context town,purpose    rows given town and purpose
-  echoflow fit loans.csv -o small.echoflow --any-order no            half the time, for new rows and scores alone";
+  echoflow fit loans.csv -o small.echoflow --order-agnostic no            half the time, for new rows and scores alone";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
-    /// auto (the chain, or a spline flow where validation prefers it), chain, maf, rnvp, nsf or nsf-coupling
+    /// auto (autoregressive, or a spline flow where validation prefers it), autoregressive, maf, rnvp, nsf or
+    /// nsf-coupling
     #[arg(long, default_value_t = ModelKind::Auto)]
     pub(super) model: ModelKind,
-    /// Chains trained apart and averaged: a little better, at as many times the cost
-    #[arg(long, default_value = "1", value_parser = args::members, allow_negative_numbers = true)]
-    pub(super) members: usize,
+    /// Autoregressive models trained apart and averaged: a little better, at as many times the cost
+    #[arg(long, alias = "members", value_name = "MODELS", default_value = "1", value_parser = args::ensemble, allow_negative_numbers = true)]
+    pub(super) ensemble: usize,
     /// Columns to condition on, comma-separated: not modelled, but given when sampling
     #[arg(long, value_name = "COLUMNS")]
     pub(super) context: Vec<String>,
@@ -49,9 +50,9 @@ pub(super) struct Settings {
     /// derived from them)
     #[arg(long)]
     pub(super) no_dependencies: bool,
-    /// Train a network for any order of the columns beside the model: conditions, missing cells and anomalies are then
-    /// answered sooner and better
-    #[arg(long, value_name = "yes|no", default_value = "yes", value_parser = args::yes_or_no, action = ArgAction::Set)]
+    /// Train an order-agnostic network beside the model, which proposes any columns given any others: conditions, missing
+    /// cells and anomalies are then answered sooner and better
+    #[arg(long, alias = "any-order", value_name = "yes|no", default_value = "yes", value_parser = args::yes_or_no, action = ArgAction::Set)]
     pub(super) order_agnostic: bool,
     /// The same table, settings and seed give the same model
     #[arg(long, default_value = "0", value_parser = args::seed, allow_negative_numbers = true)]
@@ -108,12 +109,12 @@ fn run(args: &Fit) -> Result<ExitCode> {
         .tried()
         .iter()
         .find(|tried| tried.stopped_by == StopReason::Cancelled);
-    if let Some(tried) = tried_short.filter(|tried| tried.kind != model.architecture().model) {
+    if let Some(tried) = tried_short.filter(|tried| tried.kind != model.architecture().model()) {
         model.save(output)?;
         note(&format!(
             "stopped while fitting {}; kept {} in {}; this choice cannot be reproduced",
             tried.kind,
-            model.architecture().model,
+            model.architecture().model(),
             output.display()
         ));
         return Ok(ExitCode::from(130));
@@ -125,8 +126,8 @@ fn run(args: &Fit) -> Result<ExitCode> {
         model.save(output)?;
         if stopped {
             let kept = match model.order_agnostic() {
-                Some(_) => "with the network for any order as far as it came",
-                None => "without a network for any order",
+                Some(_) => "with the order-agnostic network as far as it came",
+                None => "without an order-agnostic network",
             };
             note(&format!(
                 "stopped while fitting any order; the model itself is whole and in {}, {kept}; this fit cannot be reproduced",
@@ -166,7 +167,7 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<Fitted> {
     let started = Instant::now();
     let mut builder = EchoFlow::builder()
         .model(settings.model)
-        .members(settings.members)
+        .ensemble(settings.ensemble)
         .context(context(table, &settings.context))
         .dependencies(!settings.no_dependencies)
         .order_agnostic(settings.order_agnostic)
@@ -205,11 +206,11 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<Fitted> {
         if let Some((history, _)) = model.order_agnostic() {
             let best = history.best_epoch.map_or("-".to_owned(), |e| e.to_string());
             note(&format!(
-                "{:<8} {} ({}), best {best}: {:.4} nats a row from the model; {:.1} s of the fit (--any-order no leaves it out)",
+                "{:<8} {} ({}), best {best}: {:.4} nats a row from the model; {:.1} s of the fit (--order-agnostic no leaves it out)",
                 Part::OrderAgnostic.name(),
                 count(history.epochs.len(), "epoch"),
                 how_it_ended(history.stopped_by),
-                model.any_order_gap().unwrap_or(f64::NAN),
+                model.kl_to_model().unwrap_or(f64::NAN),
                 bars.any_order_time().as_secs_f64()
             ));
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use echoflow::tabular::{ColumnLaw, Kind, NumberLaw};
-use echoflow::{EchoFlow, History, Part};
+use echoflow::{Architecture, EchoFlow, History, Part};
 
 use super::Job;
 use super::fit::how_it_ended;
@@ -84,11 +84,11 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "model {}, {} parameters",
-        architecture.model,
+        architecture.model(),
         model.parameters().len()
     )?;
     for tried in model.tried() {
-        let chosen = if tried.kind == architecture.model {
+        let chosen = if tried.kind == architecture.model() {
             ", chosen"
         } else {
             ""
@@ -101,32 +101,11 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
             tried.validation_nll
         )?;
     }
-    let options: String = architecture
-        .options
-        .iter()
-        .map(|(name, value)| format!(", {name} {value}"))
-        .collect();
     for (part, params) in model.num_params() {
-        let network = format!(
-            "{} of {} units, dropout {}",
-            count(architecture.cells_blocks, "residual block"),
-            architecture.cells_hidden,
-            architecture.cells_dropout
-        );
-        let what = match part {
-            Part::Columns => format!("masked network with a head a column, {network}{options}"),
-            Part::Cells => format!("masked softmax network, {network}"),
-            _ => format!(
-                "{} {} layers, {} of {} units each{options}",
-                architecture.layers,
-                architecture.model,
-                count(architecture.blocks, "residual block"),
-                architecture.hidden,
-            ),
-        };
+        let what = what_it_is(architecture, part);
         writeln!(out, "  {:<9}  {params} parameters: {what}", part.name())?;
     }
-    if let (Some((_, params)), Some(gap)) = (model.order_agnostic(), model.any_order_gap()) {
+    if let (Some((_, params)), Some(gap)) = (model.order_agnostic(), model.kl_to_model()) {
         writeln!(
             out,
             "  {:<9}  {params} parameters: a network beside the model for any order of its columns, {gap:.4} nats a row from it",
@@ -245,4 +224,38 @@ fn describe_cells(law: &NumberLaw, what: &str, held: usize) -> String {
         text += &format!("; holds {}", count(held, &format!("training {what}")));
     }
     text
+}
+
+/// The network that a part is, with its sizes.
+fn what_it_is(architecture: &Architecture, part: Part) -> String {
+    let network = |blocks, units, dropout| {
+        let blocks = count(blocks, "residual block");
+        format!("{blocks} of {units} units, dropout {dropout}")
+    };
+    match architecture {
+        Architecture::Autoregressive(sizes) => format!(
+            "masked network with a head a column, {}, components {}",
+            network(sizes.blocks, sizes.hidden, sizes.dropout),
+            sizes.components
+        ),
+        Architecture::Flow(sizes) if part == Part::Levels => format!(
+            "masked softmax network, {}",
+            network(sizes.levels_blocks, sizes.levels_hidden, sizes.levels_dropout)
+        ),
+        Architecture::Flow(sizes) => {
+            let options = sizes
+                .options
+                .iter()
+                .map(|(name, value)| format!(", {name} {value}"));
+            format!(
+                "{} {} layers, {} of {} units each{}",
+                sizes.layers,
+                sizes.model,
+                count(sizes.blocks, "residual block"),
+                sizes.hidden,
+                options.collect::<String>()
+            )
+        }
+        _ => String::new(),
+    }
 }

@@ -81,7 +81,7 @@ fn run(args: &Quickstart) -> Result<ExitCode> {
 
     let settings = Settings {
         model: ModelKind::Auto,
-        members: 1,
+        ensemble: 1,
         context: Vec::new(),
         no_dependencies: false,
         // the tour asks no question that needs it

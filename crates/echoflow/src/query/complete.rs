@@ -311,7 +311,7 @@ impl Given {
         let engine = Engine::new(model);
         if !engine.knows_values() && self.problems.iter().any(Problem::has_values) {
             return Err(Error::CannotAnswer {
-                model: model.architecture.model.to_string(),
+                model: model.architecture.model().to_string(),
                 what: "complete rows of which some cells are known",
             });
         }

@@ -171,7 +171,7 @@ impl EchoFlow {
         let condition = condition.to_string();
         let advice = match self.proposal.is_some() {
             true => "",
-            false => "; a model fitted with --any-order yes draws rare rows better",
+            false => "; a model fitted with --order-agnostic yes draws rare rows better",
         };
         let Plan { weighed, draws, .. } = *plan;
         if weighed.effective == 0.0 {
@@ -195,7 +195,7 @@ impl EchoFlow {
         let engine = Engine::new(self);
         if !engine.knows_values() && question.densities() > 0 {
             return Err(Error::CannotAnswer {
-                model: self.architecture.model.to_string(),
+                model: self.architecture.model().to_string(),
                 what: "draw rows given an exact value of a number",
             });
         }

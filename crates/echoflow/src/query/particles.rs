@@ -122,14 +122,14 @@ impl<'a> Engine<'a> {
 
     /// Whether columns after the last known one need no weight.
     pub(crate) fn is_exact(&self) -> bool {
-        matches!(self.density, TableDensity::Chain(_))
+        matches!(self.density, TableDensity::Autoregressive(_))
     }
 
     /// How many columns of a problem's row are drawn with weights.
     fn head(&self, problem: &Problem) -> usize {
         match self.density {
-            TableDensity::Chain(_) => problem.head,
-            TableDensity::Mixed(_) => problem.limits.len(),
+            TableDensity::Autoregressive(_) => problem.head,
+            TableDensity::Flow(_) => problem.limits.len(),
         }
     }
 
@@ -173,7 +173,7 @@ impl<'a> Engine<'a> {
 
     /// Draws the columns after the head of rows whose head is drawn, `problems` and `streams` one a row.
     pub(crate) fn finish(&self, rows: Rows, problems: &[&Problem], members: &[usize], key: Key) -> Rows {
-        let TableDensity::Chain(chains) = self.density else {
+        let TableDensity::Autoregressive(chains) = self.density else {
             return rows;
         };
         let parts = over_chunks(problems.len(), |range, scratch: &mut RowScratch<f32>| {
@@ -201,8 +201,8 @@ impl<'a> Engine<'a> {
     /// How many members take turns.
     pub(crate) fn members(&self) -> usize {
         match self.density {
-            TableDensity::Chain(chains) => chains.count(),
-            TableDensity::Mixed(_) => 1,
+            TableDensity::Autoregressive(chains) => chains.count(),
+            TableDensity::Flow(_) => 1,
         }
     }
 }
@@ -255,7 +255,7 @@ impl Batch<'_> {
     fn under_model(&self, rows: &mut Rows, scored: bool, scratch: &mut RowScratch<f32>) -> PassSums {
         let engine = self.engine;
         match engine.density {
-            TableDensity::Chain(chains) => {
+            TableDensity::Autoregressive(chains) => {
                 let steps = |row: usize, column: usize| match self.limit(row, column) {
                     Some(limit) => limit.step(!self.own[row]),
                     None => Step::Fill,
@@ -271,7 +271,7 @@ impl Batch<'_> {
                 let member = |i: usize| self.places[i] % chains.count();
                 chains.pass(engine.params, rows, until, pass, &member, scratch)
             }
-            TableDensity::Mixed(density) => {
+            TableDensity::Flow(density) => {
                 let n = rows.context.nrows();
                 if self.own.contains(&true) {
                     let first = self.streams[0];

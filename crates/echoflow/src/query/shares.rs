@@ -83,9 +83,9 @@ impl EchoFlow {
             orders.push(order.iter().rev().copied().collect());
             orders.push(order);
         }
-        if self.proposal.is_none() && !matches!(self.density, TableDensity::Chain(_)) {
+        if self.proposal.is_none() && !matches!(self.density, TableDensity::Autoregressive(_)) {
             return Err(Error::CannotAnswer {
-                model: self.architecture.model.to_string(),
+                model: self.architecture.model().to_string(),
                 what: "say what each column adds to a row's log-density",
             });
         }
@@ -111,12 +111,12 @@ impl EchoFlow {
                     }
                     sum / ORDERS as f64
                 }
-                (None, TableDensity::Chain(chains)) => {
+                (None, TableDensity::Autoregressive(chains)) => {
                     let member = |row: usize| row % chains.count();
                     let sums = chains.pass(&self.params, &mut own, columns, pass, &member, scratch);
                     sums.by_column
                 }
-                (None, TableDensity::Mixed(_)) => Array2::zeros((columns, index.len())),
+                (None, TableDensity::Flow(_)) => Array2::zeros((columns, index.len())),
             }
         });
         let views: Vec<_> = parts.iter().map(|part| part.t()).collect();

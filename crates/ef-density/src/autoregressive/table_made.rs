@@ -12,7 +12,7 @@ use super::mixture::MOST_COMPONENTS;
 use super::network::{Network, offsets};
 use super::pass::{AncestralPass, PassSums, Step, Visitor};
 use super::plan::Column;
-use crate::density::Density;
+use crate::density::{Density, HeadOffsets};
 use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey};
 use crate::rows::RankInputs;
@@ -62,6 +62,8 @@ pub struct TableMade {
     network: Network,
     /// Degrees of the hidden units: how many columns each sees.
     degrees: Vec<usize>,
+    /// Logistics that a head of ranks has.
+    components: usize,
 }
 
 impl TableMade {
@@ -101,12 +103,33 @@ impl TableMade {
             columns,
             dropout: config.dropout,
         };
-        Ok(Self { network, degrees })
+        Ok(Self {
+            network,
+            degrees,
+            components,
+        })
     }
 
     /// Number of columns.
     pub fn columns(&self) -> usize {
         self.network.columns.len()
+    }
+
+    /// The constants of the heads.
+    pub fn head_offsets(&self) -> HeadOffsets {
+        let marginal = self
+            .network
+            .columns
+            .iter()
+            .find(|column| column.marginal.is_some());
+        let outputs = |column: &Column| {
+            let ranked = usize::from(column.rank.is_some());
+            3 * self.components * ranked + column.cells
+        };
+        HeadOffsets {
+            offsets: self.network.offsets.clone(),
+            of_marginal: marginal.map_or(0, outputs),
+        }
     }
 
     /// Units of a hidden layer: what was asked for, or as many as there are columns to see.

@@ -9,7 +9,7 @@ use ef_tensor::{
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use rand::RngCore;
 
-use crate::density::Density;
+use crate::density::{Density, HeadOffsets};
 use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
 use crate::rows::{Layout, RowScratch, Rows, gather_codes, gather_context, given_context};
@@ -90,6 +90,32 @@ impl DiscreteMade {
             log_shares: variables.iter().map(|v| log_shares(&v.shares)).collect(),
             dropout: config.dropout,
         })
+    }
+
+    /// The constants of the heads.
+    pub fn head_offsets(&self) -> HeadOffsets {
+        let has_outputs = |at: &[usize]| at[0] < at[1];
+        let with_outputs = self
+            .starts
+            .windows(2)
+            .zip(&self.log_shares)
+            .filter(|(at, _)| has_outputs(at));
+        let marginal = self
+            .starts
+            .windows(2)
+            .zip(&self.log_shares)
+            .find(|(at, _)| !has_outputs(at));
+        HeadOffsets {
+            offsets: with_outputs
+                .flat_map(|(_, log_shares)| log_shares.iter().copied())
+                .collect(),
+            of_marginal: marginal.map_or(0, |(_, log_shares)| log_shares.len()),
+        }
+    }
+
+    /// Units of a hidden layer: what was asked for, or as many as there are variables to see.
+    pub fn hidden(&self) -> usize {
+        self.degrees.len()
     }
 
     /// Number of variables.

@@ -16,7 +16,7 @@ use super::network::{Network, offsets};
 use super::pass::{AncestralPass, Step};
 use super::plan::Column;
 use super::table_made::TableMadeConfig;
-use crate::density::Density;
+use crate::density::{Density, HeadOffsets};
 use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
 use crate::rows::{Layout, RowScratch, Rows};
@@ -115,6 +115,14 @@ impl OrderAgnostic {
         };
         let shown = Linear::new(network.columns.len(), hidden).without_bias();
         Ok(Self { network, shown, free })
+    }
+
+    /// The constants of the heads.
+    pub fn head_offsets(&self) -> HeadOffsets {
+        HeadOffsets {
+            offsets: self.network.offsets.clone(),
+            of_marginal: 0,
+        }
     }
 
     fn split<'a, T>(&self, params: &'a [T]) -> (&'a [T], &'a [T]) {
