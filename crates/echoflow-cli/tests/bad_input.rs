@@ -235,11 +235,11 @@ fn a_damaged_model_is_refused_and_a_newer_one_named() {
     let newer = |what: &str| {
         format!("bad.echoflow was made by a newer echoflow ({what}); update this program to read it")
     };
-    load(&with_header(&model, r#"\"format\":1"#, r#"\"format\":2"#)).refused(&newer("file format 2"));
+    load(&with_header(&model, r#"\"format\":2"#, r#"\"format\":3"#)).refused(&newer("file format 3"));
     load(&with_header(&model, "columns/1", "columns/3")).refused(&newer("section \"columns/3\""));
-    load(&with_header(&model, "density.chain/1", "density.maf/2"))
-        .refused(&newer("section \"density.maf/2\""));
-    load(&with_header(&model, "density.chain/1", "density.glow/1")).refused(
+    load(&with_header(&model, "density.autoregressive/2", "density.maf/3"))
+        .refused(&newer("section \"density.maf/3\""));
+    load(&with_header(&model, "density.autoregressive/2", "density.glow/2")).refused(
         "bad.echoflow holds a flow of the kind \"glow\", which this program does not know; update it, or call \
          echoflow::register(\"glow\", ..) before loading",
     );
@@ -453,7 +453,7 @@ fn settings_out_of_range_are_refused_before_any_file_is_read() {
         ),
         (
             "fit t.csv -o m --model glow",
-            "invalid value 'glow' for '--model <MODEL>': \"glow\" is no model; choose one of: auto, chain, maf, rnvp, nsf, nsf-coupling",
+            "invalid value 'glow' for '--model <MODEL>': \"glow\" is no model; choose one of: auto, autoregressive, maf, rnvp, nsf, nsf-coupling",
         ),
     ] {
         assert_eq!(start(line), format!("error: {sentence}"));

@@ -428,7 +428,7 @@ fn settings_that_cannot_be_are_refused_in_a_sentence() {
     );
     let unknown = "glow".parse::<ModelKind>().unwrap_err().to_string();
     assert!(
-        unknown.starts_with("\"glow\" is no model; choose one of: auto, chain, maf, rnvp, n"),
+        unknown.starts_with("\"glow\" is no model; choose one of: auto, autoregressive, maf, rnvp, n"),
         "{unknown}"
     );
 }
