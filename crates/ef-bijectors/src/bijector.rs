@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 /// An invertible, differentiable map; **`forward` runs data `x` -> latent `z`**, both `(rows, dim)`.
 ///

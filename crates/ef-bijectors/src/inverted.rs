@@ -2,7 +2,7 @@
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 

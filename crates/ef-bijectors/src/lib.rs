@@ -71,7 +71,7 @@ pub use unit::{Ends, UnitMap};
 
 pub use ef_tensor as tensor;
 pub use ef_tensor::{Activation, Degrees, MlpConfig, ParamVisitor, Real, Tape, Workspace, ndarray};
-pub use rand::RngCore;
+pub use rand_core::RngCore;
 
 /// Size of a flow made of equal layers; see [`maf`] and [`real_nvp`].
 #[derive(Debug, Clone, Copy, PartialEq)]

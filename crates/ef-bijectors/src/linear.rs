@@ -2,7 +2,7 @@
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace, gemm};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 use crate::error::BijectorError;

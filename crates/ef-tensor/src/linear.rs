@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
-use ndarray_rand::{RandomExt, rand_distr::StandardNormal};
-use rand::{Rng, RngCore};
+use rand::Rng;
+use rand_core::RngCore;
+use rand_distr::StandardNormal;
 
 use crate::error::TensorError;
 use crate::params::ParamVisitor;
@@ -126,7 +127,8 @@ impl Linear {
         if gain == 0.0 {
             return;
         }
-        let normal = Array2::<f64>::random_using((self.inputs, self.outputs), StandardNormal, rng);
+        let normal =
+            Array2::<f64>::from_shape_simple_fn((self.inputs, self.outputs), || rng.sample(StandardNormal));
         for j in 0..self.outputs {
             let limit = self.limit(j);
             let scale = gain / (limit.max(1) as f64).sqrt();

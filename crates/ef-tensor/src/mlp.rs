@@ -1,7 +1,7 @@
 //! Hidden layers: plain or residual, dense or masked.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::activation::Activation;
 use crate::error::TensorError;

@@ -166,7 +166,7 @@ impl<T: Real> Adam<T> {
         Self {
             config,
             steps: 0,
-            decayed: Vec::from_iter([0..len]),
+            decayed: std::iter::once(0..len).collect(),
             m: vec![T::zero(); len],
             v: vec![T::zero(); len],
         }

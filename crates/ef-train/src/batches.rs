@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use ef_random::Key;
 use ef_tensor::shards::piece;
-use rand::RngCore;
+use rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;

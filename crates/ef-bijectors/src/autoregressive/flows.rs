@@ -1,7 +1,8 @@
 //! Flows made of masked autoregressive layers.
 
 use ef_tensor::{MlpConfig, Real};
-use rand::{Rng, seq::SliceRandom};
+use rand::seq::SliceRandom;
+use rand_core::RngCore;
 
 use super::layer::Autoregressive;
 use super::reordered::Reordered;
@@ -127,7 +128,7 @@ pub fn any_order_autoregressive<T: Real, Tr: Transformer + Copy + 'static>(
     config: &FlowConfig,
     transformer: Tr,
     count: usize,
-    rng: &mut (impl Rng + ?Sized),
+    rng: &mut (impl RngCore + ?Sized),
 ) -> Result<Vec<Chain<T>>, BijectorError> {
     BijectorError::unless(count > 0, "the number of orders", count, "at least 1")?;
     let flow = |_| {

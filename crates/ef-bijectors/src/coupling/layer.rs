@@ -2,7 +2,7 @@
 
 use ef_tensor::{MlpConfig, ParamVisitor, Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 use crate::columns::{Selection, copy_columns};

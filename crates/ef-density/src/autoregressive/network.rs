@@ -3,7 +3,7 @@
 use ef_tensor::simd::dispatch;
 use ef_tensor::{Linear, Mlp, ParamVisitor, Real, Scope, SparseLinear, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::heads::Heads;
 use super::mixture::raw_log_scale;

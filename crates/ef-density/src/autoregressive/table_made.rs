@@ -6,7 +6,7 @@ use ef_tensor::{
     Degrees, Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, SparseLinear, TensorError,
 };
 use ndarray::s;
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::mixture::MOST_COMPONENTS;
 use super::network::{Network, offsets};

@@ -10,7 +10,7 @@ use std::ops::Range;
 use ef_bijectors::{Bijector, BijectorError};
 use ef_tensor::{ParamVisitor, Real, Scope, Tape, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::density::{Density, RowSet};
 use crate::key::{Key, ScoreKey, StepKey};

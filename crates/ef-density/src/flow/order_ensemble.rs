@@ -6,7 +6,7 @@ use ef_bijectors::{Bijector, BijectorError};
 use ef_tensor::params::ParamLayout;
 use ef_tensor::{ParamVisitor, Real};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::density::Density;
 use crate::flow::{Flow, FlowRows, FlowScratch, gather};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ef_bijectors::Bijector;
 use ef_tensor::{Activation, Linear, ParamVisitor, Real, Scope, SparseLinear};
 use ndarray::{Array2, ArrayView2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::density::Density;
 use crate::flow::Flow;

@@ -9,7 +9,7 @@ use ef_tensor::{
     DropoutMask, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError, Workspace,
 };
 use ndarray::Array2;
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::mixture::MOST_COMPONENTS;
 use super::network::{Network, offsets};

@@ -5,7 +5,7 @@ use std::f64::consts::{PI, TAU};
 use ef_bijectors::BijectorError;
 use ef_tensor::Real;
 use ndarray::{ArrayView1, ArrayViewMut1};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::Base;
 use crate::key::uniform;
