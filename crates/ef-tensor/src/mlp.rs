@@ -185,12 +185,6 @@ impl Mlp {
         }
     }
 
-    /// The output layer's bias inside this network's slice: for owners that start it at a known value.
-    pub fn output_bias_mut<'a, T: Real>(&self, params: &'a mut [T]) -> &'a mut [T] {
-        let at = self.num_params() - self.output.outputs();
-        &mut params[at..]
-    }
-
     /// `y = net(h)`; consumes `h`, an array of `ws`. Records on `tape` if given.
     pub fn forward<T: Real>(
         &self,

@@ -107,13 +107,6 @@ impl<T: Real> Tape<T> {
     pub fn is_empty(&self) -> bool {
         self.stack.is_empty()
     }
-
-    /// Forgets everything recorded (after a pass that was given up half-way), keeping the memory in `ws`.
-    pub fn clear_into(&mut self, ws: &mut Workspace<T>) {
-        while let Some(a) = self.stack.pop() {
-            ws.give(a);
-        }
-    }
 }
 
 /// Records `array` if there is a tape, else hands it back to the workspace.

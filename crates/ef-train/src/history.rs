@@ -78,16 +78,16 @@ impl History {
 }
 
 /// A loss as JSON, for `#[serde(with)]`: infinity, which JSON has no number for, is `null`.
-pub mod or_infinity {
+pub(crate) mod or_infinity {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     /// Writes a loss.
-    pub fn serialize<S: Serializer>(loss: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(loss: &f64, serializer: S) -> Result<S::Ok, S::Error> {
         loss.is_finite().then_some(*loss).serialize(serializer)
     }
 
     /// Reads it back.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
     }
 }

@@ -37,7 +37,7 @@ pub use config::TrainConfig;
 pub use ema::{ema_decay, ema_update};
 pub use error::TrainError;
 pub use fit::fit;
-pub use history::{EpochRecord, History, StopReason, or_infinity};
+pub use history::{EpochRecord, History, StopReason};
 pub use observer::{EpochReport, FitStart, Observer, StepReport};
 pub use plan::{Hold, Plan};
 pub use schedule::Schedule;

@@ -19,11 +19,11 @@ use std::ops::Range;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::real::Real;
-pub use lanes::Registers;
+pub(crate) use lanes::Registers;
 
 /// What a product is added to.
 #[derive(Debug, Clone, Copy)]
-pub enum Start<'a, T> {
+pub(crate) enum Start<'a, T> {
     /// Nothing.
     Zero,
     /// A row, to every row.
@@ -36,7 +36,7 @@ pub enum Start<'a, T> {
 
 /// What is done to every number of a finished product.
 #[derive(Debug, Clone, Copy)]
-pub enum Finish<'a, T> {
+pub(crate) enum Finish<'a, T> {
     /// Nothing.
     Keep,
     /// `max(v, 0)`; 0 for NaN.
@@ -48,7 +48,7 @@ pub enum Finish<'a, T> {
 
 /// The part of a product that a run of result columns needs; the rest of the operands is known to be zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// Rows of the result, from the first.
     pub rows: usize,
     /// The sum's terms.
@@ -88,7 +88,7 @@ impl<T: Real> Strided<T> {
 ///
 /// # Panics
 /// If shapes do not match, rows of `c` are not contiguous, or a part lies outside the operands.
-pub fn product<T: Real>(
+pub(crate) fn product<T: Real>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
     start: Start<'_, T>,

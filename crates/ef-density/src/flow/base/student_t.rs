@@ -42,11 +42,6 @@ impl StudentT {
         };
         Ok(Self { nu, constant })
     }
-
-    /// The degrees of freedom.
-    pub fn degrees_of_freedom(&self) -> f64 {
-        self.nu
-    }
 }
 
 impl<T: Real> Base<T> for StudentT {
