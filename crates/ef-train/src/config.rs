@@ -37,11 +37,8 @@ pub struct TrainConfig {
     pub clip_norm: Option<f64>,
     /// Decay of the average of the weights, 0 for none.
     pub ema: f64,
-    /// How long the learning rate is held, and when it falls.
+    /// When the learning rate falls, and when training stops early.
     pub plan: Plan,
-    /// Epochs without a better validation loss after which training stops; `None` never stops early. A plan that holds
-    /// the rate has a patience of its own.
-    pub patience: Option<usize>,
     /// How many rows are held out for validation.
     pub validation: SplitConfig,
     /// Auxiliary draws a validation row, for densities that need any.
@@ -74,8 +71,7 @@ impl Default for TrainConfig {
             weight_decay: 1e-4,
             clip_norm: Some(1.0),
             ema: 0.998,
-            plan: Plan::Cosine,
-            patience: Some(8),
+            plan: Plan::default(),
             validation: SplitConfig::default(),
             validation_draws: 2,
             shards: 2,
@@ -135,7 +131,6 @@ impl TrainConfig {
         clip_norm: Option<f64>,
         ema: f64,
         plan: Plan,
-        patience: Option<usize>,
         validation: SplitConfig,
         validation_draws: usize,
         shards: usize,
@@ -175,7 +170,6 @@ impl TrainConfig {
             "at least 0 and below 1",
         )?;
         self.plan.validate()?;
-        check(self.patience != Some(0), "patience", &0, "at least 1, or nothing")?;
         check(
             self.validation_draws >= 1,
             "validation_draws",
