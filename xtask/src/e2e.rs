@@ -47,9 +47,12 @@ fn check_questions(sh: &Shell, program: &Path, test: &str) -> Result<()> {
         .lines()
         .enumerate()
         .map(|(at, line)| {
-            let blank = |(i, cell): (usize, &str)| match at > 0 && (i + at) % 4 == 0 {
-                true => String::new(),
-                false => cell.to_owned(),
+            let blank = |(i, cell): (usize, &str)| {
+                if at > 0 && (i + at) % 4 == 0 {
+                    String::new()
+                } else {
+                    cell.to_owned()
+                }
             };
             let cells: Vec<String> = line.split(',').enumerate().map(blank).collect();
             cells.join(",")
