@@ -162,7 +162,7 @@ fn check_threads(sh: &Shell, program: &Path, model: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the last model drew and scored is as a user expects it.
+/// The rows and scores of the last model are as a user expects.
 fn check_results(sh: &Shell, program: &Path, table: &str, test: &str) -> Result<()> {
     let sample = sh.read_file("sample-1.csv")?;
     ensure!(

@@ -9,7 +9,7 @@ use ef_tabular::{ColumnData, Kind, Value};
 /// Rows of a table, in this order; of row `i` of them, the cells that `keeps(i, column)`, the others missing.
 ///
 /// # Errors
-/// None that a table's own cells cause.
+/// Never for a table's own cells.
 pub(super) fn pick(table: &Table, rows: &[usize], keeps: impl Fn(usize, usize) -> bool) -> Result<Table> {
     let schema = table.schema();
     let columns = schema.columns.iter().enumerate().map(|(j, column)| {

@@ -76,7 +76,7 @@ impl Permute {
     }
 }
 
-/// Refuses what is no permutation.
+/// An error unless `order` is a permutation.
 pub(crate) fn check_order(order: &[usize]) -> Result<(), BijectorError> {
     let len = order.len();
     if len == 0 {

@@ -117,7 +117,7 @@ impl<T: Real> Bijector<T> for Radial {
 
     fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
         params.fill(T::zero());
-        // Two layers with one centre would stay alike for ever.
+        // Two layers that start with the same centre would stay the same.
         for x0 in &mut params[..self.dim] {
             *x0 = T::of(StandardNormal.sample(rng));
         }

@@ -1,4 +1,4 @@
-//! The trait training and checking know: a family of distributions with parameters.
+//! The trait that training and checking use: a family of distributions with parameters.
 
 use std::fmt::Debug;
 use std::ops::Range;

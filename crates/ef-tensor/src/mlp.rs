@@ -242,7 +242,7 @@ impl Mlp {
         let mut b = ws.take(rows, hidden);
         pair[0].forward(at.next(pair[0].num_params()), a.view(), b.view_mut());
         keep(tape, ws, a);
-        // A mask would take the output's place as what the slope is told from, so it comes after.
+        // The slope is computed from the activation's output, so the mask is applied after it.
         self.activate(&mut b, tape, ws);
         if let Some(dropout) = dropout {
             let mut mask = ws.take(rows, hidden);

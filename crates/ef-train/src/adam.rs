@@ -161,7 +161,7 @@ pub struct Adam<T> {
 }
 
 impl<T: Real> Adam<T> {
-    /// Adam for `len` parameters, at rest. Weight decay acts on all of them.
+    /// Adam for `len` parameters, before the first step. Weight decay acts on all of them.
     pub fn new(config: AdamConfig, len: usize) -> Self {
         Self {
             config,
@@ -172,7 +172,8 @@ impl<T: Real> Adam<T> {
         }
     }
 
-    /// Adam for the parameters of a layout, at rest. Weight decay acts on its weights and not on its offsets.
+    /// Adam for the parameters of a layout, before the first step. Weight decay acts on its weights and not on its
+    /// offsets.
     pub fn of_layout(config: AdamConfig, layout: &ParamLayout) -> Self {
         Self {
             decayed: layout.decayed(),

@@ -21,7 +21,7 @@ use crate::{AdamConfig, Plan, SplitConfig, TrainError};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrainConfig {
-    /// Most passes over the training rows. How the learning rate is planned over them is up to the [`Plan`].
+    /// Most passes over the training rows. The [`Plan`] decides the learning rate over them.
     pub epochs: usize,
     /// Rows a mini-batch, at most; see [`batch_for`](Self::batch_for).
     pub batch: usize,
@@ -43,15 +43,16 @@ pub struct TrainConfig {
     pub validation: SplitConfig,
     /// Auxiliary draws a validation row, for densities that need any.
     pub validation_draws: usize,
-    /// Parts a mini-batch is cut into: the most threads that help. More cost CPU time, since each has a gradient of its own
-    /// to fill and to add. Part of the result; the number of threads is not.
+    /// Parts a mini-batch is cut into: the most threads that help. More cost CPU time, since each has a gradient of its
+    /// own to fill and to add. The result depends on it, and not on the number of threads.
     pub shards: usize,
-    /// Threads. 0 are those of the rayon pool that the fit is called in, and outside of any of rayon's global one: all the
-    /// machine has. Any number gives the same bytes.
+    /// Number of threads. 0 uses the rayon pool that the fit is called in; outside of any pool, rayon's global one,
+    /// which has all threads of the machine. Any number gives the same bytes.
     #[serde(skip_serializing)]
     pub threads: usize,
-    /// When this time is over, the epoch is left as it is, validated and training ends. It does not change the learning
-    /// rates of a cosine; a plan that holds the rate anneals in time. A fit it cuts short cannot be reproduced.
+    /// When this time is over, the epoch stops, its weights are validated and training ends. It does not change the
+    /// learning rates of a cosine; a plan that holds the rate anneals in time. A fit it cuts short cannot be
+    /// reproduced.
     #[serde(skip_serializing)]
     pub max_time: Option<Duration>,
     /// Everything random follows from it: the rows held out, their order, the density's noise.

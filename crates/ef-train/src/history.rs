@@ -37,7 +37,7 @@ pub struct EpochRecord {
     pub skipped_steps: usize,
 }
 
-/// The story of a fit. It holds no times and no thread count, so that the same fit gives the same history.
+/// The record of a fit. It holds neither times nor the number of threads, so that the same fit gives the same history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// Epochs in order. The last may be unfinished if the clock stopped it; a cancelled epoch is not listed.

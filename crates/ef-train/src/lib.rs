@@ -11,8 +11,8 @@
 //! | [`Adam`], [`Schedule`], [`clip_factor`], [`ema_decay`] | the parts of a step, usable alone |
 //! | [`Batches`], [`validation_split`] | keyed orders of rows |
 //!
-//! Training knows a model only as a [`Density`](ef_density::Density): how one is built, and what a row is, is not
-//! known here.
+//! Training uses a model only as a [`Density`](ef_density::Density). This crate knows neither how a model is built nor
+//! what a row is.
 
 mod adam;
 mod batches;

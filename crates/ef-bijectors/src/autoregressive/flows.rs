@@ -75,9 +75,9 @@ pub fn maf<T: Real>(dim: usize, context_dim: usize, config: &FlowConfig) -> Resu
 /// Inverse autoregressive flow (Kingma et al. 2016, 1606.04934): layers of [`Autoregressive`] with [`Gated`], the
 /// column order reversed between them.
 ///
-/// The name tells where the base stands: at the **input** of `forward`, so that a draw with its density is one pass, and
-/// the density of a given point is the slow direction. Variational inference asks for just that. As a density of data,
-/// put it inside [`Inverted`](crate::Inverted). `config.clamp` is not used.
+/// The base stands at the **input** of `forward`, so that a draw with its density is one pass, and the density of a
+/// given point is the slow direction. This suits variational inference. As a density of data, put it inside
+/// [`Inverted`](crate::Inverted). `config.clamp` is not used.
 ///
 /// # Errors
 /// If `dim` or `config.layers` is 0.

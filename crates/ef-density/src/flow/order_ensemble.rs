@@ -24,8 +24,8 @@ use crate::log_sum::log_mean_exp;
 /// p(x) = 1/k sum_o p(x; order o)
 /// ```
 ///
-/// an exact density itself: sampling draws an order for each row. How far the orders disagree about a row is told by
-/// [`log_prob_with_spread`](Self::log_prob_with_spread).
+/// an exact density itself: sampling draws an order for each row. [`log_prob_with_spread`](Self::log_prob_with_spread)
+/// gives how far the orders disagree about a row.
 ///
 /// ```
 /// use ef_bijectors::{FlowConfig, Standardize, any_order_autoregressive};

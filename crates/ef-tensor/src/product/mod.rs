@@ -7,7 +7,7 @@
 //! in order, so a result does not depend on how rows or columns are cut.
 
 #![allow(unsafe_code)]
-// The crate then does their work.
+// With the feature `gemm`, that crate does the work of these functions.
 #![cfg_attr(feature = "gemm", allow(dead_code))]
 
 mod lanes;
@@ -83,8 +83,8 @@ impl<T: Real> Strided<T> {
 
 /// `C = finish(start + A B)`: `a: (m, k)` and `b: (k, n)` of any strides, `c: (m, n)` with contiguous rows.
 ///
-/// `part` tells of a run of columns which rows and terms it needs. Rows must not become fewer from left to right; those
-/// beyond `part.rows` are left as they are.
+/// `part` gives the rows and terms that a run of columns needs. Their number must not fall from left to right; rows
+/// beyond `part.rows` are not written.
 ///
 /// # Panics
 /// If shapes do not match, rows of `c` are not contiguous, or a part lies outside the operands.
