@@ -7,9 +7,9 @@
 //! z_j = a w_j . f + b f_s f_t + c e_j,    a^2 + b^2 + c^2 = 1,  |w_j| = 1,  e_j ~ N(0, 1)
 //! ```
 //!
-//! with `b = 0` for two columns in three (dependence that a Gaussian copula knows too) and a product of two factors for
-//! the third (dependence that it does not). The column's cell is a function of `z_j`: a real number, a skewed amount, a
-//! number of two decimals, a count, a category, a yes or no.
+//! with `b = 0` for two columns in three (dependence that a Gaussian copula can represent) and a product of two factors
+//! for the third (dependence that it does not). The column's cell is a function of `z_j`: a real number, a skewed
+//! amount, a number of two decimals, a count, a category, a yes or no.
 //!
 //! Row `r` of a part of a table has a random stream of its own, so rows are independent draws of one law: the first
 //! rows of a test table are as good a sample as any.
@@ -155,7 +155,7 @@ impl Cell {
     }
 }
 
-/// A prime beyond all numbers of levels: names do not tell the order of levels.
+/// A prime above every number of levels, so that names do not show the order of levels.
 const SHUFFLE: usize = 17;
 
 fn normal(rng: &mut Philox) -> f64 {
@@ -274,7 +274,7 @@ impl Rows for Levels {
         let price_noise = normal(rng);
         let price = price + price_noise;
         let change = change + 0.5 * price_noise + 0.5 * normal(rng);
-        // names that tell nothing of the level's rank
+        // names that do not show the level's rank
         let name = level * 7_919 % 10_007;
         let written = write!(out, "k{name:05},{price:.2},{change:.12}");
         debug_assert!(written.is_ok(), "a string takes what is written");

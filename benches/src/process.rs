@@ -58,7 +58,7 @@ pub fn peak_memory() -> Result<f64> {
 /// CPU seconds of the processes that this one has waited for, and the largest of their peaks of resident memory, MiB.
 ///
 /// # Errors
-/// On systems that do not tell.
+/// On other systems.
 pub fn of_children() -> Result<(f64, f64)> {
     #[cfg(target_os = "linux")]
     {

@@ -8,7 +8,7 @@ use ef_bijectors::ndarray::{Array2, ArrayView2, Axis, s};
 use ef_density::{Flow, FlowRows};
 use ef_random::Key;
 use ef_tensor::shards::chunks;
-use ef_train::{FitStart, Observer, SplitConfig, StepReport, TrainConfig, TrainError, fit};
+use ef_train::{FitStart, Observer, Plan, SplitConfig, StepReport, TrainConfig, TrainError, fit};
 use rayon::prelude::*;
 
 use crate::process::{age, cpu_seconds};
@@ -57,7 +57,7 @@ pub fn plain_adam(batch: usize, lr: f64, threads: usize) -> TrainConfig {
         .weight_decay(0.0)
         .clip_norm(None)
         .ema(0.0)
-        .patience(None)
+        .plan(Plan::Cosine { patience: None })
         .validation(SplitConfig {
             share: 0.01,
             min_rows: 100,

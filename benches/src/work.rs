@@ -11,7 +11,7 @@ use ef_tensor::params::ParamLayout;
 /// Useful work of a flow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Work {
-    /// Numbers that multiply something a row brings: weights inside their masks.
+    /// Numbers that multiply an input of a row: weights inside their masks.
     weights: usize,
     params: usize,
     /// Outputs of all layers of all networks: one bias each.

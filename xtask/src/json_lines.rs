@@ -36,7 +36,7 @@ pub(crate) fn read_lines(sh: &Shell, path: &Path) -> Result<Vec<Value>> {
     Ok(lines)
 }
 
-/// What a program printed, with what is known about its run.
+/// The object that a program printed, with the keys of its run.
 pub(crate) fn joined(about: Value, printed: &str) -> Result<Value> {
     let line = printed.trim().lines().last().unwrap_or_default();
     let printed: Value =

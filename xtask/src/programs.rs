@@ -12,7 +12,7 @@ use crate::venv::{self, List};
 
 const SCORER: &str = "benches/quality";
 
-/// Our programs, built and set aside: whatever is built while they work changes nothing.
+/// Our programs, built and copied, so that a build during a measurement does not change them.
 pub(crate) struct Programs {
     pub(crate) target: PathBuf,
     /// Where tables, models and samples go.

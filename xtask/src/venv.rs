@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-/// A list of packages with pinned versions, and what else pip is told about it.
+/// A list of packages with pinned versions, and further arguments of pip.
 pub(crate) struct List {
     pub(crate) file: PathBuf,
     pub(crate) options: &'static [&'static str],
 }
 
-/// The Python of the environment `folder`, which has the packages of `lists`. `what` it is for, and what to do
-/// without it, go into messages.
+/// The Python of the environment `folder`, which has the packages of `lists`. Messages name `what` it is for, and what
+/// to do without it.
 ///
 /// # Errors
 /// Without Python 3 or its `venv`, or when pip cannot install a package.
@@ -29,7 +29,7 @@ pub(crate) fn python(
     for list in lists {
         wanted += &sh.read_file(&list.file)?;
     }
-    // Written last: an environment that was left half made, or made from other lists, is made again.
+    // Written last, so that a half-made environment, or one made from other lists, is made again.
     let stamp = folder.join("installed.txt");
     if sh.read_file(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);

@@ -122,7 +122,7 @@ impl Asked {
     }
 }
 
-/// Prints a line at once: a run that is cut short has shown what it found.
+/// Prints a line at once, so that an interrupted run keeps its results.
 #[allow(clippy::unnecessary_wraps)]
 fn print(line: Value) -> Result<()> {
     println!("{line}");
@@ -220,7 +220,7 @@ fn likelihood(model: &EchoFlow, network: &Network, test: &Path) -> Result<Value>
     }))
 }
 
-/// Rows of a demo before this one may have been trained on.
+/// A model may have been trained on the rows of a demo before this one.
 const FIRST_ROW: usize = 1_000_000;
 
 fn tables(model: &EchoFlow, train: &Path, test: &Path) -> Result<(Table, Table)> {

@@ -1,8 +1,9 @@
 //! Runs a program and prints what it took: a JSON line with `wall_s`, `cpu_s` (user and system, all threads) and
 //! `peak_mib`. What the program itself prints goes to standard error.
 //!
-//! The system adds up the processes that a process has waited for, and tells the largest peak among them, counting what
-//! the parent held when it forked. This one is small and waits for one program only, so the figures are that program's.
+//! The system reports the total time and the largest peak of all processes that a process has waited for. A peak
+//! includes the parent's memory at the fork. This program is small and waits for one program only, so the figures are
+//! that program's.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! What a model answers to a condition, and what that took.
+//! A model's answer to a condition, and its cost.
 
 use anyhow::{Context, Result};
 use echoflow::{Drawn, EchoFlow, Probability};

@@ -1,4 +1,4 @@
-//! A condition that knows by itself which rows meet it.
+//! A condition with its own test of which rows meet it.
 
 use ef_tabular::{Date, Kind};
 

@@ -26,7 +26,7 @@ pub struct Bins {
     rows: f64,
 }
 
-/// Total variation, and what chance makes of it.
+/// Total variation, and its mean by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Distance {
     tv: f64,
@@ -109,7 +109,7 @@ impl Bins {
         }
     }
 
-    /// What chance alone makes of the reference's two halves, scaled to samples of `rows` rows and of the reference's
+    /// The distance of the reference's two halves by chance, scaled to samples of `rows` rows and of the reference's
     /// own: a distance of one law to itself. None for a law that was computed.
     pub fn null(&self, column: &Column, hits: &[u32], rows: usize) -> Option<Distance> {
         if self.rows.is_infinite() {

@@ -72,7 +72,7 @@ impl Maker {
     }
 
     fn test(&self, pool: &Pool, column: usize, row: usize, tries: u32, rng: &mut Philox) -> Test {
-        // one number each whatever is made of them, so that tries differ in nothing else
+        // one number each, used or not, so that tries differ in nothing else
         let [how, width, place] = [uniform(rng), uniform(rng), uniform(rng)];
         match (pool.column(column), &self.known[column]) {
             (Column::Numbers(cells), Known::Numbers(known)) => match cells[row] {

@@ -33,8 +33,8 @@ pub struct Laws {
 pub enum Against<'p> {
     /// The model's own law: rows of its own unconditional sample.
     Own(&'p Pool),
-    /// The law the training rows came from, and the model's unconditional sample, to tell what of a distance is the
-    /// model's and what is the drawing's.
+    /// The law of the training rows, and the model's unconditional sample, which separates the error of the model from
+    /// that of conditional drawing.
     Truth(&'p Pool, &'p Pool),
 }
 
@@ -300,7 +300,7 @@ mod tests {
             }
             assert!(answered >= 3, "{answered} of 4 conditions were answered");
         }
-        // a model that knows nothing of the dependence of the two numbers
+        // a model that has not learned the dependence of the two numbers
         let model = model(Demo::Ring);
         let truth = Pool::of_demo(Demo::Ring, 1_000, 20_000, 1).expect("rows");
         let own = Pool::of_model(&model, Some(&truth), 20_000, Key::new(8)).expect("rows");

@@ -9,13 +9,16 @@ use ef_tabular::{ColumnData, Kind, Value};
 /// Rows of a table, in this order; of row `i` of them, the cells that `keeps(i, column)`, the others missing.
 ///
 /// # Errors
-/// None that a table's own cells cause.
+/// Never for a table's own cells.
 pub(super) fn pick(table: &Table, rows: &[usize], keeps: impl Fn(usize, usize) -> bool) -> Result<Table> {
     let schema = table.schema();
     let columns = schema.columns.iter().enumerate().map(|(j, column)| {
-        let cells = rows.iter().enumerate().map(|(i, row)| match keeps(i, j) {
-            true => table.value(*row, j),
-            false => Value::Missing,
+        let cells = rows.iter().enumerate().map(|(i, row)| {
+            if keeps(i, j) {
+                table.value(*row, j)
+            } else {
+                Value::Missing
+            }
         });
         let number = |value: Value<'_>| match value {
             Value::Number(number) => Some(number),

@@ -49,9 +49,12 @@ impl Pool {
     fn without_rows(table: &Table) -> Self {
         let schema = table.schema();
         let numbers = |kind: Kind| kind.is_number() || kind == Kind::Date;
-        let columns = schema.columns.iter().map(|column| match numbers(column.kind) {
-            true => Column::Numbers(Vec::new()),
-            false => Column::Labels(Vec::new()),
+        let columns = schema.columns.iter().map(|column| {
+            if numbers(column.kind) {
+                Column::Numbers(Vec::new())
+            } else {
+                Column::Labels(Vec::new())
+            }
         });
         Self {
             names: schema.columns.iter().map(|column| column.name.clone()).collect(),

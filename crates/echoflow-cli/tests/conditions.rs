@@ -336,7 +336,7 @@ fn models_of_other_kinds_answer_or_say_why_not() {
             ))
             .ok();
         let inspected = folder.run("inspect flow.echoflow").ok().out;
-        assert_eq!(inspected.contains("any order"), knows, "{inspected}");
+        assert_eq!(inspected.contains("order-agnostic"), knows, "{inspected}");
         let run =
             |condition: &str| folder.run_of(&["sample", "flow.echoflow", "-n", "20", "--where", condition]);
         for row in &cells(&run("y > 0.8 and x < 0.6").ok().out)[1..] {

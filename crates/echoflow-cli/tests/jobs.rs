@@ -50,14 +50,14 @@ fn from_demo_to_inspect() {
     let fit = folder.run("fit loans.csv -o m.echoflow --epochs 2 --seed 5").ok();
     assert_eq!(fit.out, "");
     let said: Vec<&str> = fit.err.lines().collect();
-    assert!(said[0].starts_with("model chain: "), "{}", fit.err);
+    assert!(said[0].starts_with("model autoregressive: "), "{}", fit.err);
     assert!(
         said[1].starts_with("columns  2 epochs (all epochs done), best "),
         "{}",
         fit.err
     );
     assert!(
-        said[2].starts_with("any order 2 epochs (all epochs done), best ")
+        said[2].starts_with("order-agnostic 2 epochs (all epochs done), best ")
             && said[2].contains(" nats a row from the model; ")
             && said[2].ends_with(" s of the fit (--order-agnostic no leaves it out)"),
         "{}",

@@ -46,7 +46,7 @@ pub struct Tried {
     /// The kind.
     pub kind: ModelKind,
     /// Mean negative log-density of the validation rows, nats, in the table's own units; infinite if any is impossible.
-    #[serde(with = "ef_train::or_infinity")]
+    #[serde(with = "crate::or_infinity")]
     pub validation_nll: f64,
     /// Why its training ended; the first reason that cannot be reproduced, if there is one.
     pub stopped_by: StopReason,

@@ -23,6 +23,7 @@ mod error;
 mod file;
 mod kind;
 mod model;
+mod or_infinity;
 mod parallel;
 mod progress;
 mod proposal;

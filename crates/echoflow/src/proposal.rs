@@ -47,7 +47,7 @@ pub(crate) struct ProposalSaved {
     pub(crate) blocks: usize,
     pub(crate) components: usize,
     /// Estimate of what a row's log-density loses on average under the network in a random order, nats.
-    #[serde(with = "ef_train::or_infinity")]
+    #[serde(with = "crate::or_infinity")]
     pub(crate) kl_to_model: f64,
     pub(crate) history: History,
 }

@@ -168,9 +168,12 @@ fn a_derived_number_has_mass_one_whatever_its_sources() {
         let wrong = (right + 5) % 48;
         assert_relative_eq!(score(wrong) - base, eps.ln() + own(wrong), epsilon = 1e-9);
         let mass: f64 = (0..3000)
-            .map(|sum| match sum == right {
-                true => (score(right) - base).exp(),
-                false => (eps.ln() + own(sum)).exp(),
+            .map(|sum| {
+                if sum == right {
+                    (score(right) - base).exp()
+                } else {
+                    (eps.ln() + own(sum)).exp()
+                }
             })
             .sum();
         let gap = (eps.ln() + law.log_marginal(Value::Missing)).exp();

@@ -282,9 +282,10 @@ fn known_values_that_the_model_never_saw_are_kept() {
 fn completed_rows_keep_what_was_given() {
     let given = read("total,age,weight,town,note\n1900,,61.50,Ayr,a\n,33,,,b\n2100,,,,c\n,,,,d\n");
     for (draws, impute) in [(1, false), (3, true)] {
-        let completed = match impute {
-            true => MODEL.impute(&given, draws, &mut rng(1)).unwrap(),
-            false => MODEL.complete(&given, draws, &mut rng(1)).unwrap(),
+        let completed = if impute {
+            MODEL.impute(&given, draws, &mut rng(1)).unwrap()
+        } else {
+            MODEL.complete(&given, draws, &mut rng(1)).unwrap()
         };
         assert_eq!(completed.tables.len(), draws);
         for table in &completed.tables {

@@ -2,7 +2,7 @@
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace, column_moments};
 use ndarray::{ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 use crate::error::BijectorError;

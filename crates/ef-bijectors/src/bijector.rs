@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 /// An invertible, differentiable map; **`forward` runs data `x` -> latent `z`**, both `(rows, dim)`.
 ///
@@ -42,8 +42,8 @@ pub trait Bijector<T: Real>: Debug + Send + Sync {
     /// Writes starting values; a flow starts at or near the identity.
     fn init(&self, rng: &mut dyn RngCore, params: &mut [T]);
 
-    /// Sets what must be zero (weights outside a mask) to zero. Numbers from `init` and training are so already; an
-    /// owner calls this on numbers from elsewhere, such as a file. Default: nothing.
+    /// Sets parameters that must be zero (weights outside a mask) to zero. After `init` and training they are; the
+    /// owner calls this on parameters from elsewhere, such as a file. Default: nothing.
     fn project(&self, params: &mut [T]) {
         let _ = params;
     }

@@ -99,7 +99,7 @@ impl<T: Real> Kernel for TakeAlternate<'_, T> {
         let (all, some) = alternate.run(x.len());
         for (x, to) in x.chunks_exact(all).zip(to.chunks_exact_mut(some)) {
             let (pairs, single) = x.as_chunks::<2>();
-            // Each way of its own, so that the compiler sees which half of a pair it is.
+            // One branch a half, so that the compiler knows which half of a pair it reads.
             if alternate.first == 0 {
                 for (to, pair) in to.iter_mut().zip(pairs) {
                     *to = pair[0];

@@ -6,7 +6,7 @@ use ef_tensor::{
     Degrees, Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, Tape, TensorError, Workspace,
 };
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 /// `y = net(x W + c V + b)`: an input layer over columns `x`, a second one over the context `c`, and an [`Mlp`].
 ///

@@ -2,7 +2,7 @@
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 
@@ -25,7 +25,7 @@ use crate::bijector::Bijector;
 /// `dim` linear equations a row, with scratch memory for 64 rows at a time: for layers that have no cheaper way, and
 /// tables that are not wide. Where `J` is singular the gradient is not finite, and training skips the step.
 ///
-/// An inner bijector that starts from data does not: it keeps what [`init`](Bijector::init) wrote.
+/// An inner bijector that would start from data keeps what [`init`](Bijector::init) wrote.
 ///
 /// ```
 /// use ef_bijectors::{Bijector, FlowConfig, Inverted, maf};

@@ -20,7 +20,7 @@
 //! | [`ElementwiseAffine`], [`Permute`] | per-column scale and shift; column orders | |
 //! | [`Reordered`], [`any_order_autoregressive`], [`any_order_coupling`] | many orders, one parameter slice | Germain et al. 2015, 1502.03509 |
 //! | [`Conditioner`], [`Degrees`] | the network inside a layer; masked, it is MADE | Germain et al. 2015, 1502.03509 |
-//! | [`Monotone`], [`MonotoneEquation`] | the non-linearity of planar and Sylvester layers, yours if you like, and its inverse | |
+//! | [`Monotone`], [`MonotoneEquation`] | the non-linearity of planar and Sylvester layers, built in or your own, and its inverse | |
 
 mod affine;
 mod autoregressive;
@@ -71,7 +71,7 @@ pub use unit::{Ends, UnitMap};
 
 pub use ef_tensor as tensor;
 pub use ef_tensor::{Activation, Degrees, MlpConfig, ParamVisitor, Real, Tape, Workspace, ndarray};
-pub use rand::RngCore;
+pub use rand_core::RngCore;
 
 /// Size of a flow made of equal layers; see [`maf`] and [`real_nvp`].
 #[derive(Debug, Clone, Copy, PartialEq)]

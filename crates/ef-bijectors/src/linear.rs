@@ -2,7 +2,7 @@
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace, gemm};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 use crate::error::BijectorError;
@@ -16,8 +16,8 @@ use crate::permute::Permute;
 /// ```
 ///
 /// `P` is a fixed permutation, `L` unit lower triangular, `U` upper triangular with diagonal `exp(s) > 0`. Every
-/// invertible matrix has this form for some `P` and some signs of the diagonal; signs are left out, since a
-/// flow's other layers and its symmetric base do not mind a mirrored column. The cost is that of two products with a
+/// invertible matrix has this form for some `P` and some signs of the diagonal; signs are left out, since a mirrored
+/// column makes no difference to a flow's other layers and its symmetric base. The cost is that of two products with a
 /// `dim x dim` matrix, and the log-determinant is a sum of `dim` numbers.
 ///
 /// Parameters: `L` below and `U` above the diagonal, row by row (`dim (dim - 1) / 2` each), `s (dim)`, `b (dim)`.

@@ -24,8 +24,8 @@ pub struct Jet<T = f64> {
 /// What must hold, for every finite `v`: `h` is continuous, `0 <= h'(v) <= max_slope()`, and all three numbers of
 /// [`at`](Self::at) are finite. Yours needs [`at`](Self::at) and [`max_slope`](Self::max_slope); with
 /// [`bounds`](Self::bounds) its inverse starts from a tight bracket, and with [`solve`](Self::solve) it can be exact.
-/// [`lane`](Self::lane) and [`solve_lanes`](Self::solve_lanes) are what a planar layer calls on its rows; they need not
-/// be yours, but are faster where they are arithmetic that vectorises.
+/// [`lane`](Self::lane) and [`solve_lanes`](Self::solve_lanes) are what a planar layer calls on its rows; they have
+/// defaults; your own are faster if their arithmetic vectorises.
 ///
 /// ```
 /// use ef_bijectors::{Bijector, Jet, Monotone, Planar};

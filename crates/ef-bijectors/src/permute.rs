@@ -2,7 +2,8 @@
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut2};
-use rand::{Rng, RngCore, seq::SliceRandom};
+use rand::seq::SliceRandom;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 use crate::columns::copy_columns;
@@ -43,7 +44,7 @@ impl Permute {
     ///
     /// # Errors
     /// If `dim` is 0.
-    pub fn random<R: Rng + ?Sized>(dim: usize, rng: &mut R) -> Result<Self, BijectorError> {
+    pub fn random<R: RngCore + ?Sized>(dim: usize, rng: &mut R) -> Result<Self, BijectorError> {
         let mut order: Vec<usize> = (0..dim).collect();
         order.shuffle(rng);
         Self::new(order)
@@ -75,7 +76,7 @@ impl Permute {
     }
 }
 
-/// Refuses what is no permutation.
+/// An error unless `order` is a permutation.
 pub(crate) fn check_order(order: &[usize]) -> Result<(), BijectorError> {
     let len = order.len();
     if len == 0 {

@@ -2,8 +2,8 @@
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace, gemm};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
-use ndarray_rand::rand_distr::StandardNormal;
-use rand::{Rng, RngCore};
+use rand_core::RngCore;
+use rand_distr::{Distribution, StandardNormal};
 
 use crate::bijector::Bijector;
 use crate::error::BijectorError;
@@ -117,9 +117,9 @@ impl<T: Real> Bijector<T> for Radial {
 
     fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
         params.fill(T::zero());
-        // Two layers with one centre would stay alike for ever.
+        // Two layers that start with the same centre would stay the same.
         for x0 in &mut params[..self.dim] {
-            *x0 = T::of(rng.sample(StandardNormal));
+            *x0 = T::of(StandardNormal.sample(rng));
         }
     }
 

@@ -21,7 +21,7 @@ impl Default for ScaleClamp {
 }
 
 impl ScaleClamp {
-    /// Refuses bounds that are no positive numbers, and such as `exp` overflows at in `f32`.
+    /// An error unless the bound is a positive number at which `exp` does not overflow in `f32`.
     pub(crate) fn check(self) -> Result<(), BijectorError> {
         let usable = self.bound > 0.0 && self.bound <= Self::MOST;
         BijectorError::unless(

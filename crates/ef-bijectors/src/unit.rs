@@ -3,7 +3,7 @@
 use ef_tensor::normal::{log_phi, ndtr, ndtri};
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 use crate::error::BijectorError;

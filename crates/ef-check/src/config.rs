@@ -1,4 +1,4 @@
-//! How hard a bijector is tried, and what is claimed of it.
+//! The settings of a check: cases, tolerances, and what is claimed of the bijector.
 
 /// Where a direction of a bijector is defined, the same for every column.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -55,7 +55,8 @@ pub struct CheckConfig {
     pub max_coordinates: usize,
     /// Claim: where the Jacobian `dz_i/dx_j` may be non-zero. Elsewhere it must be exactly zero.
     pub pattern: Option<fn(i: usize, j: usize) -> bool>,
-    /// Claim: `z_i` depends on every `x_j` that `pattern` lets it see, at some parameters and data. Tried for itself, once.
+    /// Claim: `z_i` depends on every `x_j` that `pattern` lets it see, at some parameters and data. Checked once, apart
+    /// from the cases.
     pub sees_all: bool,
     /// Claim: where `forward` is defined.
     pub forward_domain: Domain,

@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn differences_without_digits_are_skipped_but_not_those_that_are_not_finite() {
-        // Far from 0 nothing is left of the slope: 1e18 swallows it in steps of 128.
+        // Far from 0 rounding hides the slope: neighbouring numbers at 1e18 are 128 apart.
         let rough = |x: &[f64]| (1e4 * x[0]).sin().mul_add(1e6, 1e18) + 1e7 * (1e9 * x[0]).sin();
         let check =
             |f: &dyn Fn(&[f64]) -> f64| check_gradient(f, &[0.3], &[5.0], &[0], 1e-6, |_| String::new());

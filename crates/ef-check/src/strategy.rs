@@ -14,6 +14,9 @@
 //!     prop_assert_eq!(params.len(), 6);
 //!     prop_assert!(x.iter().all(|v| v.is_finite()));
 //! });
+//! proptest!(|(params in strategy::extreme_params(&layer, &config))| {
+//!     prop_assert!(params.iter().all(|p| p.abs() <= config.extreme_scale));
+//! });
 //! ```
 
 use ef_bijectors::Bijector;

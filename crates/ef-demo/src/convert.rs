@@ -8,7 +8,7 @@ impl DemoTable {
     /// The table a reader of its CSV gets: texts, whole numbers, decimals and booleans, written as they are here.
     ///
     /// # Errors
-    /// None that a demo's own columns can cause.
+    /// Never for a demo's own columns.
     pub fn to_table(&self) -> Result<Table, TableError> {
         let columns = self.columns();
         let mut rows = TextRows::new("demo", columns.iter().map(|(name, _)| name.as_str()))?;

@@ -47,7 +47,7 @@ pub(super) fn categorical(uniform: f64, probabilities: &[f64]) -> usize {
     probabilities.len().saturating_sub(1)
 }
 
-/// The nearest number with nine significant digits: what a file then holds is the number itself.
+/// The nearest number with nine significant digits, which a file holds exactly.
 pub(super) fn nine_digits(x: f64) -> f64 {
     format!("{x:.8e}").parse().unwrap_or(x)
 }

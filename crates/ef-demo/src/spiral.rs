@@ -33,8 +33,7 @@ const SMOOTH: f64 = 2.0;
 const NEGLIGIBLE: f64 = 45.0;
 /// Halvings after which a piece is integrated as it is; no point nearer than [`FAR`] needs as many.
 const MAX_DEPTH: u32 = 40;
-/// Beyond this distance the nearest point's exponent stands for the integral: of a billion nats, some twenty are
-/// missing.
+/// Beyond this distance the integral is taken to be its largest exponent: an error of about twenty in a billion nats.
 const FAR: f64 = 1e3;
 
 /// The point of the curve at `t`.

@@ -1,11 +1,10 @@
-//! The trait training and checking know: a family of distributions with parameters.
+//! The trait that training and checking use: a family of distributions with parameters.
 
 use std::fmt::Debug;
 use std::ops::Range;
 
-use approx::AbsDiffEq;
 use ef_tensor::{ParamVisitor, Real};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::key::{Key, ScoreKey, StepKey};
 
@@ -115,15 +114,20 @@ impl Scores {
     }
 }
 
-impl AbsDiffEq for Scores {
-    type Epsilon = f64;
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
 
-    fn default_epsilon() -> f64 {
-        f64::default_epsilon()
-    }
+    use super::*;
 
-    fn abs_diff_eq(&self, other: &Self, epsilon: f64) -> bool {
-        self.log_prob.abs_diff_eq(&other.log_prob, epsilon)
-            && self.standard_error.abs_diff_eq(&other.standard_error, epsilon)
+    #[test]
+    fn errors_of_independent_draws_add_as_squares() {
+        let scores = Scores {
+            log_prob: vec![-1.0, -2.0],
+            standard_error: vec![0.3, 0.4],
+        };
+        let (mean, error) = scores.mean();
+        assert_relative_eq!(mean, -1.5);
+        assert_relative_eq!(error, 0.25);
     }
 }

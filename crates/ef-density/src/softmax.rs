@@ -3,7 +3,7 @@
 use ef_tensor::{Real, vmath};
 use ndarray::{ArrayView1, ArrayViewMut2};
 
-/// Shares below this count as this: a logit of `-inf` has no gradient.
+/// Smaller shares are raised to this, because a logit of `-inf` has no gradient.
 const LEAST_SHARE: f64 = 1e-12;
 
 /// The logits of given shares, nats.

@@ -166,9 +166,10 @@ fn sets_share_the_mass_of_a_column() {
             let mut total = [0.0; 10];
             let mass = |set: &CellSet| {
                 pass(&chain, &params, &mut values.clone(), |_, column| {
-                    match column == j {
-                        true => Step::Draw(Some(set)),
-                        false => Step::Observe,
+                    if column == j {
+                        Step::Draw(Some(set))
+                    } else {
+                        Step::Observe
                     }
                 })
                 .set_mass
@@ -213,9 +214,12 @@ fn the_set_of_a_value_has_its_probability() {
                 cells: Vec::new(),
                 ranks: vec![ends],
             };
-            let step = |_, column| match column == j {
-                true => Step::Score(Some(&set)),
-                false => Step::Observe,
+            let step = |_, column| {
+                if column == j {
+                    Step::Score(Some(&set))
+                } else {
+                    Step::Observe
+                }
             };
             let sums = pass(&chain, &wide_params, &mut rows.clone(), step);
             let narrow = pass(&chain, &narrow(&params), &mut rows, step);
@@ -277,9 +281,12 @@ fn draws_within_sets_follow_the_truncated_law() {
             let shares = every.iter().map(|row| {
                 let columns = row.iter().zip(laws).zip(&sets);
                 columns
-                    .map(|((&(cell, rank), law), set)| match law.continuous && cell == 0 {
-                        true => f64::from(u8::from(set.contains(cell, Some(rank)))),
-                        false => set.cells[cell as usize],
+                    .map(|((&(cell, rank), law), set)| {
+                        if law.continuous && cell == 0 {
+                            f64::from(u8::from(set.contains(cell, Some(rank))))
+                        } else {
+                            set.cells[cell as usize]
+                        }
                     })
                     .product::<f64>()
             });
@@ -440,9 +447,12 @@ fn sets_without_mass<T: Real>(chain: &TableMade, laws: &[TestLaw], params: &[T],
                 }
             }
             assert!(rows.low.iter().chain(&rows.high).all(|r| (0.0..=1.0).contains(r)));
-            let replayed = pass(chain, params, &mut rows, |_, column| match column == j {
-                true => Step::Score(Some(set)),
-                false => Step::Observe,
+            let replayed = pass(chain, params, &mut rows, |_, column| {
+                if column == j {
+                    Step::Score(Some(set))
+                } else {
+                    Step::Observe
+                }
             });
             assert!(replayed.set_mass.iter().all(|mass| *mass == f64::NEG_INFINITY));
             assert!(

@@ -157,10 +157,14 @@ fn only_what_is_shown_has_influence() {
                 let score = |rows: &Rows| {
                     let mut rows = rows.clone();
                     let before = rows.clone();
-                    let sums = walk_in(&any, &params, &mut rows, &[target], |_, j| match shown(j) {
-                        _ if j == target => Step::Score(None),
-                        true => Step::Observe,
-                        false => Step::Skip,
+                    let sums = walk_in(&any, &params, &mut rows, &[target], |_, j| {
+                        if j == target {
+                            Step::Score(None)
+                        } else if shown(j) {
+                            Step::Observe
+                        } else {
+                            Step::Skip
+                        }
                     });
                     assert_eq!(rows, before);
                     sums.proposed
@@ -217,9 +221,12 @@ fn draws_lie_in_their_sets_and_can_be_replayed() {
         for order in orders(laws.len()) {
             let mut rows = draw_rows(&layout, laws, 64, 1, &mut rng);
             let start = rows.clone();
-            let drawn = walk_in(&any, &params, &mut rows, &order, |row, j| match kept(row, j) {
-                true => Step::Observe,
-                false => Step::Draw(set(j)),
+            let drawn = walk_in(&any, &params, &mut rows, &order, |row, j| {
+                if kept(row, j) {
+                    Step::Observe
+                } else {
+                    Step::Draw(set(j))
+                }
             });
             for row in 0..64 {
                 for (j, law) in laws.iter().enumerate() {
@@ -239,9 +246,12 @@ fn draws_lie_in_their_sets_and_can_be_replayed() {
                 );
             }
             let mut again = rows.clone();
-            let replayed = walk_in(&any, &params, &mut again, &order, |row, j| match kept(row, j) {
-                true => Step::Observe,
-                false => Step::Score(set(j)),
+            let replayed = walk_in(&any, &params, &mut again, &order, |row, j| {
+                if kept(row, j) {
+                    Step::Observe
+                } else {
+                    Step::Score(set(j))
+                }
             });
             assert_eq!((again, replayed), (rows, drawn));
         }
@@ -344,13 +354,19 @@ fn proposals_are_corrected_by_their_weights() {
             let mut given = vec![(0, 0.5); laws.len()];
             given[last] = value;
             let mut rows = rows_of(&layout, laws, &vec![given; n], -0.2);
-            let proposed = walk_in(&any, &of_any, &mut rows, &order, |_, j| match j == last {
-                true => Step::Observe,
-                false => Step::Draw(Some(&sets[j])),
+            let proposed = walk_in(&any, &of_any, &mut rows, &order, |_, j| {
+                if j == last {
+                    Step::Observe
+                } else {
+                    Step::Draw(Some(&sets[j]))
+                }
             });
-            let scored = pass(&chain, &of_chain, &mut rows, |_, j| match j == last {
-                true => Step::Observe,
-                false => Step::Score(None),
+            let scored = pass(&chain, &of_chain, &mut rows, |_, j| {
+                if j == last {
+                    Step::Observe
+                } else {
+                    Step::Score(None)
+                }
             });
             let measure = laws[last].place(&value).log_measure;
             let weights: Vec<f64> = (0..n)
@@ -360,9 +376,12 @@ fn proposals_are_corrected_by_their_weights() {
                 })
                 .collect();
             let columns = laws.iter().zip(&sets).enumerate();
-            let (every, shares) = rows_among(columns.map(|(j, (law, set))| match j == last {
-                true => vec![(value, 1.0)],
-                false => values_in(law, set, 400),
+            let (every, shares) = rows_among(columns.map(|(j, (law, set))| {
+                if j == last {
+                    vec![(value, 1.0)]
+                } else {
+                    values_in(law, set, 400)
+                }
             }));
             let log_probs = log_probs(&chain, &of_chain, &rows_of(&layout, laws, &every, -0.2));
             let probability: f64 = log_probs.iter().zip(&shares).map(|(l, w)| w * l.exp()).sum();

@@ -13,7 +13,7 @@ pub enum IoError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         error: std::io::Error,
     },
@@ -22,7 +22,7 @@ pub enum IoError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         error: std::io::Error,
     },
@@ -31,7 +31,7 @@ pub enum IoError {
     Stream {
         /// Name of the stream.
         source_name: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         error: std::io::Error,
     },
@@ -74,7 +74,7 @@ pub enum IoError {
         /// Fields of the row.
         found: usize,
     },
-    /// What the file says makes no table: doubled names, an infinite number.
+    /// The contents are not a table: doubled names, an infinite number.
     #[error(transparent)]
     Table(Box<TableError>),
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// Writes a file beside its final place and renames it when it is whole: an error leaves what was there before. A link
-/// is followed. What is no file, such as a pipe or `/dev/stdout`, is written to as it is.
+/// is followed. A pipe or a device, such as `/dev/stdout`, is written directly.
 ///
 /// # Errors
 /// The system's, or that of `write`; the folder is missing, may not be written, or is full.
@@ -41,14 +41,14 @@ pub fn write_atomically(
     file.persist(target).map(drop).map_err(|refused| refused.error)
 }
 
-/// Whether [`write_atomically`] could begin now: to be asked before long work, not after it. Leaves nothing behind.
+/// Checks that [`write_atomically`] could begin now. Call it before long work. Leaves no file behind.
 ///
 /// # Errors
-/// What the system says if it could not.
+/// The system's, if it could not begin.
 pub fn check_writable(path: impl AsRef<Path>) -> io::Result<()> {
     match Target::of(path.as_ref())? {
         Target::File(target) => beside(&target).map(drop),
-        // opening a pipe would already be seen at its other end
+        // opening a pipe has an effect at its other end
         Target::Stream => Ok(()),
     }
 }
@@ -56,7 +56,7 @@ pub fn check_writable(path: impl AsRef<Path>) -> io::Result<()> {
 enum Target {
     /// A file, there or not yet.
     File(PathBuf),
-    /// A pipe or a device: nothing that could be renamed over.
+    /// A pipe or a device, which a rename must not replace.
     Stream,
 }
 
@@ -84,11 +84,11 @@ fn beside(target: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // of a file that is replaced, its own; as for any new file, the process's umask decides
+        // permissions: those of the file that is replaced; a new file gets those of the process's umask
         let mode = fs::metadata(target).map_or(0o666, |found| found.permissions().mode() & 0o777);
         builder.permissions(fs::Permissions::from_mode(mode));
     }
-    // A person asked for `target`: the name of the file beside it, which tempfile adds, would only puzzle them.
+    // tempfile adds the name of the temporary file, which the user never chose: the error names `target` only.
     builder
         .tempfile_in(folder)
         .map_err(|error| match fs::metadata(folder) {

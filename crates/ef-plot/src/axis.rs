@@ -49,14 +49,16 @@ impl Axis {
     /// The axis from `low` to `high`, as this one linear or logarithmic; a logarithmic one cannot begin at 0 or below
     /// and stays as it is.
     pub(super) fn with_limits(self, [low, high]: [f64; 2]) -> Self {
-        match self.log {
-            false => Self::exactly(low, high),
-            true if low > 0.0 => Self {
+        if !self.log {
+            Self::exactly(low, high)
+        } else if low > 0.0 {
+            Self {
                 low: low.log10(),
                 high: high.log10(),
                 log: true,
-            },
-            true => self,
+            }
+        } else {
+            self
         }
     }
 

@@ -16,8 +16,8 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// The histogram of `values` over `[low, high]` in `bins` bins (at least one). Values outside, and those that are
-    /// not finite, stand in no bar but count in the whole.
+    /// The histogram of `values` over `[low, high]` in `bins` bins (at least one). Values outside and values that are
+    /// not finite are in no bar, but count in the total.
     pub fn histogram(values: &[f64], [low, high]: [f64; 2], bins: usize) -> Self {
         let bins = bins.max(1);
         let width = (high - low) / bins as f64;
@@ -42,7 +42,7 @@ impl Bars {
         Self { colour, ..self }
     }
 
-    /// What the legend says; nothing leaves them out of it.
+    /// Their text in the legend; an empty one leaves them out.
     #[must_use]
     pub fn label(self, label: &str) -> Self {
         Self {

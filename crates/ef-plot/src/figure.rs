@@ -20,7 +20,7 @@ const LABEL: f64 = 20.0;
 const CAPTION: f64 = 18.0;
 const TICK_SIZE: f64 = 11.0;
 
-/// A grid of panels, filled row by row, with one size and, if not told otherwise, the same axes for all.
+/// A grid of panels of one size, filled row by row. By default all have the same axes.
 #[derive(Debug, Clone)]
 pub struct Figure {
     columns: usize,
@@ -44,7 +44,7 @@ impl Figure {
         }
     }
 
-    /// What stands above all.
+    /// The title above all panels.
     #[must_use]
     pub fn title(mut self, title: &str) -> Self {
         title.clone_into(&mut self.title);
@@ -88,7 +88,7 @@ impl Figure {
         document(drawn.width, drawn.height, &self.name(), &drawn.body)
     }
 
-    /// What the drawing is called where it cannot be seen.
+    /// The name of the drawing for screen readers.
     pub(super) fn name(&self) -> String {
         if !self.title.is_empty() {
             return self.title.clone();

@@ -56,7 +56,7 @@ impl Frame {
         ]
     }
 
-    /// Whether a point has a place at all; on a logarithmic axis, only what is positive has.
+    /// Whether a point can be drawn: its numbers are finite, and positive on a logarithmic axis.
     pub(super) fn can_place(&self, [x, y]: [f64; 2]) -> bool {
         drawable(&[x, y]) && self.x.place(x).is_finite() && self.y.place(y).is_finite()
     }

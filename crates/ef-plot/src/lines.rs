@@ -64,7 +64,7 @@ macro_rules! stroke_setters {
             self
         }
 
-        /// What the legend says; nothing leaves it out.
+        /// Its text in the legend; an empty one leaves it out.
         #[must_use]
         pub fn label(mut self, label: &str) -> Self {
             label.clone_into(&mut self.stroke.label);

@@ -67,8 +67,8 @@ impl Layer {
     }
 }
 
-/// Layers over two axes, with a title above and a caption below. The axes hold all layers unless limits are set, and are
-/// linear unless told otherwise; panels that share their axes are all logarithmic if one is.
+/// Layers over two axes, with a title above and a caption below. The axes hold all layers unless limits are set, and
+/// are linear by default; panels that share their axes are all logarithmic if one is.
 #[derive(Debug, Clone)]
 pub struct Panel {
     pub(super) title: String,
@@ -112,13 +112,13 @@ impl Panel {
     words!(
         /// A line of small words below.
         caption,
-        /// What x is.
+        /// The label of the x axis.
         x_label,
-        /// What y is.
+        /// The label of the y axis.
         y_label
     );
 
-    /// Lays something over what is there.
+    /// Adds a layer on top.
     #[must_use]
     pub fn with(mut self, layer: impl Into<Layer>) -> Self {
         self.layers.push(layer.into());
@@ -153,7 +153,7 @@ impl Panel {
         self
     }
 
-    /// Leaves out ticks and their labels: for galleries in which shape is all.
+    /// Leaves out ticks and their labels: for galleries in which only the shape matters.
     #[must_use]
     pub fn bare(mut self) -> Self {
         self.ticks = false;

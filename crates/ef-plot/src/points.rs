@@ -9,7 +9,7 @@ use super::legend::{Entry, Mark};
 /// The most points that a panel shows if no other number is asked for; of more rows, an even selection is drawn.
 pub const MOST_POINTS: usize = 4_000;
 
-/// Dots of one path do not add up where they overlap: as many paths let density show.
+/// Paths that the dots are spread over. Overlapping dots darken only if they are in different paths.
 const SHEETS: usize = 12;
 
 /// Points `[x, y]`, in one colour or coloured by a score. Points with a number that is not finite are left out.
@@ -72,7 +72,7 @@ impl Points {
         Self { radius, ..self }
     }
 
-    /// How much a dot covers, 0 to 1; else few points stand out and many let their density show.
+    /// Opacity of a dot, 0 to 1. The default falls with the number of points, so that density shows.
     #[must_use]
     pub fn opacity(self, opacity: f64) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl Points {
         }
     }
 
-    /// What the legend says; nothing leaves them out of it.
+    /// Their text in the legend; an empty one leaves them out.
     #[must_use]
     pub fn label(self, label: &str) -> Self {
         Self {
@@ -150,7 +150,7 @@ fn dots(svg: &mut String, frame: &Frame, points: &[[f64; 2]], colour: Colour) {
     svg.push_str("\"/>\n");
 }
 
-/// Few points stand out, many let their density show.
+/// The default opacity: high for few points, low for many, so that density shows.
 fn opacity(points: usize) -> f64 {
     (20.0 / (points.max(1) as f64).sqrt()).clamp(0.25, 0.75)
 }

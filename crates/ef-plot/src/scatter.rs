@@ -21,7 +21,7 @@ pub struct Cloud<'a> {
 
 /// Draws two clouds side by side with the same axes and returns the SVG text.
 ///
-/// No rows, one row and constant columns give a picture too.
+/// It also draws clouds of no rows, of one row and with constant columns.
 ///
 /// ```
 /// use ef_plot::{Cloud, scatter_svg};

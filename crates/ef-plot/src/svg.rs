@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Width of one character in units of the font size: an upper estimate for the fonts that browsers choose.
 const CHARACTER: f64 = 0.58;
 
-/// Ink of titles, of labels, and of what is said aside.
+/// Colours of the words of titles, of labels, and of remarks.
 pub(super) const TITLE_INK: &str = "#111827";
 pub(super) const LABEL_INK: &str = "#374151";
 pub(super) const ASIDE_INK: &str = "#5b6472";

@@ -21,7 +21,7 @@ pub struct Key {
     words: [u32; 4],
 }
 
-/// What sets the kinds of steps apart, and all of them from streams.
+/// Tags that keep the kinds of derived families apart from each other and from streams.
 const SEED: u32 = 0x7365_6564;
 const PURPOSE: u32 = 0x7075_7270;
 const INDEX: u32 = 0x696e_6478;
@@ -117,7 +117,7 @@ mod tests {
         ((statistic / freedom).cbrt() - (1.0 - spread)) / spread.sqrt()
     }
 
-    /// Families that differ by as little as there is.
+    /// Families whose inputs are neighbouring numbers.
     fn neighbours() -> Vec<(&'static str, Box<dyn Fn(u64) -> Philox>)> {
         let key = Key::new(5).purpose("x");
         vec![
@@ -134,8 +134,8 @@ mod tests {
         ]
     }
 
-    /// Bytes of neighbouring streams, alone, in pairs across streams and inside one, are uniform; so is in what
-    /// neighbours differ. A deviate beyond 5 happens once in three million.
+    /// The bytes of neighbouring streams are uniform: single bytes, pairs across streams and inside one, and the
+    /// difference of neighbours. A deviate beyond 5 happens once in three million.
     #[test]
     fn neighbouring_streams_are_independent() {
         let n = 40_000;

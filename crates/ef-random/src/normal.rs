@@ -44,7 +44,7 @@ pub fn ndtri_lanes<const L: usize>(p: [f64; L]) -> [f64; L] {
         z[l] = if q.abs() <= CENTRE { central(q) } else { outer };
         far |= tail < FAR;
     }
-    // One in some 1e10: not worth a third pair of polynomials a lane.
+    // About one number in 1e10 is this far out, so the lanes do without a third pair of polynomials.
     if far {
         z = p.map(ndtri);
     }
@@ -95,7 +95,7 @@ fn ln(x: f64) -> f64 {
     const SQRT_HALF: u64 = 0x3fe6_a09e_0000_0000;
     const ONE: u64 = 1.0_f64.to_bits();
     const MANTISSA: u64 = (1 << 52) - 1;
-    // 2^52: an integer below it, set into its last bits, reads 2^52 more.
+    // Setting an integer below 2^52 into the last bits of 2^52 gives 2^52 plus that integer.
     const INTEGER: f64 = 4_503_599_627_370_496.0;
     const LN2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     const R: [f64; 7] = [

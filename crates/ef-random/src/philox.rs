@@ -122,8 +122,8 @@ pub fn fill_words(key: [u32; 2], tag: u32, row: u64, first: u32, out: &mut [u32]
     }
 }
 
-/// The centre of one of `2^52` equal cells of the unit interval, which the upper bits name: never 0, never 1, and `1 - u`
-/// is as exact as `u`.
+/// The upper bits choose one of `2^52` equal cells of the unit interval; the result is its centre. It is never 0 or 1,
+/// and `1 - u` is as exact as `u`.
 #[inline(always)]
 pub fn inside_unit(bits: u64) -> f64 {
     const ONE: u64 = 1.0_f64.to_bits();

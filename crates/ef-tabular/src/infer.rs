@@ -184,9 +184,12 @@ fn booleans(texts: &Texts, present: &[bool]) -> Option<(BooleanSpelling, Vec<Opt
 fn dates(texts: &Texts, present: &[bool]) -> Option<Vec<Option<i32>>> {
     let cells = texts.iter().zip(present);
     cells
-        .map(|(text, there)| match there {
-            true => Date::parse(text.trim()).map(|date| Some(date.day_number())),
-            false => Some(None),
+        .map(|(text, there)| {
+            if *there {
+                Date::parse(text.trim()).map(|date| Some(date.day_number()))
+            } else {
+                Some(None)
+            }
         })
         .collect()
 }

@@ -66,9 +66,10 @@ impl Table {
                     .zip(&places)
                     .map(|(schema, at)| &schema.columns[*at])
             };
-            let kind = match columns().any(|other| other.kind == Kind::Decimal) && column.kind.is_number() {
-                true => Kind::Decimal,
-                false => column.kind,
+            let kind = if columns().any(|other| other.kind == Kind::Decimal) && column.kind.is_number() {
+                Kind::Decimal
+            } else {
+                column.kind
             };
             if columns().any(|other| other.kind != kind && !(kind == Kind::Decimal && other.kind.is_number()))
             {

@@ -53,9 +53,12 @@ fn noise(rng: &mut ChaCha8Rng, n: usize) -> Vec<(&'static str, Vec<String>)> {
         ("id", draw(&mut |r| format!("k{}", r.random_range(0..1_000_000)))),
         (
             "gap",
-            draw(&mut |r| match r.random_bool(0.4) {
-                true => String::new(),
-                false => r.random_range(0..9).to_string(),
+            draw(&mut |r| {
+                if r.random_bool(0.4) {
+                    String::new()
+                } else {
+                    r.random_range(0..9).to_string()
+                }
             }),
         ),
         (

@@ -38,9 +38,10 @@ fn mixed() -> String {
             Some(date) if row % 11 > 0 => date.to_string(),
             _ => "?".to_owned(),
         };
-        let label = match label.contains(',') {
-            true => format!("\"{label}\""),
-            false => label.to_owned(),
+        let label = if label.contains(',') {
+            format!("\"{label}\"")
+        } else {
+            label.to_owned()
         };
         text += &format!("{label},{price:.2},{count},{flag},NA,k,{share}.0,{day},{paid}\n");
     }

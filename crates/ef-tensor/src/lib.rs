@@ -26,8 +26,7 @@ mod mlp;
 mod moments;
 pub mod normal;
 pub mod params;
-#[doc(hidden)]
-pub mod product;
+mod product;
 pub mod real;
 pub mod shards;
 pub mod simd;

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
-use ndarray_rand::{RandomExt, rand_distr::StandardNormal};
-use rand::{Rng, RngCore};
+use rand::Rng;
+use rand_core::RngCore;
+use rand_distr::StandardNormal;
 
 use crate::error::TensorError;
 use crate::params::ParamVisitor;
@@ -126,7 +127,8 @@ impl Linear {
         if gain == 0.0 {
             return;
         }
-        let normal = Array2::<f64>::random_using((self.inputs, self.outputs), StandardNormal, rng);
+        let normal =
+            Array2::<f64>::from_shape_simple_fn((self.inputs, self.outputs), || rng.sample(StandardNormal));
         for j in 0..self.outputs {
             let limit = self.limit(j);
             let scale = gain / (limit.max(1) as f64).sqrt();
@@ -203,7 +205,7 @@ impl Linear {
             rows: self.limit(outputs.end - 1),
             depth: 0..rows,
         });
-        // What a panel computed beyond the mask lies left of the first output that sees the input, in the same panel.
+        // A panel also computes entries outside the mask: those left of the first output that sees the input.
         for (row, &first) in gw.chunks_exact_mut(self.outputs.max(1)).zip(&self.firsts) {
             row[first.saturating_sub(WIDEST - 1)..first].fill(T::zero());
         }
@@ -353,7 +355,7 @@ impl Linear {
     }
 }
 
-/// Adds every row of a matrix to one row, as long as they are.
+/// Adds every row of a matrix to one row of the same length.
 struct AddRows<'a, T>(ArrayView2<'a, T>, &'a mut [T]);
 
 impl<T: Real> Kernel for AddRows<'_, T> {
@@ -382,7 +384,7 @@ impl<T: Real> Kernel for AddRows<'_, T> {
                 if rest.is_empty() {
                     return;
                 }
-                // Four rows at a time, since sums in memory are read and written as often as they are touched.
+                // Four rows at a time, so that a sum in memory is read and written once for four.
                 let mut fours = g.chunks_exact(4 * columns);
                 for four in &mut fours {
                     let (a, b) = four.split_at(2 * columns);

@@ -1,7 +1,7 @@
 //! Hidden layers: plain or residual, dense or masked.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::activation::Activation;
 use crate::error::TensorError;
@@ -185,12 +185,6 @@ impl Mlp {
         }
     }
 
-    /// The output layer's bias inside this network's slice: for owners that start it at a known value.
-    pub fn output_bias_mut<'a, T: Real>(&self, params: &'a mut [T]) -> &'a mut [T] {
-        let at = self.num_params() - self.output.outputs();
-        &mut params[at..]
-    }
-
     /// `y = net(h)`; consumes `h`, an array of `ws`. Records on `tape` if given.
     pub fn forward<T: Real>(
         &self,
@@ -248,7 +242,7 @@ impl Mlp {
         let mut b = ws.take(rows, hidden);
         pair[0].forward(at.next(pair[0].num_params()), a.view(), b.view_mut());
         keep(tape, ws, a);
-        // A mask would take the output's place as what the slope is told from, so it comes after.
+        // The slope is computed from the activation's output, so the mask is applied after it.
         self.activate(&mut b, tape, ws);
         if let Some(dropout) = dropout {
             let mut mask = ws.take(rows, hidden);

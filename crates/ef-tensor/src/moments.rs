@@ -5,8 +5,8 @@ use ndarray::{ArrayView2, Axis};
 use crate::real::Real;
 
 /// `(mean, standard deviation)` of every column of `x: (rows, columns)`, in `f64`: for layers that start from data. The
-/// standard deviation of a constant column is 0, whatever rounding makes of it; a column with a number that is not
-/// finite has none, as has one without rows.
+/// standard deviation of a constant column is exactly 0. `None` for a column that has no rows or a number that is not
+/// finite.
 ///
 /// ```
 /// use ef_tensor::{column_moments, ndarray::array};
@@ -20,7 +20,7 @@ pub fn column_moments<T: Real>(x: ArrayView2<'_, T>) -> impl Iterator<Item = Opt
         let mean = column.iter().map(|v| v.wide()).sum::<f64>() / n;
         let variance = column.iter().map(|v| (v.wide() - mean).powi(2)).sum::<f64>() / n;
         let sd = variance.sqrt();
-        // below this, rounding of the mean alone makes such a variance
+        // rounding of the mean alone can make a variance up to this
         let least = 1e-12 * mean.abs();
         (mean.is_finite() && sd.is_finite()).then_some((mean, if sd > least { sd } else { 0.0 }))
     })

@@ -1,7 +1,7 @@
 //! Names and shapes inside one flat parameter vector.
 //!
-//! A layer is a pure function of a slice `&[T]`: it holds shapes and masks, its owner holds the numbers. What the
-//! slice means is told by [`ParamVisitor`]: ordered names and shapes, the same order as in memory.
+//! A layer is a pure function of a slice `&[T]`: it holds shapes and masks, its owner holds the numbers.
+//! [`ParamVisitor`] describes the slice: names and shapes in the order of memory.
 
 use std::ops::Range;
 
@@ -10,9 +10,9 @@ pub trait ParamVisitor {
     /// One row-major array of weights. Names are made of path parts joined by `.`, such as `0.hidden.1.weight`.
     fn param(&mut self, name: &str, shape: &[usize]);
 
-    /// One row-major array of offsets: biases, locations, log-scales, logits. Weight decay leaves them alone, since 0 is
-    /// no better a place for them than any other, and an offset that is pulled away from where the data have it shifts
-    /// what the whole model says. A visitor that does not tell the two apart need not implement it.
+    /// One row-major array of offsets: biases, locations, log-scales, logits. Weight decay does not act on them: 0 is
+    /// no better a value for them than another, and an offset pulled away from its fitted value shifts all
+    /// probabilities. A visitor that treats weights and offsets alike need not implement it.
     fn offset(&mut self, name: &str, shape: &[usize]) {
         self.param(name, shape);
     }

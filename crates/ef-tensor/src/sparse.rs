@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
-use ndarray_rand::rand_distr::{Distribution, StandardNormal};
-use rand::RngCore;
+use rand_core::RngCore;
+use rand_distr::{Distribution, StandardNormal};
 
 use crate::params::ParamVisitor;
 use crate::real::Real;

@@ -29,7 +29,7 @@ impl<T: Real> Workspace<T> {
             self.free.resize_with(class + 1, Vec::new);
         }
         let free = &mut self.free[class];
-        // One of the same length, if there is one: of another, a part would have to be filled.
+        // A buffer of the same length is best: another would have to be partly filled.
         let same = free.iter().rposition(|buffer| buffer.len() == len);
         let mut buffer = match same.or(free.len().checked_sub(1)) {
             Some(i) => free.remove(i),
@@ -53,7 +53,7 @@ impl<T: Real> Workspace<T> {
         if capacity == 0 {
             return;
         }
-        // The class whose requests this capacity surely meets.
+        // The largest class whose requests this capacity meets.
         let class = capacity.ilog2() as usize;
         if self.free.len() <= class {
             self.free.resize_with(class + 1, Vec::new);
@@ -106,13 +106,6 @@ impl<T: Real> Tape<T> {
     /// Whether nothing is recorded.
     pub fn is_empty(&self) -> bool {
         self.stack.is_empty()
-    }
-
-    /// Forgets everything recorded (after a pass that was given up half-way), keeping the memory in `ws`.
-    pub fn clear_into(&mut self, ws: &mut Workspace<T>) {
-        while let Some(a) = self.stack.pop() {
-            ws.give(a);
-        }
     }
 }
 

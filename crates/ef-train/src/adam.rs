@@ -161,18 +161,19 @@ pub struct Adam<T> {
 }
 
 impl<T: Real> Adam<T> {
-    /// Adam for `len` parameters, at rest. Weight decay acts on all of them.
+    /// Adam for `len` parameters, before the first step. Weight decay acts on all of them.
     pub fn new(config: AdamConfig, len: usize) -> Self {
         Self {
             config,
             steps: 0,
-            decayed: Vec::from_iter([0..len]),
+            decayed: std::iter::once(0..len).collect(),
             m: vec![T::zero(); len],
             v: vec![T::zero(); len],
         }
     }
 
-    /// Adam for the parameters of a layout, at rest. Weight decay acts on its weights and not on its offsets.
+    /// Adam for the parameters of a layout, before the first step. Weight decay acts on its weights and not on its
+    /// offsets.
     pub fn of_layout(config: AdamConfig, layout: &ParamLayout) -> Self {
         Self {
             decayed: layout.decayed(),

@@ -1,4 +1,4 @@
-//! Which rows are validated on, and in which order the others are seen.
+//! Which rows are held out for validation, and the order in which training visits the others.
 //!
 //! Both are functions of the seed: the order of an epoch does not depend on the epochs before it.
 
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use ef_random::Key;
 use ef_tensor::shards::piece;
-use rand::RngCore;
+use rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -72,8 +72,8 @@ pub struct Split {
     pub train: Vec<usize>,
     /// Rows validated on.
     pub validation: Vec<usize>,
-    /// Whether there were too few rows to hold any out, so that both are all rows. The validation loss then cannot
-    /// tell fitting from learning by heart.
+    /// Whether there were too few rows to hold any out, so that both are all rows. The validation loss then does not
+    /// show overfitting.
     pub validated_on_training: bool,
 }
 
@@ -162,8 +162,8 @@ impl Batches {
     }
 }
 
-/// Fisher-Yates with one 64-bit number a swap: `j = floor(u n / 2^64)`, which is uniform on `0..n` but for
-/// `n / 2^64`, and whose use of the stream does not hang on a library's way of drawing ranges.
+/// Fisher-Yates with one 64-bit number a swap: `j = floor(u n / 2^64)`, which is uniform on `0..n` but for `n / 2^64`,
+/// and does not depend on how a library draws ranges.
 fn shuffle(items: &mut [usize], key: Key) {
     let mut rng = key.row(0);
     for i in (1..items.len()).rev() {

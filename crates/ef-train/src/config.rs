@@ -21,7 +21,7 @@ use crate::{AdamConfig, Plan, SplitConfig, TrainError};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrainConfig {
-    /// Most passes over the training rows. How the learning rate is planned over them is up to the [`Plan`].
+    /// Most passes over the training rows. The [`Plan`] decides the learning rate over them.
     pub epochs: usize,
     /// Rows a mini-batch, at most; see [`batch_for`](Self::batch_for).
     pub batch: usize,
@@ -37,24 +37,22 @@ pub struct TrainConfig {
     pub clip_norm: Option<f64>,
     /// Decay of the average of the weights, 0 for none.
     pub ema: f64,
-    /// How long the learning rate is held, and when it falls.
+    /// When the learning rate falls, and when training stops early.
     pub plan: Plan,
-    /// Epochs without a better validation loss after which training stops; `None` never stops early. A plan that holds
-    /// the rate has a patience of its own.
-    pub patience: Option<usize>,
     /// How many rows are held out for validation.
     pub validation: SplitConfig,
     /// Auxiliary draws a validation row, for densities that need any.
     pub validation_draws: usize,
-    /// Parts a mini-batch is cut into: the most threads that help. More cost CPU time, since each has a gradient of its own
-    /// to fill and to add. Part of the result; the number of threads is not.
+    /// Parts a mini-batch is cut into: the most threads that help. More cost CPU time, since each has a gradient of its
+    /// own to fill and to add. The result depends on it, and not on the number of threads.
     pub shards: usize,
-    /// Threads. 0 are those of the rayon pool that the fit is called in, and outside of any of rayon's global one: all the
-    /// machine has. Any number gives the same bytes.
+    /// Number of threads. 0 uses the rayon pool that the fit is called in; outside of any pool, rayon's global one,
+    /// which has all threads of the machine. Any number gives the same bytes.
     #[serde(skip_serializing)]
     pub threads: usize,
-    /// When this time is over, the epoch is left as it is, validated and training ends. It does not change the learning
-    /// rates of a cosine; a plan that holds the rate anneals in time. A fit it cuts short cannot be reproduced.
+    /// When this time is over, the epoch stops, its weights are validated and training ends. It does not change the
+    /// learning rates of a cosine; a plan that holds the rate anneals in time. A fit it cuts short cannot be
+    /// reproduced.
     #[serde(skip_serializing)]
     pub max_time: Option<Duration>,
     /// Everything random follows from it: the rows held out, their order, the density's noise.
@@ -74,8 +72,7 @@ impl Default for TrainConfig {
             weight_decay: 1e-4,
             clip_norm: Some(1.0),
             ema: 0.998,
-            plan: Plan::Cosine,
-            patience: Some(8),
+            plan: Plan::default(),
             validation: SplitConfig::default(),
             validation_draws: 2,
             shards: 2,
@@ -135,7 +132,6 @@ impl TrainConfig {
         clip_norm: Option<f64>,
         ema: f64,
         plan: Plan,
-        patience: Option<usize>,
         validation: SplitConfig,
         validation_draws: usize,
         shards: usize,
@@ -175,7 +171,6 @@ impl TrainConfig {
             "at least 0 and below 1",
         )?;
         self.plan.validate()?;
-        check(self.patience != Some(0), "patience", &0, "at least 1, or nothing")?;
         check(
             self.validation_draws >= 1,
             "validation_draws",

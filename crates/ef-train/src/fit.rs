@@ -31,7 +31,7 @@ const INIT_ROWS: usize = 1024;
 ///    [`Plan`](crate::Plan); an average of the weights follows ([`ema_decay`](crate::ema_decay)).
 /// 3. After each epoch the average is scored on the validation rows, and kept if it is the best so far. The weights
 ///    before training are a candidate too, so a fit that ran through an epoch never returns anything worse than it
-///    was given. Training stops when `patience` epochs brought nothing better.
+///    was given. The plan says after how many epochs without a better one training stops.
 ///
 /// A step whose loss or gradient is not finite is skipped and counted; the fit is given up when that happens to more
 /// than a fifth of an epoch's steps. The result depends on data, settings and seed only, not on the number of

@@ -37,7 +37,7 @@ pub struct EpochRecord {
     pub skipped_steps: usize,
 }
 
-/// The story of a fit. It holds no times and no thread count, so that the same fit gives the same history.
+/// The record of a fit. It holds neither times nor the number of threads, so that the same fit gives the same history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// Epochs in order. The last may be unfinished if the clock stopped it; a cancelled epoch is not listed.
@@ -78,16 +78,16 @@ impl History {
 }
 
 /// A loss as JSON, for `#[serde(with)]`: infinity, which JSON has no number for, is `null`.
-pub mod or_infinity {
+pub(crate) mod or_infinity {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     /// Writes a loss.
-    pub fn serialize<S: Serializer>(loss: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(loss: &f64, serializer: S) -> Result<S::Ok, S::Error> {
         loss.is_finite().then_some(*loss).serialize(serializer)
     }
 
     /// Reads it back.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
     }
 }

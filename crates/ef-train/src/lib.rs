@@ -11,8 +11,8 @@
 //! | [`Adam`], [`Schedule`], [`clip_factor`], [`ema_decay`] | the parts of a step, usable alone |
 //! | [`Batches`], [`validation_split`] | keyed orders of rows |
 //!
-//! Training knows a model only as a [`Density`](ef_density::Density): how one is built, and what a row is, is not
-//! known here.
+//! Training uses a model only as a [`Density`](ef_density::Density). This crate knows neither how a model is built nor
+//! what a row is.
 
 mod adam;
 mod batches;
@@ -37,7 +37,7 @@ pub use config::TrainConfig;
 pub use ema::{ema_decay, ema_update};
 pub use error::TrainError;
 pub use fit::fit;
-pub use history::{EpochRecord, History, StopReason, or_infinity};
+pub use history::{EpochRecord, History, StopReason};
 pub use observer::{EpochReport, FitStart, Observer, StepReport};
 pub use plan::{Hold, Plan};
 pub use schedule::Schedule;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Told before the first step.
+/// What an observer gets before the first step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct FitStart {
@@ -24,7 +24,7 @@ pub struct FitStart {
     pub start_nll: f64,
 }
 
-/// Told after each step.
+/// What an observer gets after each step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct StepReport {
@@ -42,7 +42,7 @@ pub struct StepReport {
     pub skipped: bool,
 }
 
-/// Told after each epoch.
+/// What an observer gets after each epoch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct EpochReport {

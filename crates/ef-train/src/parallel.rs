@@ -29,9 +29,9 @@ use crate::{TrainError, clip_factor, ema_decay};
 /// Rows scored at a time.
 const CHUNK: usize = 256;
 
-/// Runs `work` with `threads` threads, entered once; told whether there are several. 0 are those of the pool around the
-/// call, which outside of any is rayon's global one. A pool is opened only if several threads are asked for and the pool
-/// around the call has another number of them; one thread is the caller's own.
+/// Runs `work` once on `threads` threads, and passes it whether they are several. 0 uses the pool around the call;
+/// outside of any pool, rayon's global one. A pool is opened only if several threads are asked for and the pool around
+/// the call has another number of them; one thread is the caller's own.
 pub(crate) fn with_threads<R: Send>(
     threads: usize,
     work: impl FnOnce(bool) -> R + Send,

@@ -16,7 +16,7 @@ use crate::clip::add_squares;
 /// Parameters a range: few enough that all of a pass's slices stay in the first cache together.
 pub(crate) const RANGE: usize = 1024;
 
-/// Ranges that are not worth a thread of their own.
+/// Parameters that are not worth a thread of their own.
 const GRAIN: usize = 16 * RANGE;
 
 /// Slices over the same parameters, which can be cut in two at any of them.
@@ -41,7 +41,7 @@ pub(crate) fn each_range<S: Slices>(all: S, parallel: bool, work: &(impl Fn(S) +
     }
 }
 
-/// Cuts a slice that may be shorter, or empty because there is nothing of its kind.
+/// Cuts a slice at `at`; a shorter or empty one is cut at its end.
 fn cut<T>(slice: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
     slice.split_at_mut(at.min(slice.len()))
 }

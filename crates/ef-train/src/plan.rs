@@ -6,15 +6,23 @@ use crate::config::check;
 use crate::{Schedule, StopReason, TrainConfig, TrainError};
 
 /// When the learning rate falls, and when training ends.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Plan {
-    /// A cosine over all `epochs` from the start ([`Schedule`]); `patience` may end it earlier.
-    #[default]
-    Cosine,
+    /// A cosine over all `epochs` from the start ([`Schedule`]).
+    Cosine {
+        /// Epochs without a better validation loss after which training stops; `None` never stops early.
+        patience: Option<usize>,
+    },
     /// Hold, then anneal: as many epochs as the data ask for.
     Hold(Hold),
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self::Cosine { patience: Some(8) }
+    }
 }
 
 /// Warm-up, then a constant learning rate for as long as the validation loss of the averaged weights improves, then a
@@ -52,7 +60,12 @@ impl Hold {
 
 impl Plan {
     pub(crate) fn validate(self) -> Result<(), TrainError> {
-        let Self::Hold(hold) = self else { return Ok(()) };
+        let hold = match self {
+            Self::Cosine { patience } => {
+                return check(patience != Some(0), "plan.patience", &0, "at least 1, or nothing");
+            }
+            Self::Hold(hold) => hold,
+        };
         check(hold.patience >= 1, "plan.patience", &hold.patience, "at least 1")?;
         check(
             hold.anneal.is_finite() && hold.anneal > 0.0,
@@ -88,7 +101,6 @@ pub(crate) struct EpochStatus {
 #[derive(Debug)]
 pub(crate) struct PlanState {
     plan: Plan,
-    patience: Option<usize>,
     /// The last epoch, as far as is known.
     last: usize,
     schedule: Schedule,
@@ -107,12 +119,11 @@ impl PlanState {
     pub(crate) fn new(config: &TrainConfig, steps_per_epoch: u64) -> Self {
         let planned = (config.epochs as u64).saturating_mul(steps_per_epoch);
         let lowest = match config.plan {
-            Plan::Cosine => config.lr_min,
+            Plan::Cosine { .. } => config.lr_min,
             Plan::Hold(_) => config.lr,
         };
         Self {
             plan: config.plan,
-            patience: config.patience,
             last: config.epochs,
             schedule: Schedule::new(config.lr, lowest, config.warmup, planned),
             annealing: None,
@@ -132,14 +143,17 @@ impl PlanState {
     }
 
     pub(crate) fn next(&mut self, at: EpochStatus, config: &TrainConfig) -> Decision {
-        let Plan::Hold(hold) = self.plan else {
-            return if self.patience.is_some_and(|p| at.epoch - at.best >= p) {
-                Decision::End(StopReason::EarlyStopping)
-            } else if at.epoch >= self.last {
-                Decision::End(StopReason::Completed)
-            } else {
-                Decision::Epoch
-            };
+        let hold = match self.plan {
+            Plan::Cosine { patience } => {
+                return if patience.is_some_and(|p| at.epoch - at.best >= p) {
+                    Decision::End(StopReason::EarlyStopping)
+                } else if at.epoch >= self.last {
+                    Decision::End(StopReason::Completed)
+                } else {
+                    Decision::Epoch
+                };
+            }
+            Plan::Hold(hold) => hold,
         };
         if let Some(annealing) = &self.annealing {
             return if at.epoch >= self.last {

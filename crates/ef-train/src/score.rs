@@ -1,7 +1,7 @@
 //! The validation loss, and what makes one better than another.
 
-/// The loss of a set of rows. Rows without a finite log-density are counted apart, so that one such row does not hide
-/// how the others fare.
+/// The loss of a set of rows. Rows without a finite log-density are counted apart, so that one of them does not hide
+/// the loss of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Score {
     sum: f64,

@@ -4,7 +4,7 @@ mod common;
 
 use approx::assert_relative_eq;
 use common::{Normal, Ramp, Recorder, Rows, plain};
-use ef_train::{StopReason, TrainConfig, ema_decay, fit};
+use ef_train::{Plan, StopReason, TrainConfig, ema_decay, fit};
 use ndarray::Axis;
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn a_normal_finds_the_mean_and_the_standard_deviation() {
     let config = TrainConfig::default()
         .lr(3e-2)
         .epochs(60)
-        .patience(None)
+        .plan(Plan::Cosine { patience: None })
         .weight_decay(0.0);
     let mean = rows.0.mean_axis(Axis(0)).unwrap();
     let std = rows.0.std_axis(Axis(0), 0.0);
@@ -39,7 +39,10 @@ fn a_normal_finds_the_mean_and_the_standard_deviation() {
 #[test]
 fn offsets_do_not_decay() {
     let rows = Rows::random(400, 2, 4);
-    let config = plain(3e-2).lr_min(1e-6).epochs(200).patience(None);
+    let config = plain(3e-2)
+        .lr_min(1e-6)
+        .epochs(200)
+        .plan(Plan::Cosine { patience: None });
     let fitted = |weight_decay: f64| {
         let mut params = vec![0.0_f64; 4];
         let config = config.clone().weight_decay(weight_decay);
@@ -53,7 +56,10 @@ fn offsets_do_not_decay() {
 fn a_table_too_small_to_split_is_learned_exactly() {
     let rows = Rows::random(7, 2, 5);
     let mut params = vec![0.0_f64; 4];
-    let config = plain(3e-2).lr_min(1e-6).epochs(1500).patience(None);
+    let config = plain(3e-2)
+        .lr_min(1e-6)
+        .epochs(1500)
+        .plan(Plan::Cosine { patience: None });
     let history = fit(&Normal::new(2), &mut params, &rows, &config, &mut ()).unwrap();
     assert!(history.validated_on_training);
     assert_eq!((history.train_rows, history.validation_rows), (7, 7));
@@ -84,7 +90,7 @@ proptest! {
             }
         }
         let mut params = [0.0];
-        let config = plain(0.01).ema(ema).epochs(20).patience(Some(patience));
+        let config = plain(0.01).ema(ema).epochs(20).plan(Plan::Cosine { patience: Some(patience) });
         let history = fit(&Ramp { peak: path[best] }, &mut params, &rows, &config, &mut ()).unwrap();
         assert_relative_eq!(params[0], path[best], epsilon = 1e-5);
         prop_assert_eq!(history.best_epoch, Some(best));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Normal, Ramp, Recorder, Rows, plain};
 use ef_random::Key;
-use ef_train::{StopReason, TrainConfig, TrainError, fit, validation_split};
+use ef_train::{Plan, StopReason, TrainConfig, TrainError, fit, validation_split};
 
 /// 1000 rows (800 trained on, 40 a mini-batch) of which `bad` hold NaN.
 fn rows_with_nan(bad: usize) -> Rows {
@@ -25,7 +25,7 @@ fn a_few_bad_rows_cost_their_steps_and_nothing_else() {
         .epochs(10)
         .lr(5e-2)
         .threads(1)
-        .patience(None);
+        .plan(Plan::Cosine { patience: None });
     let history = fit(
         &Normal::new(2),
         &mut params,
@@ -200,7 +200,7 @@ fn settings_out_of_range_are_named() {
         ("weight_decay", ok().weight_decay(-1.0)),
         ("clip_norm", ok().clip_norm(Some(0.0))),
         ("ema", ok().ema(1.0)),
-        ("patience", ok().patience(Some(0))),
+        ("plan.patience", ok().plan(Plan::Cosine { patience: Some(0) })),
         ("validation_draws", ok().validation_draws(0)),
         ("shards", ok().shards(0)),
         ("threads", ok().threads(5000)),

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// A column of a table: its heading and what it says of a group of lines.
 type Column = (&'static str, fn(&[&Value]) -> String);
 
-/// A condition's worst column may be so far beyond chance.
+/// How far beyond chance the worst column of a condition may be.
 const BAR: f64 = 0.01;
 
 const OWN: [Column; 14] = [

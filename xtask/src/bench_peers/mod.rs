@@ -136,7 +136,7 @@ pub(crate) fn run(sh: &Shell, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds our programs and sets them aside: whatever is built while they measure changes nothing.
+/// Builds our programs and copies them, so that a build during a measurement does not change them.
 fn build(sh: &Shell, target: &Path, folder: &Path, features: &'static str) -> Result<Ours> {
     cmd!(
         sh,

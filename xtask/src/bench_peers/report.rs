@@ -80,7 +80,7 @@ impl<'a> Lines<'a> {
 
     /// A line of the first table.
     fn speed(&self, case: &Case, work: usize) -> String {
-        // Only training uses the threads, and what they bring is seen on the wall.
+        // Only training uses the threads; wall-clock time shows their effect.
         let (name, rate, flop) = match WORKS[work] {
             (name, _, flop) if work == 0 && self.threads() > 1 => {
                 (format!("{name}, rows a second"), "train_rows_s", flop)

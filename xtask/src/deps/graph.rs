@@ -1,4 +1,4 @@
-//! The crate graph as `cargo metadata` tells it, reduced to what the rules ask.
+//! The crate graph of `cargo metadata`, reduced to what the rules need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub(super) struct Declared {
     pub(super) name: String,
     /// Only for tests, examples and benches.
     pub(super) dev: bool,
-    /// By path and without a version.
+    /// It has a path and no version.
     pub(super) path_only: bool,
     pub(super) optional: bool,
     pub(super) features: Vec<String>,

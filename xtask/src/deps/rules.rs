@@ -40,7 +40,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
 /// Crates that say in their README what little they depend on.
 const ALONE: [(&str, &[&str]); 2] = [("ef-plot", &[]), ("ef-random", &["rand_core"])];
 
-/// What must never be below a crate, through whatever crates between, and why.
+/// Crates that must never be among the direct or indirect dependencies of another, and why.
 const NEVER: [(&str, &str, &str); 8] = [
     ("ef-tabular", "ef-io", "a table knows no files"),
     ("ef-tabular", "csv", "a table knows no files"),
@@ -56,7 +56,7 @@ const NEVER: [(&str, &str, &str); 8] = [
     ("ef-demo", "ef-io", "demo tables are made in memory"),
 ];
 
-/// Crates whose users bring their own tables: nothing of the table's edge below them.
+/// Crates whose users bring their own tables: they depend on no crate for tables or files.
 const LEAN: [&str; 5] = ["ef-tensor", "ef-bijectors", "ef-density", "ef-train", "ef-check"];
 
 /// Dependencies between our crates point as the design draws them.
@@ -91,7 +91,7 @@ pub(super) fn edges(graph: &Graph) -> Failures {
     failures
 }
 
-/// What the design keeps apart is not joined through a third crate either.
+/// Crates that the design keeps apart do not depend on each other through a third crate either.
 pub(super) fn never(graph: &Graph) -> Failures {
     let mut failures = Vec::new();
     for (id, own) in graph.ours() {
@@ -154,7 +154,7 @@ pub(super) fn test_kit(graph: &Graph) -> Failures {
     failures
 }
 
-/// Nothing of the table's edge below the lean crates.
+/// The lean crates depend on no crate for tables or files.
 pub(super) fn lean(graph: &Graph) -> Failures {
     let heavy = |package: &&Package| {
         package.name.starts_with("arrow") || ["serde_json", "clap"].contains(&package.name.as_str())
@@ -175,7 +175,7 @@ pub(super) fn lean(graph: &Graph) -> Failures {
     failures
 }
 
-/// Nothing but what they say below the crates that stand alone.
+/// The crates that stand alone depend only on what their README names.
 pub(super) fn alone(graph: &Graph) -> Failures {
     let mut failures = Vec::new();
     for (_, package) in graph.ours() {

@@ -156,7 +156,7 @@ fn quoted_end(chars: &[char], at: usize, quote: char) -> usize {
     (k + 1).min(chars.len())
 }
 
-/// Beginnings of paths that exist on one machine only. Written in two parts, or this file would name them.
+/// Beginnings of paths that exist on one machine only, each in two parts so that this file does not contain them.
 const MACHINE_PATHS: [&str; 7] = [
     concat!("/ho", "me/"),
     concat!("/ro", "ot/"),
@@ -179,7 +179,7 @@ const REGISTRY_HOSTS: [&str; 7] = [
 /// How every lock file names the registry, wherever the crates came from.
 const LOCK_SOURCE: &str = concat!("registry+https://github.com/rust-lang/crates", ".io-index");
 
-/// Nothing in the repository depends on, or tells of, the machine it was written on.
+/// No file of the repository depends on the machine it was written on, or names it.
 pub(super) fn private_names(files: &[File]) -> Failures {
     let mut failures = Vec::new();
     for file in files {

@@ -1,7 +1,8 @@
 //! Flows made of masked autoregressive layers.
 
 use ef_tensor::{MlpConfig, Real};
-use rand::{Rng, seq::SliceRandom};
+use rand::seq::SliceRandom;
+use rand_core::RngCore;
 
 use super::layer::Autoregressive;
 use super::reordered::Reordered;
@@ -74,9 +75,9 @@ pub fn maf<T: Real>(dim: usize, context_dim: usize, config: &FlowConfig) -> Resu
 /// Inverse autoregressive flow (Kingma et al. 2016, 1606.04934): layers of [`Autoregressive`] with [`Gated`], the
 /// column order reversed between them.
 ///
-/// The name tells where the base stands: at the **input** of `forward`, so that a draw with its density is one pass, and
-/// the density of a given point is the slow direction. Variational inference asks for just that. As a density of data,
-/// put it inside [`Inverted`](crate::Inverted). `config.clamp` is not used.
+/// The base stands at the **input** of `forward`, so that a draw with its density is one pass, and the density of a
+/// given point is the slow direction. This suits variational inference. As a density of data, put it inside
+/// [`Inverted`](crate::Inverted). `config.clamp` is not used.
 ///
 /// # Errors
 /// If `dim` or `config.layers` is 0.
@@ -127,7 +128,7 @@ pub fn any_order_autoregressive<T: Real, Tr: Transformer + Copy + 'static>(
     config: &FlowConfig,
     transformer: Tr,
     count: usize,
-    rng: &mut (impl Rng + ?Sized),
+    rng: &mut (impl RngCore + ?Sized),
 ) -> Result<Vec<Chain<T>>, BijectorError> {
     BijectorError::unless(count > 0, "the number of orders", count, "at least 1")?;
     let flow = |_| {

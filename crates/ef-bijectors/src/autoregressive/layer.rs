@@ -2,7 +2,7 @@
 
 use ef_tensor::{Degrees, MlpConfig, ParamVisitor, Real, Tape, Workspace};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 use crate::conditioner::{Conditioner, transpose_into};

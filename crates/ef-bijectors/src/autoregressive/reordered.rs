@@ -2,7 +2,7 @@
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::layer::Autoregressive;
 use crate::bijector::Bijector;

@@ -1,7 +1,7 @@
 //! Flows made of coupling layers.
 
 use ef_tensor::{MlpConfig, Real};
-use rand::Rng;
+use rand_core::RngCore;
 
 use super::layer::Coupling;
 use super::mask::{alternating_mask, random_mask};
@@ -120,7 +120,7 @@ pub fn any_order_coupling<T: Real, Tr: Transformer + Copy + 'static>(
     config: &FlowConfig,
     transformer: Tr,
     count: usize,
-    rng: &mut (impl Rng + ?Sized),
+    rng: &mut (impl RngCore + ?Sized),
 ) -> Result<Vec<Chain<T>>, BijectorError> {
     BijectorError::unless(count > 0, "the number of orders", count, "at least 1")?;
     let flow = |_| {

@@ -2,7 +2,7 @@
 
 use ef_tensor::{MlpConfig, ParamVisitor, Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::bijector::Bijector;
 use crate::columns::{Selection, copy_columns};
@@ -58,9 +58,9 @@ impl<Tr> Coupling<Tr> {
         Self::build(mask, Form::Split, context_dim, config, transformer)
     }
 
-    /// A layer whose parameters serve any mask: layers of one size and different masks may share one slice, and a
-    /// flow may be trained with a new mask every mini-batch. The network reads `(m x, m)`, with `m_j = 1` where column
-    /// `j` is passed on (1605.08803, eq. 9, and the mask itself, so that a zero is told from a gap).
+    /// A layer whose parameters serve any mask: layers of one size and different masks may share one slice, and a flow
+    /// may be trained with a new mask every mini-batch. The network reads `(m x, m)`, with `m_j = 1` where column `j`
+    /// is passed on (1605.08803, eq. 9, and the mask itself, which distinguishes a zero from a missing column).
     ///
     /// # Errors
     /// If `mask` is empty, or the transformer cannot work as it is set.

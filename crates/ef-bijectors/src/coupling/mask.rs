@@ -1,6 +1,7 @@
 //! Which columns a coupling layer moves.
 
-use rand::{Rng, seq::SliceRandom};
+use rand::seq::SliceRandom;
+use rand_core::RngCore;
 
 /// Odd and even columns in turn: layer `layer` moves every second one. A single column is moved by every layer, since
 /// it has nothing to be conditioned on but the context.
@@ -16,7 +17,7 @@ pub fn half_mask(dim: usize, layer: usize) -> Vec<bool> {
 }
 
 /// The second half, in a random order of the columns. The mask of the layer after it may be its negation.
-pub fn random_mask<R: Rng + ?Sized>(dim: usize, rng: &mut R) -> Vec<bool> {
+pub fn random_mask<R: RngCore + ?Sized>(dim: usize, rng: &mut R) -> Vec<bool> {
     let mut mask = half_mask(dim, 0);
     mask.shuffle(rng);
     mask

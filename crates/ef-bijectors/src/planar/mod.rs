@@ -4,8 +4,8 @@ mod lanes;
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
-use ndarray_rand::rand_distr::StandardNormal;
-use rand::{Rng, RngCore};
+use rand_core::RngCore;
+use rand_distr::{Distribution, StandardNormal};
 
 use self::lanes::{Direction, Gradients};
 use crate::bijector::Bijector;
@@ -249,9 +249,10 @@ impl<T: Real, H: Monotone> Bijector<T> for Planar<H> {
         // w.x + b of standard normal x: variance 2.
         let scale = (self.dim as f64).sqrt().recip();
         for w in &mut params[self.dim..2 * self.dim] {
-            *w = T::of(scale * rng.sample::<f64, _>(StandardNormal));
+            let normal: f64 = StandardNormal.sample(rng);
+            *w = T::of(scale * normal);
         }
-        params[2 * self.dim] = T::of(rng.sample(StandardNormal));
+        params[2 * self.dim] = T::of(StandardNormal.sample(rng));
     }
 
     fn forward(

@@ -4,8 +4,8 @@ mod basis;
 
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace, gemm};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, s};
-use ndarray_rand::rand_distr::StandardNormal;
-use rand::{Rng, RngCore};
+use rand_core::RngCore;
+use rand_distr::{Distribution, StandardNormal};
 
 use self::basis::{Basis, Kind};
 use crate::bijector::Bijector;
@@ -204,7 +204,7 @@ impl<T: Real, H: Monotone> Bijector<T> for Sylvester<H> {
         params.fill(T::zero());
         let [vectors, _, _, _, _, b, _] = self.split_mut(params);
         for v in vectors.iter_mut().chain(b) {
-            *v = T::of(rng.sample(StandardNormal));
+            *v = T::of(StandardNormal.sample(rng));
         }
     }
 

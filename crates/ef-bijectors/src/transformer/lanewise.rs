@@ -184,7 +184,7 @@ struct Parameters<'a, T> {
 #[derive(Debug)]
 enum Data<'a, T> {
     View(&'a [T]),
-    /// Of a view in an order that no layer makes.
+    /// For a view in a memory order that no layer makes.
     Copy(Array2<T>),
 }
 

@@ -88,7 +88,7 @@ pub trait Transformer: Debug + Send + Sync {
 /// Holds every value to the domain; a row with a value outside it gets a `log_det` of `-inf`.
 pub(crate) fn hold<T: Real>(domain: Option<(f64, f64)>, x: &mut ArrayViewMut2<'_, T>, log_det: &mut [f64]) {
     let Some((lo, hi)) = domain else { return };
-    // inward, so that what is held also lies in the domain as `f64` tells it
+    // rounded inward, so that held values also lie in the domain in `f64`
     let (lo, hi) = bounds_within::<T>(lo, hi);
     for (mut row, log_det) in x.rows_mut().into_iter().zip(log_det) {
         for v in &mut row {

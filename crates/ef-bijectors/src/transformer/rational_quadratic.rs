@@ -27,7 +27,7 @@ use crate::softplus::softplus_lane;
 /// softpluses, each with a floor; parameters of zero give the identity. [`new`](Self::new) continues the spline by the
 /// identity outside `[-bound, bound]`, with slope 1 at both ends, and has `3 K - 1` parameters a column;
 /// [`on_box`](Self::on_box) ends at its box, with free slopes there and `3 K + 1` parameters. The ends of a box are
-/// rounded inward to numbers of `f32`, so that it is the same box in `f32` and `f64`: [`bounds`](Self::bounds) tells
+/// rounded inward to numbers of `f32`, so that it is the same box in `f32` and `f64`: [`bounds`](Self::bounds) gives
 /// them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RationalQuadratic {

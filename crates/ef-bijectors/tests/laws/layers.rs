@@ -2,7 +2,7 @@
 
 use ef_bijectors::{
     Activation, Additive, Affine, Autoregressive, Coupling, Degrees, Gated, MlpConfig, PiecewiseLinear,
-    PiecewiseQuadratic, RationalQuadratic, Real, Standardize, Transformer, half_mask,
+    PiecewiseQuadratic, RationalQuadratic, Real, SplineFloors, Standardize, Transformer, half_mask,
 };
 
 use crate::table::{Entry, UNIT, entry, net};
@@ -48,6 +48,13 @@ pub(crate) fn real_line<T: Real>(dim: usize, context: usize) -> Vec<Entry<T>> {
                 .map(|entry| if bins == 1 { entry.may_be_blind() } else { entry }),
         );
     }
+    let floors = SplineFloors {
+        width: 0.1,
+        height: 0.05,
+        slope: 0.3,
+    };
+    let spline = RationalQuadratic::new(4, 2.0).unwrap().with_floors(floors);
+    all.extend(layers(dim, context, "high floors, ", config, spline.unwrap()));
     let random = Degrees::Random { seed: 3 };
     let layer = Autoregressive::with_degrees(dim, context, config, &random, Standardize::default()).unwrap();
     all.push(entry("masked, random degrees", layer).masked());

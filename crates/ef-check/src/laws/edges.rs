@@ -18,7 +18,7 @@ use crate::config::{CheckConfig, Domain};
 use crate::report::Violation;
 use crate::strategy;
 
-/// What is claimed of a row's `log_det`, because of one number in it; and, but for `Nothing`, that values are finite.
+/// What is claimed of a row's `log_det`, because of one number in it. All but `Nothing` also claim finite values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Claim {
     Finite,

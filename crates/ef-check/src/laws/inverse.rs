@@ -57,8 +57,8 @@ pub(crate) fn round_trips(case: &Case<'_>, z: &Array2<f64>, log_det: &[f64]) -> 
     Ok(())
 }
 
-/// How much both directions together can enlarge an error in row `r`. On the way, where there are few columns: the
-/// numerical Jacobian's zeros and determinant.
+/// How much both directions together can enlarge an error in row `r`. With few columns it also checks the numerical
+/// Jacobian's zeros and determinant.
 fn condition_and_determinant(
     case: &Case<'_>,
     z: &Array2<f64>,

@@ -19,7 +19,7 @@ const KERNELS: usize = 128;
 const FIRST_POINTS: usize = 1024;
 /// Samples that say how well the proposal covers the density.
 const SAMPLES: usize = 512;
-/// The largest standard error that says something.
+/// The largest standard error of a settled estimate.
 const SETTLED_ERROR: f64 = 0.02;
 /// Share of the proposal's points that come from its widest part.
 const WIDE_SHARE: f64 = 0.25;

@@ -1,4 +1,4 @@
-//! What a pass may and may not leave behind: it adds, it repeats, it reads no leftovers.
+//! Passes add to their accumulators, give the same result again, and do not read old scratch memory.
 
 use ef_tensor::Workspace;
 use ndarray::Array2;
@@ -60,7 +60,7 @@ fn recording_changes_nothing(plain: &Passed, z: &Array2<f64>, log_det: &[f64]) -
     Violation::unless_close(law, plain.tape_left as f64, 0.0, 0.0, || "the tape".into())
 }
 
-/// Starting from `HELD`, every accumulator ends at what it was given and what is its due.
+/// Every accumulator that starts at `HELD` ends at `HELD` plus the result of the pass.
 fn adding(case: &Case<'_>, plain: &Passed, onto: &Passed) -> Result<(), Violation> {
     let close = |law, found: f64, due: f64, place: &dyn Fn() -> String| {
         let allowed = 1e-11 * (1.0 + due.abs());

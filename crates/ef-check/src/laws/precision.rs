@@ -15,8 +15,9 @@ use crate::strategy::{self, Draw};
 
 /// Half a unit in the last place of an `f32`, relative.
 const HALF_ULP: f64 = 0.5 * f32::EPSILON as f64;
-/// Times as far off as moved inputs and parameters: a pass rounds many times, the inputs are moved once. A network's
-/// raw outputs are rounded too, and a spline of narrow beside broad bins feels that more than its inputs.
+/// How many times the effect of moving inputs and parameters once is allowed, since a pass rounds many times. A
+/// network's raw outputs are rounded too, to which a spline of narrow beside broad bins is more sensitive than to its
+/// inputs.
 const ROUNDINGS: f64 = 256.0;
 /// How often inputs and parameters are moved.
 const MOVES: usize = 12;
@@ -24,9 +25,9 @@ const MOVES: usize = 12;
 /// Holds the `f32` bijector `b32` against its `f64` twin `b64` at every [`Level`]: `z`, `log_det` and the round trip;
 /// and the edges of the domain, where the numbers next to an edge are other numbers in `f32`.
 ///
-/// How far apart they may be is measured: parameters, data and context are moved by half a unit in the last place of
-/// an `f32`, a few times at random, and the `f64` result may move by one part in 256 of the distance that is allowed. So
-/// a steep map is not blamed for what any `f32` must do, and a flat one not excused.
+/// How far apart they may be is measured: parameters, data and context are moved by half a unit in the last place of an
+/// `f32`, a few times at random, and the `f64` result may move by one part in 256 of the distance that is allowed. So
+/// the tolerance grows with the steepness of the map.
 ///
 /// # Panics
 /// If they disagree, with level, place and both numbers.
@@ -126,7 +127,7 @@ impl<'a> Twins<'a> {
         let (round, _) = inverse(self.b32, &self.params, z.view(), self.context.view());
         let log_det = Array2::from_shape_vec((log_det.len(), 1), log_det).expect("one a row");
         let found = [z.mapv(f64::from), log_det, round.mapv(f64::from)];
-        // The round trip's goal is the data, in any numbers.
+        // The round trip must give the data back, in `f32` and in `f64`.
         let goals = [&exact[0], &exact[1], &self.case.x];
         let laws = [
             "forward in f32 is that in f64",

@@ -7,8 +7,8 @@ use crate::report::Violation;
 
 const LAW: &str = "a row's result does not depend on the other rows";
 
-/// Reversed, and alone, a row gives what it gave: within rounding of the products, whose tiles depend on the number
-/// of rows. No rows give nothing. The gradient of a batch is the sum of its rows'.
+/// A row has the same result in reversed order and alone, within the rounding of products, whose tiles depend on the
+/// number of rows. An empty batch has an empty result. The gradient of a batch is the sum of its rows'.
 pub(crate) fn independent(case: &Case<'_>, z: &Array2<f64>, log_det: &[f64]) -> Result<(), Violation> {
     let rows = case.x.nrows();
     let reversed = s![..;-1, ..];
@@ -46,7 +46,7 @@ fn gradients_add_up(case: &Case<'_>) -> Result<(), Violation> {
     for r in 0..rows {
         parts.row_mut(r).assign(&ndarray::aview1(&grads(r..r + 1)));
     }
-    // What no rows add: nothing.
+    // An empty batch adds 0.
     parts.row_mut(rows).assign(&ndarray::aview1(&grads(0..0)));
     let (sum, size) = (parts.sum_axis(Axis(0)), parts.mapv(f64::abs).sum_axis(Axis(0)));
     let layout = ef_tensor::params::ParamLayout::of(|v| case.b.visit_params(v));

@@ -3,7 +3,7 @@
 use ef_tensor::simd::dispatch;
 use ef_tensor::{Linear, Mlp, ParamVisitor, Real, Scope, SparseLinear, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::heads::Heads;
 use super::mixture::raw_log_scale;
@@ -17,18 +17,18 @@ const SPREAD: f64 = 3.75;
 /// Their scale.
 const START_SCALE: f64 = 0.5;
 
-/// Layers and columns; which of the inputs a unit sees is up to who builds it.
+/// Layers and columns. Its builder decides which inputs a unit sees.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Network {
     pub(super) columns: Vec<Column>,
     pub(super) ranks: Vec<RankInputs>,
-    /// What is added to the outputs: where the heads start, and what they stay near. Logits of the columns' shares, and
-    /// mixtures near the uniform. No parameters: neither training nor decay moves them.
+    /// Added to the outputs: logits of the columns' shares, and mixtures near the uniform. The heads start there. They
+    /// are constants, which neither training nor decay moves.
     pub(super) offsets: Vec<f64>,
     pub(super) embedding: SparseLinear,
     pub(super) numbers: Linear,
     pub(super) context: Linear,
-    /// From normal scores straight to the outputs: what is linear among numbers is learned at once.
+    /// From normal scores straight to the outputs, so that linear dependence among numbers is learned early.
     pub(super) skip: Linear,
     pub(super) net: Mlp,
     pub(super) dropout: f64,

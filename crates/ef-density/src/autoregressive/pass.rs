@@ -98,7 +98,7 @@ impl PassSums {
     }
 }
 
-/// A pass on its way.
+/// The state of a pass.
 pub(super) struct Visitor<'a> {
     network: &'a Network,
     pass: AncestralPass<'a>,
@@ -106,7 +106,7 @@ pub(super) struct Visitor<'a> {
     uniforms: Array2<f64>,
     pub(super) sums: PassSums,
     restriction: Restriction,
-    /// The set of the current column that it is of.
+    /// The set that `restriction` was made for.
     read: Option<&'a CellSet>,
     left: Vec<f64>,
     /// The cell of each row just settled; `SparseLinear::NONE` for a value never seen.
@@ -162,7 +162,7 @@ impl<'a> Visitor<'a> {
             return;
         }
         if column.is_certain() {
-            // a single cell: certain, but that a set may hold it in part or not at all
+            // a column of a single cell is certain, unless its set excludes a part of that cell
             for &row in index {
                 if let Some(set) = steps(row, j).set() {
                     self.sums.set_mass[row] += set.log_share(0);

@@ -16,7 +16,7 @@ pub(crate) struct Column {
     pub(crate) cells: usize,
     /// Logistics of its head.
     pub(crate) components: usize,
-    /// Its outputs; none for a column of a single cell, and for one that nothing is known of.
+    /// Its outputs; none for a column of a single cell, and for one that depends on nothing.
     pub(crate) outputs: Range<usize>,
     /// The logits of a column that depends on nothing: those of its marginal, which no training moves.
     pub(crate) marginal: Option<Vec<f64>>,

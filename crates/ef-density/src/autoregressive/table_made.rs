@@ -6,7 +6,7 @@ use ef_tensor::{
     Degrees, Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, SparseLinear, TensorError,
 };
 use ndarray::s;
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::mixture::MOST_COMPONENTS;
 use super::network::{Network, offsets};
@@ -48,8 +48,8 @@ impl Default for TableMadeConfig {
     }
 }
 
-/// The chain of a table's columns, in the order of its layout: exact log-densities of rows of categories, atoms, missing
-/// cells and numbers. See the [module](crate::chain) for the formulas.
+/// The chain of a table's columns, in the order of its layout: exact log-densities of rows of categories, atoms,
+/// missing cells and numbers. See the [module](super) for the formulas.
 ///
 /// The columns' shares and mixtures near the marginal are constants that the network's outputs are added to, so training
 /// starts from about independent columns, and weight decay pulls towards them. The first column, where there is no context,
@@ -137,10 +137,11 @@ impl TableMade {
         self.degrees.len()
     }
 
-    /// Walks the first `columns` columns of all rows in the chain's order. Drawn values are written to `rows`; what else is
-    /// read of them is the context, and the values of columns that are kept or replayed.
+    /// Visits the first `columns` columns of all rows in order. Drawn values are written to `rows`; the context and the
+    /// values of observed and scored columns are read from them.
     ///
-    /// Two coins, both with heads at .8: pairs whose second is tails, and the probability of that, the mean weight.
+    /// Example: two coins, each with probability .8 of heads. It draws pairs whose second coin is tails; the mean
+    /// weight is the probability of tails.
     ///
     /// ```
     /// # use ef_density::autoregressive::{CellSet, TableMadeConfig, TableMade, Step, AncestralPass};

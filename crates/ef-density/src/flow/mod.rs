@@ -10,7 +10,7 @@ use std::ops::Range;
 use ef_bijectors::{Bijector, BijectorError};
 use ef_tensor::{ParamVisitor, Real, Scope, Tape, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::density::{Density, RowSet};
 use crate::key::{Key, ScoreKey, StepKey};
@@ -183,7 +183,7 @@ impl<T: Real> Flow<T> {
         self.bijector
             .inverse(params, z.view_mut(), context, &mut log_det, ws);
         for (log_prob, &log_det) in log_prob.iter_mut().zip(&log_det) {
-            // a draw of the base that the bijector maps from nowhere has no density
+            // a draw of the base outside the bijector's range has density 0
             *log_prob = if log_det == f64::NEG_INFINITY {
                 f64::NEG_INFINITY
             } else {

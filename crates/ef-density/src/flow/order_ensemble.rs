@@ -6,7 +6,7 @@ use ef_bijectors::{Bijector, BijectorError};
 use ef_tensor::params::ParamLayout;
 use ef_tensor::{ParamVisitor, Real};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::density::Density;
 use crate::flow::{Flow, FlowRows, FlowScratch, gather};
@@ -24,8 +24,8 @@ use crate::log_sum::log_mean_exp;
 /// p(x) = 1/k sum_o p(x; order o)
 /// ```
 ///
-/// an exact density itself: sampling draws an order for each row. How far the orders disagree about a row is told by
-/// [`log_prob_with_spread`](Self::log_prob_with_spread).
+/// an exact density itself: sampling draws an order for each row. [`log_prob_with_spread`](Self::log_prob_with_spread)
+/// gives how far the orders disagree about a row.
 ///
 /// ```
 /// use ef_bijectors::{FlowConfig, Standardize, any_order_autoregressive};

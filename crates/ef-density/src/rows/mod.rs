@@ -136,7 +136,7 @@ impl Layout {
         Rows::blank(self.variables.len(), self.ranks.len(), context)
     }
 
-    /// Puts a value into a row. What it adds to the row's `log_measure` is left to the caller.
+    /// Puts a value into a row. The caller adds the value's part of the row's `log_measure`.
     pub fn set_place(&self, rows: &mut Rows, row: usize, column: usize, place: &Place) {
         let (variable, rank) = self.columns[column];
         if let Some(v) = variable {

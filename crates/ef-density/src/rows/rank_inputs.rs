@@ -6,13 +6,14 @@ use crate::normal::ndtri;
 
 /// Number of piecewise-linear features of a rank.
 const PIECES: usize = 64;
-/// Ranks nearer to the ends than this have the normal score of this.
+/// Ranks are held this far from 0 and 1 for their normal score.
 const CLIP: f64 = 1e-4;
 
 /// The features of one column's ranks, and of its other cells.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RankInputs {
-    /// Ends of intervals of ranks that are one to the network, from 0 to 1; empty where all ranks differ.
+    /// Ends of the intervals of ranks that the network reads alike, from 0 to 1; empty if it reads each rank for
+    /// itself.
     edges: Vec<f64>,
     /// Per cell, where it lies among the ranks; `None` has no features (missing).
     cells: Vec<Option<f64>>,

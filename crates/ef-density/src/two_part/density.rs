@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ef_tensor::{ParamVisitor, Real, Scope};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::discrete::DiscreteMade;
 use super::rank_flow::RankFlow;

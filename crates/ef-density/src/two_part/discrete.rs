@@ -7,7 +7,7 @@ use ef_tensor::{
     Degrees, Incremental, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError,
 };
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::density::{Density, HeadOffsets};
 use crate::dropout::KeyedDropout;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ef_bijectors::Bijector;
 use ef_tensor::{Activation, Linear, ParamVisitor, Real, Scope, SparseLinear};
 use ndarray::{Array2, ArrayView2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::density::Density;
 use crate::flow::Flow;
@@ -181,7 +181,7 @@ fn log_mean(l: &[f64]) -> (f64, f64) {
     }
     let mean = l.iter().map(|l| (l - top).exp()).sum::<f64>() / n;
     let variance = l.iter().map(|l| ((l - top).exp() - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    // One draw says nothing of its error.
+    // A single draw has no estimate of its error.
     let error = if l.len() > 1 {
         (variance / n).sqrt() / mean
     } else {

@@ -183,9 +183,10 @@ pub(crate) fn some_values(law: &TestLaw, rng: &mut ChaCha8Rng) -> CellSet {
 pub(crate) fn values_in(law: &TestLaw, set: &CellSet, points: u32) -> Vec<((u32, f64), f64)> {
     let mut values = every_value(law, 0);
     for ((cell, rank), weight) in &mut values {
-        *weight = match law.continuous && *cell == 0 {
-            true => f64::from(u8::from(set.contains(0, Some(*rank)))),
-            false => set.cells[*cell as usize],
+        *weight = if law.continuous && *cell == 0 {
+            f64::from(u8::from(set.contains(0, Some(*rank))))
+        } else {
+            set.cells[*cell as usize]
         };
     }
     if law.continuous && law.steps == 0 {

@@ -22,9 +22,9 @@ pub fn read_csv(path: impl AsRef<Path>) -> Result<Table, IoError> {
     parse(bytes, &name, None)
 }
 
-/// Reads a CSV file as [`read_csv`], but where `schema` has categories its columns are text, whatever they look like: for
-/// a table that a model of another shall score, where `1`, `01` and `1.0` may be three labels. All columns are kept, in
-/// the file's order; [`Schema::conform`] then brings them to the schema.
+/// Reads a CSV file as [`read_csv`], but where `schema` has categories its columns are text, whatever they look like.
+/// Use it to score a table with a model of another table, where `1`, `01` and `1.0` may be three labels. All columns
+/// are kept, in the file's order; [`Schema::conform`] then brings them to the schema.
 ///
 /// # Errors
 /// As [`read_csv`].

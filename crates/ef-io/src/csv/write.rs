@@ -50,7 +50,7 @@ fn write_to(table: &Table, writer: impl Write) -> io::Result<()> {
     csv.flush()
 }
 
-/// The writer's own error, whose kind tells a full disk from a reader that went away; csv's conversion hides it.
+/// The writer's own error, whose kind distinguishes a full disk from a closed pipe; csv's conversion hides it.
 fn as_io(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,

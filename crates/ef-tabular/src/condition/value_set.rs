@@ -242,9 +242,10 @@ impl ValueSet {
             Present::Booleans([true, false]) => Some(Value::Boolean(false)),
             _ => None,
         };
-        match self.missing {
-            false => known,
-            true => (*self == Self::missing(self.kind())).then_some(Value::Missing),
+        if self.missing {
+            (*self == Self::missing(self.kind())).then_some(Value::Missing)
+        } else {
+            known
         }
     }
 

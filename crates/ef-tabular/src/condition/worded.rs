@@ -78,13 +78,19 @@ fn inside(name: &str, kind: Kind, range: NumberRange) -> Condition {
     if bounded(range.low) && bounded(range.high) && range.low_closed && range.high_closed {
         return column(name).between(low, high);
     }
-    let above = bounded(range.low).then(|| match range.low_closed {
-        true => column(name).at_least(low),
-        false => column(name).more_than(low),
+    let above = bounded(range.low).then(|| {
+        if range.low_closed {
+            column(name).at_least(low)
+        } else {
+            column(name).more_than(low)
+        }
     });
-    let below = bounded(range.high).then(|| match range.high_closed {
-        true => column(name).at_most(high),
-        false => column(name).less_than(high),
+    let below = bounded(range.high).then(|| {
+        if range.high_closed {
+            column(name).at_most(high)
+        } else {
+            column(name).less_than(high)
+        }
     });
     Condition::all(above.into_iter().chain(below))
 }

@@ -151,13 +151,15 @@ impl Linear {
             if from > to {
                 return None;
             }
-            let low = match range.low.is_finite() {
-                true => term.grid.value(from),
-                false => f64::NEG_INFINITY,
+            let low = if range.low.is_finite() {
+                term.grid.value(from)
+            } else {
+                f64::NEG_INFINITY
             };
-            let high = match range.high.is_finite() {
-                true => term.grid.value(to),
-                false => f64::INFINITY,
+            let high = if range.high.is_finite() {
+                term.grid.value(to)
+            } else {
+                f64::INFINITY
             };
             Some(match sign {
                 1 => NumberRange::closed(low, high),
@@ -210,9 +212,10 @@ impl std::fmt::Display for Linear {
             parts.push((constant < 0, text));
         }
         // what is added comes first, the constant before all: 100 - a rather than -a + 100
-        let added = match constant > 0 {
-            true => Some(parts.len() - 1),
-            false => parts.iter().position(|(minus, _)| !minus),
+        let added = if constant > 0 {
+            Some(parts.len() - 1)
+        } else {
+            parts.iter().position(|(minus, _)| !minus)
         };
         if parts[0].0
             && let Some(added) = added

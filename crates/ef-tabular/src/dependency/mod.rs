@@ -107,9 +107,10 @@ impl Dependency {
             Rule::Lookup(lookup) => lookup.preimage(set, source),
             Rule::Linear(linear) => linear.preimage(set)?,
         };
-        Some(match self.missing && set.has_missing() {
-            true => known.union(&ValueSet::missing(known.kind())),
-            false => known,
+        Some(if self.missing && set.has_missing() {
+            known.union(&ValueSet::missing(known.kind()))
+        } else {
+            known
         })
     }
 

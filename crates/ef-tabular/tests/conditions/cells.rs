@@ -65,10 +65,14 @@ fn check_all_there(name: &str, law: &ColumnLaw, set: &ValueSet, cells: &CellSet,
 /// The marginal mass of the law in a set of ranges, but for values that no cell holds.
 fn mass(law: &ColumnLaw, set: &ValueSet) -> f64 {
     let mass = |range: NumberRange| {
-        let inner = |x: f64, closed: bool, out: f64| match closed {
-            true => x,
-            false if out > 0.0 => x.next_down(),
-            false => x.next_up(),
+        let inner = |x: f64, closed: bool, out: f64| {
+            if closed {
+                x
+            } else if out > 0.0 {
+                x.next_down()
+            } else {
+                x.next_up()
+            }
         };
         law.mass(
             inner(range.low, range.low_closed, -1.0),
@@ -146,11 +150,12 @@ proptest! {
             let within = law.cells_within(&set);
             let mut drawn = DecodedColumn::default();
             for (cell, held) in within.cells().iter().enumerate().filter(|(_, held)| **held) {
-                let ranks = match within.ranked_cell() == Some(cell as u32) {
-                    false => vec![0.5],
-                    true => within.ranks().iter().flat_map(|(lo, hi)| {
+                let ranks = if within.ranked_cell() == Some(cell as u32) {
+                    within.ranks().iter().flat_map(|(lo, hi)| {
                         [lo.next_up(), lo + rng.random::<f64>() * (hi - lo), hi.next_down()]
-                    }).filter(|rank| within.contains(0, *rank)).collect(),
+                    }).filter(|rank| within.contains(0, *rank)).collect()
+                } else {
+                    vec![0.5]
                 };
                 prop_assert!(*held);
                 drawn.cells.extend(vec![cell as u32; ranks.len()]);

@@ -80,7 +80,7 @@ pub trait Lanes<T>: Copy {
     where
         T: Copy + Default,
     {
-        // By way of memory: registers are addressed by no number that is known only later.
+        // By way of memory: a register cannot be indexed by a number that is known only at run time.
         let mut parts = [[T::default(); MOST]; R];
         // SAFETY: the caller's promise; no register has more lanes than a part.
         unsafe {
@@ -116,7 +116,7 @@ pub trait Lanes<T>: Copy {
     /// As for `panels::copy`.
     unsafe fn pack(b: Strided<T>, terms: usize, columns: usize, width: usize, to: *mut T);
 
-    /// Has what lies at `p` brought into the cache; any address will do.
+    /// Asks for the memory at `p` to be brought into the cache; any address is allowed.
     #[inline(always)]
     fn fetch(p: *const T) {
         let _ = p;

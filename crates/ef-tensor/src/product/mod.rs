@@ -7,7 +7,7 @@
 //! in order, so a result does not depend on how rows or columns are cut.
 
 #![allow(unsafe_code)]
-// The crate then does their work.
+// With the feature `gemm`, that crate does the work of these functions.
 #![cfg_attr(feature = "gemm", allow(dead_code))]
 
 mod lanes;
@@ -19,11 +19,11 @@ use std::ops::Range;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::real::Real;
-pub use lanes::Registers;
+pub(crate) use lanes::Registers;
 
 /// What a product is added to.
 #[derive(Debug, Clone, Copy)]
-pub enum Start<'a, T> {
+pub(crate) enum Start<'a, T> {
     /// Nothing.
     Zero,
     /// A row, to every row.
@@ -36,7 +36,7 @@ pub enum Start<'a, T> {
 
 /// What is done to every number of a finished product.
 #[derive(Debug, Clone, Copy)]
-pub enum Finish<'a, T> {
+pub(crate) enum Finish<'a, T> {
     /// Nothing.
     Keep,
     /// `max(v, 0)`; 0 for NaN.
@@ -48,7 +48,7 @@ pub enum Finish<'a, T> {
 
 /// The part of a product that a run of result columns needs; the rest of the operands is known to be zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// Rows of the result, from the first.
     pub rows: usize,
     /// The sum's terms.
@@ -83,12 +83,12 @@ impl<T: Real> Strided<T> {
 
 /// `C = finish(start + A B)`: `a: (m, k)` and `b: (k, n)` of any strides, `c: (m, n)` with contiguous rows.
 ///
-/// `part` tells of a run of columns which rows and terms it needs. Rows must not become fewer from left to right; those
-/// beyond `part.rows` are left as they are.
+/// `part` gives the rows and terms that a run of columns needs. Their number must not fall from left to right; rows
+/// beyond `part.rows` are not written.
 ///
 /// # Panics
 /// If shapes do not match, rows of `c` are not contiguous, or a part lies outside the operands.
-pub fn product<T: Real>(
+pub(crate) fn product<T: Real>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
     start: Start<'_, T>,

@@ -35,11 +35,11 @@ pub struct VariationalConfig {
     pub anneal_from: f64,
     /// Steps after which `beta` is 1; 0 does not anneal.
     pub anneal_steps: u64,
-    /// Parts a step's draws are cut into: the most threads that help. Part of the result; the number of threads is
-    /// not.
+    /// Parts a step's draws are cut into: the most threads that help. The result depends on it, and not on the number
+    /// of threads.
     pub shards: usize,
-    /// Threads. 0 are those of the rayon pool that the fit is called in, and outside of any of rayon's global one: all the
-    /// machine has. Any number gives the same bytes.
+    /// Number of threads. 0 uses the rayon pool that the fit is called in; outside of any pool, rayon's global one,
+    /// which has all threads of the machine. Any number gives the same bytes.
     #[serde(skip_serializing)]
     pub threads: usize,
     /// The draws follow from it.

@@ -29,7 +29,7 @@ pub struct VariationalBlock {
     pub lr: f64,
 }
 
-/// The story of a variational fit.
+/// The record of a variational fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VariationalHistory {
     /// Losses, 100 steps each; the last may be shorter.
@@ -54,7 +54,7 @@ pub struct VariationalHistory {
 ///
 /// A step whose loss or gradient is not finite is skipped and counted; the fit is given up when that happens to more
 /// than a fifth of the planned steps. The result depends on settings and seed only, not on the number of threads,
-/// unless the observer cut it short. The observer is told of each step, as steps of one epoch.
+/// unless the observer cut it short. The observer gets each step, as a step of one epoch.
 ///
 /// # Errors
 /// Settings out of range, dimensions or parameters that do not fit, parameters that are not finite, threads that

@@ -27,7 +27,7 @@ use ef_density::flow::base::{Base, StandardNormal};
 use ef_random::{Key, StepKey};
 use ef_tensor::ndarray::{Array2, ArrayView2};
 use ef_tensor::{ParamVisitor, Real, Tape, Workspace};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::TrainError;
 

@@ -9,7 +9,7 @@ use ef_tensor::{
     DropoutMask, Linear, Mlp, MlpConfig, ParamVisitor, Real, Scope, SparseLinear, TensorError, Workspace,
 };
 use ndarray::Array2;
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::mixture::MOST_COMPONENTS;
 use super::network::{Network, offsets};
@@ -35,7 +35,7 @@ use crate::rows::{gather_codes, gather_context};
 /// whose mean over subsets is the log-density of the row averaged over all orders. Its conditionals need not agree with
 /// each other: each order gives a density of its own. As a proposal it is corrected by the density it proposes for.
 ///
-/// Of two coins, both with heads at .8, the first given the second:
+/// Example: two coins, each with probability .8 of heads; the first is drawn given the second.
 ///
 /// ```
 /// # use ef_density::autoregressive::{OrderAgnostic, TableMadeConfig, Step, AncestralPass};

@@ -1,4 +1,4 @@
-//! Walks of a network of any order: what it has been shown of each row grows column by column.
+//! Ancestral passes of the order-agnostic network: column by column it is shown more of each row.
 
 use ef_tensor::{Incremental, Real, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
@@ -10,9 +10,9 @@ use crate::rows::given_context;
 use crate::rows::{RowScratch, Rows};
 
 impl OrderAgnostic {
-    /// Draws or replays the columns of `order`, each at most once, one after the other. From the start each row is shown
-    /// the columns that its steps keep; the others stay hidden until their turn. Nothing is `kept` in the sums: what is
-    /// shown from the start is what all is conditioned on. Each column costs a pass of the network.
+    /// Draws or scores the columns of `order`, each at most once, one after the other. From the start each row shows
+    /// its observed columns; the others stay hidden until their turn. `observed` is 0 in the sums, because all is
+    /// conditional on the observed columns. Each column costs a pass of the network.
     ///
     /// # Panics
     /// If `rows` has not as many rows as the pass has streams, or is not of the network's layout.

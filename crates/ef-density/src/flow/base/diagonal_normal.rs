@@ -2,7 +2,7 @@
 
 use ef_tensor::{ParamVisitor, Real, column_moments};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::Base;
 use crate::key::uniform;

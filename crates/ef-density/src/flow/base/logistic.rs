@@ -2,7 +2,7 @@
 
 use ef_tensor::Real;
 use ndarray::{ArrayView1, ArrayViewMut1};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::Base;
 use crate::key::uniform;

@@ -3,7 +3,7 @@
 use ef_bijectors::BijectorError;
 use ef_tensor::{ParamVisitor, Real, column_moments};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::Base;
 use crate::key::uniform;
@@ -106,7 +106,7 @@ impl<T: Real> Base<T> for NormalMixture {
         for k in 0..self.components {
             // the component's responsibility for z, less its weight: -d log p / dlogit_k
             let share = match total {
-                // no component can have made it: no direction is better
+                // every component gives it density 0, and so has no gradient
                 f64::NEG_INFINITY => 0.0,
                 total => (self.term(params, z, k) - total).exp(),
             };

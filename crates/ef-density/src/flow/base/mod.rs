@@ -12,7 +12,7 @@ use std::fmt::Debug;
 
 use ef_tensor::{ParamVisitor, Real, Workspace};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use crate::key::Key;
 

@@ -56,7 +56,7 @@ mod tests {
     use ef_random::normal::ndtri;
     use ef_tensor::simd::{Level, dispatch, with_level};
     use proptest::prelude::*;
-    use rand::RngCore;
+    use rand_core::RngCore;
 
     use super::*;
 

@@ -4,7 +4,7 @@ use ef_tensor::normal::{LN_SQRT_2PI, ndtri};
 use ef_tensor::simd::{Kernel, dispatch, mul_add};
 use ef_tensor::{Real, Workspace};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::Base;
 use super::normals::FillNormals;

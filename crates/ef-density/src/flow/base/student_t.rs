@@ -5,7 +5,7 @@ use std::f64::consts::{PI, TAU};
 use ef_bijectors::BijectorError;
 use ef_tensor::Real;
 use ndarray::{ArrayView1, ArrayViewMut1};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::Base;
 use crate::key::uniform;
@@ -41,11 +41,6 @@ impl StudentT {
             -LN_SQRT_2PI - 0.25 / nu
         };
         Ok(Self { nu, constant })
-    }
-
-    /// The degrees of freedom.
-    pub fn degrees_of_freedom(&self) -> f64 {
-        self.nu
     }
 }
 

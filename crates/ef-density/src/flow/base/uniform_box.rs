@@ -3,7 +3,7 @@
 use ef_bijectors::BijectorError;
 use ef_tensor::{Real, bounds_within};
 use ndarray::{ArrayView1, ArrayViewMut1};
-use rand::RngCore;
+use rand_core::RngCore;
 
 use super::Base;
 use crate::key::uniform;
