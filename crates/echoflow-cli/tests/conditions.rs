@@ -141,7 +141,7 @@ fn the_story_of_conditional_rows_is_an_object() {
     assert_eq!(folder.read("story.json"), story.out);
     let refused = sample(&folder, &["age > 50"], "-n 20 --json -");
     refused.refused("-o and --json cannot both go to standard output; name a file with -o");
-    for option in ["--json story.json", "--allow-poor"] {
+    for option in ["--json story.json", "--allow-low-ess"] {
         let alone = sample(&folder, &[], &format!("-n 20 {option}"));
         assert_eq!((alone.code, alone.out.as_str()), (Some(2), ""));
         assert!(alone.err.contains("--where <CONDITION>"), "{}", alone.err);
@@ -239,7 +239,7 @@ fn what_cannot_be_drawn_is_refused() {
     let never = sample(
         &folder,
         &["age < column zone and zone = 10"],
-        "-n 5 -o new.csv --allow-poor",
+        "-n 5 -o new.csv --allow-low-ess",
     );
     assert_eq!((never.code, never.out.as_str()), (Some(2), ""));
     assert!(
@@ -294,10 +294,11 @@ fn rare_rows_are_refused_unless_they_are_asked_for() {
         refused
             .err
             .starts_with("error: rows that meet age < `zone` and age > 18 are too rare under the model")
-            && refused.err.contains("--allow-poor"),
+            && refused.err.contains("--allow-low-ess"),
         "{}",
         refused.err
     );
+    // the name before still works
     sample(&folder, &rare, "-n 30 -o new.csv --allow-poor").ok();
     let rows = cells(&folder.read("new.csv"));
     assert_eq!(rows.len(), 31);

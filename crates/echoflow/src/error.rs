@@ -204,7 +204,7 @@ pub enum Error {
     #[error(
         "rows that meet {condition} are too rare under the model to draw well: its probability is about {probability:.2e}, \
          and {draws} weighted draws are worth only {effective:.0} (at least 5 % of them and 100 are asked for); widen the \
-         condition, or take the draws as they are with --allow-poor (with_poor_draws in the library){advice}"
+         condition, or take the draws as they are with --allow-low-ess (with_poor_draws in the library){advice}"
     )]
     Poor {
         /// The condition.

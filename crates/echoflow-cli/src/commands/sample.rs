@@ -27,7 +27,7 @@ pub(crate) struct Sample {
     #[arg(long = "where", value_name = "CONDITION", value_parser = args::condition)]
     conditions: Vec<Condition>,
     /// Return rows under a condition even if it is so rare that they repeat a few draws
-    #[arg(long, requires = "conditions")]
+    #[arg(long, alias = "allow-poor", requires = "conditions")]
     allow_low_ess: bool,
     /// Write how rows under a condition were drawn (draws, effective sample size, probability) as a JSON object; - is
     /// standard output
