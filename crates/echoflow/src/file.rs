@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! metadata["echoflow"] = {"checksum": {"xxh3_64": ".."}, "format": 1, "sections": {
-//!     "columns":  {"kind": "columns/1" ("columns/2" with dates), ..schema and laws; long lists moved to tensors..},
+//!     "columns":  {"kind": "columns/1" ("columns/2" with dates), ..schema and marginals; long lists moved to tensors..},
 //!     "density":  {"kind": "density.maf/1", ..sizes..},
 //!     "any-order": {"kind": "any-order/1", ..sizes, gap and history of the any-order network; left out if there is none..},
-//!     "derived":  {"kind": "derived/1", ..relations and laws of derived columns; left out if there are none..},
+//!     "derived":  {"kind": "derived/1", ..relations and marginals of derived columns; left out if there are none..},
 //!     "training": {"kind": "training/1", ..version, kernels, seed and history..}}}
 //! tensors: the parameters by name (F32; those of the any-order network begin with "any_order."), and "columns/..", "derived/.." (F64 or U64)
 //! ```
@@ -286,7 +286,9 @@ fn from_bytes(bytes: &[u8], path: &Path) -> Result<EchoFlow, Error> {
         .transpose()
         .map_err(bad)?;
     if !columns.is_whole() {
-        return Err(bad("its columns and their laws do not fit together".to_owned()));
+        return Err(bad(
+            "its columns and their marginals do not fit together".to_owned()
+        ));
     }
     let architecture: Architecture = parse("density", density).map_err(bad)?;
     let training: Training = parse("training", training).map_err(bad)?;

@@ -12,7 +12,7 @@ use crate::candidate::Tried;
 pub enum Part {
     /// The exact network over all columns.
     Columns,
-    /// The exact network over cells: categories, atoms, missing cells.
+    /// The exact network over levels: categories, atoms, missing cells.
     Cells,
     /// The flow over numbers, given the cells.
     Numbers,
