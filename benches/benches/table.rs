@@ -1,5 +1,5 @@
-//! The table's edge: CSV in, laws, encoding, decoding, CSV out; on the demo table of loans, which has every kind of column.
-//! Figures are rows a second, or bytes where a file is read or written.
+//! The table's edge: CSV in, marginals, encoding, decoding, CSV out; on the demo table of loans, which has every kind
+//! of column. Figures are rows a second, or bytes where a file is read or written.
 
 mod clock;
 
@@ -19,18 +19,18 @@ fn table(c: &mut Criterion<CpuTime>) {
         .write_csv(&mut csv)
         .expect("memory takes it");
     let table = echoflow::read_csv_from(csv.as_slice(), "loans.csv").expect("a table");
-    let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).expect("laws");
+    let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).expect("marginals");
     let encoded = encoder.encode(&table).expect("its own table");
     let columns: Vec<usize> = (0..encoded.columns.len()).collect();
     let drawn: Vec<DecodedColumn> = encoded
         .columns
         .iter()
         .map(|column| DecodedColumn {
-            cells: column.cells.iter().map(|cell| cell.unwrap_or(0)).collect(),
+            levels: column.levels.iter().map(|cell| cell.unwrap_or(0)).collect(),
             ranks: column
-                .lo
+                .low
                 .iter()
-                .zip(&column.hi)
+                .zip(&column.high)
                 .map(|(lo, hi)| 0.5 * (lo + hi))
                 .collect(),
         })
@@ -50,7 +50,7 @@ fn table(c: &mut Criterion<CpuTime>) {
     });
     group.finish();
 
-    let mut group = c.benchmark_group("laws");
+    let mut group = c.benchmark_group("marginals");
     group.throughput(Throughput::Elements(ROWS as u64));
     group.bench_function("fit", |b| {
         b.iter(|| TableEncoder::fit(black_box(&table), &EncoderOptions::default()));

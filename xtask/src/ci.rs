@@ -7,7 +7,8 @@ use xshell::{Shell, cmd};
 use crate::{deps, e2e};
 
 /// The libraries, each of which must build and be documented without the others' features.
-const LIBRARIES: [&str; 11] = [
+const LIBRARIES: [&str; 12] = [
+    "ef-column",
     "ef-random",
     "ef-tensor",
     "ef-bijectors",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use echoflow::EchoFlow;
-use echoflow::tabular::ColumnLaw;
+use echoflow::tabular::ColumnMarginal;
 use ef_bench::breadth::Breadth;
 use ef_bench::copula::Copula;
 use ef_bench::process::machine;
@@ -47,8 +47,8 @@ enum Task {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
-    /// Print a JSON line: mean negative log-density of test rows under a model, under its column laws alone, and under
-    /// the Gaussian copula of those laws
+    /// Print a JSON line: mean negative log-density of test rows under a model, under its marginals alone, and under
+    /// the Gaussian copula of those marginals
     Compare {
         #[arg(long)]
         model: PathBuf,
@@ -97,17 +97,19 @@ fn main() -> Result<()> {
     }
 }
 
-/// The law of every column of the table, those derived from others included.
-fn laws(model: &EchoFlow) -> Vec<ColumnLaw> {
-    let modelled = model.schema().columns.iter().zip(model.laws());
-    let derived = model.derived_columns().map(|(_, column, law)| (column, law));
-    let known: BTreeMap<&str, &ColumnLaw> = modelled
+/// The marginal of every column of the table, those derived from others included.
+fn marginals(model: &EchoFlow) -> Vec<ColumnMarginal> {
+    let modelled = model.schema().columns.iter().zip(model.marginals());
+    let derived = model
+        .derived_columns()
+        .map(|(_, column, marginal)| (column, marginal));
+    let known: BTreeMap<&str, &ColumnMarginal> = modelled
         .chain(derived)
-        .map(|(column, law)| (column.name.as_str(), law))
+        .map(|(column, marginal)| (column.name.as_str(), marginal))
         .collect();
     let names = model.column_names().iter();
     names
-        .filter_map(|name| known.get(name.as_str()).map(|&law| law.clone()))
+        .filter_map(|name| known.get(name.as_str()).map(|&marginal| marginal.clone()))
         .collect()
 }
 
@@ -137,8 +139,8 @@ fn compare(
     let mean = |sum: f64| -sum / rows as f64;
 
     let scores = model.log_prob(&tested)?;
-    let laws = laws(&model);
-    let copula = Copula::fit(&laws, &train)?;
+    let marginals = marginals(&model);
+    let copula = Copula::fit(&marginals, &train)?;
     let independent = (0..rows).map(|row| copula.log_marginals(&tested, row)).sum();
     let found = copula.log_prob(&tested, Key::new(0).purpose("copula"), draws);
     let squares: f64 = found.iter().map(|e| e.standard_error.powi(2)).sum();

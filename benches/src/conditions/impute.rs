@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use echoflow::{EchoFlow, Prediction, Table};
 use ef_random::{Key, uniform};
-use ef_tabular::{ColumnLaw, Kind, Value};
+use ef_tabular::{ColumnMarginal, Kind, Value};
 use serde_json::json;
 
 use super::plain::{cell, pick, write_plain};
@@ -35,8 +35,9 @@ pub struct Imputing {
 /// log p(c | K) = log p(K, c) - log p(K)
 /// ```
 ///
-/// One point is the mean of the draws for a number, the label drawn most often for a category. The other is the mean, or the
-/// likeliest label, of the cell's predicted law; of columns that are derived from others it is the first.
+/// One point is the mean of the draws for a number, the label drawn most often for a category. The other is the mean,
+/// or the likeliest label, of the cell's predicted distribution; of columns that are derived from others it is the
+/// first.
 ///
 /// # Errors
 /// A model of other columns, files that cannot be written.
@@ -85,13 +86,13 @@ pub fn impute(
     let what = || format!("{} cannot be written", path.display());
     let mut out = csv::Writer::from_path(&path).with_context(what)?;
     out.write_record(HEADER).with_context(what)?;
-    let (schema, laws) = (whole.schema(), laws(model));
+    let (schema, marginals) = (whole.schema(), marginals(model));
     let (mut errors, mut bias) = (0.0, 0.0);
     for (at, (i, j)) in cells.iter().enumerate() {
         let column = &schema.columns[*j];
         let number = column.kind.is_number() || column.kind == Kind::Date;
-        let law = laws.get(column.name.as_str());
-        let step = law.and_then(|law| step(law, whole.value(*i, *j)));
+        let marginal = marginals.get(column.name.as_str());
+        let step = marginal.and_then(|marginal| step(marginal, whole.value(*i, *j)));
         let score = with.log_prob[at] - without.log_prob[*i];
         let (above, below) = (with.standard_error[at], without.standard_error[*i]);
         errors += above.hypot(below);
@@ -164,7 +165,7 @@ fn points(tables: &[Table], cells: &[(usize, usize)]) -> Vec<String> {
     sums.into_iter().zip(votes).map(point).collect()
 }
 
-/// What the predicted law of a cell says.
+/// What the predicted distribution of a cell says.
 #[derive(Debug, Clone, Default)]
 struct Predicted {
     /// Its mean, or its likeliest label.
@@ -173,7 +174,7 @@ struct Predicted {
     log_score: Option<f64>,
 }
 
-/// The predicted law of each cell; nothing for columns that the model derives from others.
+/// The predicted distribution of each cell; nothing for columns that the model derives from others.
 fn predicted(
     model: &EchoFlow,
     whole: &Table,
@@ -221,23 +222,27 @@ fn predicted(
     Ok(found)
 }
 
-/// The law of every column, those derived from others included.
-fn laws(model: &EchoFlow) -> BTreeMap<&str, &ColumnLaw> {
-    let modelled = model.schema().columns.iter().zip(model.laws());
-    let derived = model.derived_columns().map(|(_, column, law)| (column, law));
+/// The marginal of every column, those derived from others included.
+fn marginals(model: &EchoFlow) -> BTreeMap<&str, &ColumnMarginal> {
+    let modelled = model.schema().columns.iter().zip(model.marginals());
+    let derived = model
+        .derived_columns()
+        .map(|(_, column, marginal)| (column, marginal));
     modelled
         .chain(derived)
-        .map(|(column, law)| (column.name.as_str(), law))
+        .map(|(column, marginal)| (column.name.as_str(), marginal))
         .collect()
 }
 
 /// The step that a value's mass is that of; none if it has a density.
-fn step(law: &ColumnLaw, value: Value<'_>) -> Option<f64> {
-    if law.has_density(value) {
+fn step(marginal: &ColumnMarginal, value: Value<'_>) -> Option<f64> {
+    if marginal.has_density(value) {
         return None;
     }
-    match law {
-        ColumnLaw::Number(law) => law.decimals().map(|decimals| 0.1f64.powi(i32::from(decimals))),
+    match marginal {
+        ColumnMarginal::Number(marginal) => marginal
+            .decimals()
+            .map(|decimals| 0.1f64.powi(i32::from(decimals))),
         _ => Some(1.0),
     }
 }

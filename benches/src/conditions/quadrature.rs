@@ -15,10 +15,10 @@ const BEYOND: f64 = 0.1;
 /// Whether a model is one of two numbers that have densities.
 pub(super) fn is_plane(model: &EchoFlow, pool: &Pool) -> bool {
     let density = |j: usize| match pool.column(j) {
-        Column::Numbers(cells) => model.laws()[j].has_density(Value::Number(cells[0])),
+        Column::Numbers(cells) => model.marginals()[j].has_density(Value::Number(cells[0])),
         Column::Labels(_) => false,
     };
-    model.laws().len() == 2 && pool.names().len() == 2 && density(0) && density(1)
+    model.marginals().len() == 2 && pool.names().len() == 2 && density(0) && density(1)
 }
 
 /// Bins of column `1 - given` where column `given` is `value`: `p(y | x) = p(x, y) / int p(x, y) dy`.

@@ -1,4 +1,4 @@
-//! The Gaussian copula over a table's column laws, in the laws' own measure: what a model must beat.
+//! The Gaussian copula over a table's marginals, in the marginals' own measure: what a model must beat.
 //!
 //! Each column has a latent standard normal `Z`, and all of them together are normal with correlation `R`. A value
 //! stands for an interval of its column's latent ([`ColumnRanks`]), or for a point where the column has a density, so
@@ -7,10 +7,10 @@
 //! log p(row) = sum_j m_j + log P(Z in intervals, at points | R)
 //! ```
 //!
-//! with `m_j` what the law says whatever the context. The masses of all rows sum to 1 as those of the laws do. `R` is
-//! the correlation of normal scores, the latents at the middle of each training value's interval, drawn towards 0 by
-//! Schäfer & Strimmer's rule (2005, doi:10.2202/1544-6115.1175). Of a column that is cut coarsely this is a little less
-//! than the correlation of the latents themselves.
+//! with `m_j` what the marginal says whatever the context. The masses of all rows sum to 1 as those of the marginals
+//! do. `R` is the correlation of normal scores, the latents at the middle of each training value's interval, drawn
+//! towards 0 by Schäfer & Strimmer's rule (2005, doi:10.2202/1544-6115.1175). Of a column that is cut coarsely this is
+//! a little less than the correlation of the latents themselves.
 //!
 //! Without intervals the density is exact. The probability of an interval given others is simulated (module `ghk`): the
 //! figure is then an estimate.
@@ -21,7 +21,7 @@ mod ranks;
 use anyhow::{Result, ensure};
 use ef_bijectors::ndarray::{Array2, Axis};
 use ef_random::Key;
-use ef_tabular::{ColumnLaw, Table, Value};
+use ef_tabular::{ColumnMarginal, Table, Value};
 use ef_tensor::normal::ndtri;
 use rand::RngCore;
 use rayon::prelude::*;
@@ -38,7 +38,7 @@ pub struct Estimate {
     pub standard_error: f64,
 }
 
-/// One law a column, and how their latents correlate.
+/// One marginal a column, and how their latents correlate.
 #[derive(Debug)]
 pub struct Copula<'a> {
     columns: Vec<ColumnRanks<'a>>,
@@ -46,15 +46,19 @@ pub struct Copula<'a> {
 }
 
 impl<'a> Copula<'a> {
-    /// Correlates the columns of a table, whose laws these are.
+    /// Correlates the columns of a table, whose marginals these are.
     ///
     /// # Errors
-    /// Not one law a column, or fewer than two rows.
-    pub fn fit(laws: &'a [ColumnLaw], table: &Table) -> Result<Self> {
+    /// Not one marginal a column, or fewer than two rows.
+    pub fn fit(marginals: &'a [ColumnMarginal], table: &Table) -> Result<Self> {
         let (rows, dim) = (table.num_rows(), table.num_columns());
-        ensure!(dim == laws.len(), "{} laws for {dim} columns", laws.len());
+        ensure!(
+            dim == marginals.len(),
+            "{} marginals for {dim} columns",
+            marginals.len()
+        );
         ensure!(rows >= 2, "a correlation needs two rows; there are {rows}");
-        let columns: Vec<ColumnRanks<'a>> = laws.iter().map(ColumnRanks::new).collect();
+        let columns: Vec<ColumnRanks<'a>> = marginals.iter().map(ColumnRanks::new).collect();
         let mut scores = Array2::zeros((rows, dim));
         let mut widths = vec![0.0; dim];
         for (j, column) in columns.iter().enumerate() {
@@ -73,7 +77,7 @@ impl<'a> Copula<'a> {
         })
     }
 
-    /// The same columns without correlation: each by its own law.
+    /// The same columns without correlation: each by its own marginal.
     pub fn log_marginals(&self, table: &Table, row: usize) -> f64 {
         let columns = self.columns.iter().enumerate();
         columns

@@ -16,9 +16,9 @@ fn table(columns: Vec<ColumnData>) -> Table {
         .expect("columns of one length")
 }
 
-fn laws(table: &Table) -> Vec<ColumnLaw> {
-    let encoder = TableEncoder::fit(table, &EncoderOptions::default()).expect("laws");
-    encoder.laws().to_vec()
+fn marginals(table: &Table) -> Vec<ColumnMarginal> {
+    let encoder = TableEncoder::fit(table, &EncoderOptions::default()).expect("marginals");
+    encoder.marginals().to_vec()
 }
 
 /// Three related categories of three levels each, uneven.
@@ -34,10 +34,10 @@ fn categories() -> Table {
 #[test]
 fn masses_of_all_rows_sum_to_one() {
     let table = categories();
-    let laws = laws(&table);
-    let copula = Copula::fit(&laws, &table).expect("a copula");
+    let marginals = marginals(&table);
+    let copula = Copula::fit(&marginals, &table).expect("a copula");
     let values = ["a", "b", "c", "never seen"];
-    assert!(laws.iter().all(|law| law.cells() == 3));
+    assert!(marginals.iter().all(|marginal| marginal.levels() == 3));
     let mut total = 0.0;
     for a in values {
         for b in values {
@@ -60,14 +60,14 @@ fn a_density_and_a_category_integrate_to_one() {
         text((0..400).map(|i| usize::from(number(i) > 0.3))),
         numbers,
     ]);
-    let laws = laws(&table);
-    assert!(laws[1].is_continuous());
-    let copula = Copula::fit(&laws, &table).expect("a copula");
+    let marginals = marginals(&table);
+    assert!(marginals[1].is_continuous());
+    let copula = Copula::fit(&marginals, &table).expect("a copula");
     let points = 4000;
     let mut total = 0.0;
     for k in 0..points {
         // Over ranks: the marginal density is the measure.
-        let x = laws[1].draw(0, (f64::from(k) + 0.5) / f64::from(points));
+        let x = marginals[1].draw(0, (f64::from(k) + 0.5) / f64::from(points));
         for label in ["a", "b"] {
             let found = copula.log_prob_of(
                 [Value::Text(label), x].into_iter(),
@@ -76,7 +76,7 @@ fn a_density_and_a_category_integrate_to_one() {
             );
             // the number is known first, so nothing is drawn
             assert_eq!(found.standard_error, 0.0);
-            total += (found.log_prob - laws[1].log_marginal(x)).exp() / f64::from(points);
+            total += (found.log_prob - marginals[1].log_marginal(x)).exp() / f64::from(points);
         }
     }
     let seen = 1.0 - 1.0 / 402.0;
@@ -158,8 +158,8 @@ fn points_have_the_normal_density_and_free_columns_drop_out() {
 #[test]
 fn without_correlation_a_copula_is_its_columns() {
     let table = categories();
-    let laws = laws(&table);
-    let mut copula = Copula::fit(&laws, &table).expect("a copula");
+    let marginals = marginals(&table);
+    let mut copula = Copula::fit(&marginals, &table).expect("a copula");
     copula.ghk = Ghk::new(&Array2::eye(3), vec![0, 1, 2]).expect("positive definite");
     for (row, found) in copula.log_prob(&table, Key::new(1), 4).iter().enumerate() {
         assert_relative_eq!(found.log_prob, copula.log_marginals(&table, row), epsilon = 1e-9);
@@ -180,13 +180,13 @@ fn grid_points_and_atoms_lie_side_by_side() {
         .map(|i| (i % 100 != 3).then_some(value(i) as i64))
         .collect();
     let table = table(vec![ColumnData::Integer(values)]);
-    let laws = laws(&table);
-    let ColumnLaw::Number(law) = &laws[0] else {
+    let marginals = marginals(&table);
+    let ColumnMarginal::Number(marginal) = &marginals[0] else {
         panic!("a column of numbers")
     };
-    assert!(law.is_continuous() && law.points().contains(&250.0));
-    let column = ColumnRanks::new(&laws[0]);
-    let ranks = |x: f64| column.find(Value::Number(x)).ranks.expect("a cell");
+    assert!(marginal.is_continuous() && marginal.atoms().contains(&250.0));
+    let column = ColumnRanks::new(&marginals[0]);
+    let ranks = |x: f64| column.find(Value::Number(x)).ranks.expect("a level");
     let mut end = ranks(0.0).0;
     assert_abs_diff_eq!(end, 0.0, epsilon = 1e-9);
     for x in 0..600 {
@@ -197,7 +197,7 @@ fn grid_points_and_atoms_lie_side_by_side() {
         assert_relative_eq!(high - low, own, max_relative = 2e-3);
         end = high;
     }
-    let (low, high) = column.find(Value::Missing).ranks.expect("a cell");
+    let (low, high) = column.find(Value::Missing).ranks.expect("a level");
     assert!(low >= end);
     assert_abs_diff_eq!(high, 1.0, epsilon = 1e-9);
     assert_relative_eq!(high - low, 40.0 / 4000.0, max_relative = 1e-6);

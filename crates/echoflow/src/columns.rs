@@ -1,10 +1,10 @@
-//! Columns as a density reads them: the laws of `ef-tabular` as `ef-density` knows laws, tables as rows.
+//! Columns as a density reads them: their marginals, tables as rows, and drawn rows as tables.
 
+use ef_column::Place;
 use ef_density::rows::{Layout, Rows};
-use ef_density::{ColumnLaw, Key, Place, uniform};
+use ef_density::{Key, uniform};
 use ef_tabular::{
-    DecodedColumn, Dependencies, EncodedColumn, EncoderOptions, Kind, NumberLaw, Schema, Table, TableEncoder,
-    Value,
+    ColumnMarginal, DecodedColumn, Dependencies, EncoderOptions, Kind, Schema, Table, TableEncoder,
 };
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::derived::Derived;
 use crate::error::Error;
 
-/// A category's cells are context features one by one up to this many, the most frequent first.
-const MOST_CONTEXT_CELLS: usize = 256;
+/// A category's levels are context features one by one up to this many, the most frequent first.
+const MOST_CONTEXT_LEVELS: usize = 256;
 
-/// Intervals of ranks that a network reads as one, at most, in a column on a rounding grid.
-const MOST_INPUT_CELLS: usize = 1024;
-
-/// The columns of a model: those it models and those it is conditioned on, each with its laws, and their order.
+/// The columns of a model: those it models and those it is conditioned on, each with its marginals, and their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Columns {
     /// All names in the table's order.
@@ -32,79 +29,9 @@ pub(crate) struct Columns {
     pub(crate) derived: Option<Derived>,
 }
 
-/// An `ef-tabular` law as `ef-density` knows laws.
-#[derive(Debug)]
-pub(crate) struct Law<'a>(pub(crate) &'a ef_tabular::ColumnLaw);
-
-impl Law<'_> {
-    /// Where a value stands, whatever lives as long as it does.
-    pub(crate) fn place_of(&self, value: Value<'_>) -> Place {
-        let place = self.0.place(value);
-        Place {
-            cell: place.cell,
-            low: place.lo,
-            high: place.hi,
-            log_measure: place.log_measure,
-        }
-    }
-
-    /// The law of numbers, or of the day numbers of dates.
-    fn numbers(&self) -> Option<&NumberLaw> {
-        match self.0 {
-            ef_tabular::ColumnLaw::Number(law) => Some(law),
-            ef_tabular::ColumnLaw::Date(law) => Some(law.days()),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> ColumnLaw for Law<'a> {
-    type Value = Value<'a>;
-
-    fn cells(&self) -> usize {
-        self.0.cells()
-    }
-
-    fn is_continuous(&self) -> bool {
-        self.0.is_continuous()
-    }
-
-    fn cell_shares(&self) -> Vec<f64> {
-        self.0.cell_shares()
-    }
-
-    fn cell_features(&self, cell: u32) -> Vec<f64> {
-        self.0.cell_features(cell).into_iter().map(f64::from).collect()
-    }
-
-    fn rank_edges(&self) -> Vec<f64> {
-        let cells = match self.numbers() {
-            Some(law) if law.decimals().is_some() => self.0.rank_cells(MOST_INPUT_CELLS),
-            _ => None,
-        };
-        cells.map_or_else(Vec::new, |cells| cells.ranks)
-    }
-
-    fn cell_rank(&self, cell: u32) -> Option<f64> {
-        self.numbers()?.cell_rank(cell)
-    }
-
-    fn place(&self, value: &Value<'a>) -> Place {
-        self.place_of(*value)
-    }
-
-    fn draw_in_cell(&self, cell: u32, rank: f64) -> Value<'a> {
-        self.0.draw(cell, rank)
-    }
-
-    fn mass(&self, low: f64, high: f64) -> f64 {
-        self.0.mass(low, high)
-    }
-}
-
 impl Columns {
-    /// Fits the laws of `table`, with `context` as the context columns; columns that are a function of others are derived
-    /// if `derive` says so. Returns notes for the user too.
+    /// Fits the marginals of `table`, with `context` as the context columns; columns that are a function of others are
+    /// derived if `derive` says so. Returns notes for the user too.
     pub(crate) fn fit(
         table: &Table,
         context: &[String],
@@ -181,7 +108,7 @@ impl Columns {
         ))
     }
 
-    /// Whether names, schemas and laws fit together; those of a damaged file may not.
+    /// Whether names, schemas and marginals fit together; those of a damaged file may not.
     pub(crate) fn is_whole(&self) -> bool {
         let encoders = || {
             [Some(&self.modelled), self.context.as_ref()]
@@ -196,7 +123,7 @@ impl Columns {
             .as_ref()
             .is_none_or(|derived| derived.is_whole(&held));
         held.extend(self.derived_names());
-        encoders().all(|e| e.schema().columns.len() == e.laws().len())
+        encoders().all(|e| e.schema().columns.len() == e.marginals().len())
             && derivable
             && held.len() == self.names.len()
             && self.names.iter().all(|name| held.contains(&name.as_str()))
@@ -234,24 +161,39 @@ impl Columns {
     fn context_dim(&self) -> usize {
         self.context
             .iter()
-            .flat_map(TableEncoder::laws)
-            .map(|l| l.num_features() + context_cells(l))
+            .flat_map(TableEncoder::marginals)
+            .map(|l| l.num_features() + context_levels(l))
             .sum()
     }
 
-    /// How the laws lie in a density.
+    /// How the marginals lie in a density.
     pub(crate) fn layout(&self) -> Layout {
-        let laws: Vec<Law<'_>> = self.modelled.laws().iter().map(Law).collect();
-        Layout::new(&laws, self.context_dim())
+        Layout::new(self.modelled.marginals(), self.context_dim())
     }
 
     /// The rows of a table with all columns.
     pub(crate) fn rows(&self, table: &Table, layout: &Layout) -> Result<Rows, Error> {
-        let encoded = self.modelled.encode(table)?;
-        let places: Vec<Vec<Place>> = encoded.columns.iter().map(places).collect();
-        let mut rows = layout.rows(places.iter().map(Vec::as_slice), self.context_features(table)?);
-        for (measure, derived) in rows.log_measure.iter_mut().zip(self.derived_log_prob(table)?) {
-            *measure += derived;
+        self.rows_with(table, layout, |_, _, _| {})
+    }
+
+    /// The rows of a table with all columns; `seen` is told each modelled column, row and place.
+    pub(crate) fn rows_with(
+        &self,
+        table: &Table,
+        layout: &Layout,
+        mut seen: impl FnMut(usize, usize, &Place),
+    ) -> Result<Rows, Error> {
+        // once for all: what conforms to the whole schema is taken as it is below
+        let table = &self.schema().conform(table)?;
+        let mut rows = layout.blank(self.context_features(table)?);
+        self.modelled.encode_into(table, |column, row, place| {
+            layout.add_place(&mut rows, row, column, &place);
+            seen(column, row, &place);
+        })?;
+        if let Some(derived) = &self.derived {
+            for (measure, derived) in rows.log_measure.iter_mut().zip(derived.log_prob(table)?) {
+                *measure += derived;
+            }
         }
         Ok(rows)
     }
@@ -265,15 +207,17 @@ impl Columns {
         }
     }
 
-    /// `(rows, context_dim)`: numbers by their features, categories and atoms by their cells.
+    /// `(rows, context_dim)`: numbers by their features, categories and atoms by their levels.
     pub(crate) fn context_features(&self, table: &Table) -> Result<Array2<f32>, Error> {
         let mut features = Array2::zeros((table.num_rows(), self.context_dim()));
         let Some(context) = &self.context else {
             return Ok(features);
         };
-        let encoded = context.encode(table)?;
+        let table = &context.schema().conform(table)?;
+        // where each column's one-hot features are, behind its dense ones
+        let mut one_hot = Vec::with_capacity(context.marginals().len());
         let mut at = 0;
-        for (column, (law, encoded)) in context.laws().iter().zip(&encoded.columns).enumerate() {
+        for (column, marginal) in context.marginals().iter().enumerate() {
             let dense = context.features(table, &[column])?;
             if dense.width > 0 {
                 for (mut to, from) in features
@@ -287,14 +231,15 @@ impl Columns {
                         .for_each(|(to, &from)| *to = from);
                 }
             }
-            at += dense.width;
-            for (mut to, cell) in features.rows_mut().into_iter().zip(&encoded.cells) {
-                if let Some(feature) = cell.and_then(|cell| context_feature(law, cell)) {
-                    to[at + feature] = 1.0;
-                }
-            }
-            at += context_cells(law);
+            one_hot.push(at + dense.width);
+            at += dense.width + context_levels(marginal);
         }
+        context.encode_into(table, |column, row, place| {
+            let marginal = &context.marginals()[column];
+            if let Some(feature) = place.level.and_then(|level| context_feature(marginal, level)) {
+                features[[row, one_hot[column] + feature]] = 1.0;
+            }
+        })?;
         Ok(features)
     }
 
@@ -312,9 +257,9 @@ impl Columns {
         self.completed(drawn, given, key)
     }
 
-    /// The modelled columns that drawn rows stand for. Where a cell pools many values, which of them a row gets is drawn
-    /// from the row's stream of `key`; `position` may narrow it, given row, column and a uniform number.
-    /// Without `tails`, numbers stay in the range seen at fit.
+    /// The modelled columns that drawn rows stand for. Where a level pools many values, which of them a row gets is
+    /// drawn from the row's stream of `key`; `position` may narrow it, given row, column and a uniform number. Without
+    /// `tails`, numbers stay in the range seen at fit.
     pub(crate) fn decoded(
         &self,
         rows: &[Rows],
@@ -323,25 +268,24 @@ impl Columns {
         key: Key,
         position: &(dyn Fn(usize, usize, f64) -> f64 + Sync),
     ) -> Result<Table, Error> {
-        let laws = self.modelled.laws();
+        let marginals = self.modelled.marginals();
         let total: usize = rows.iter().map(|r| r.log_measure.len()).sum();
-        let mut columns = vec![DecodedColumn::default(); laws.len()];
+        let mut columns = vec![DecodedColumn::default(); marginals.len()];
         for (j, column) in columns.iter_mut().enumerate() {
-            column.cells.reserve(total);
+            column.levels.reserve(total);
             column.ranks.reserve(total);
-            let law = Law(&laws[j]);
-            let confined = law.numbers().filter(|_| !tails);
+            let confined = marginals[j].numbers().filter(|_| !tails);
             let positions = key.purpose("position").index(j as u64);
             let mut row = 0;
             for part in rows {
                 for r in 0..part.log_measure.len() {
-                    let (cell, rank) = layout.cell_and_rank(part, r, j);
-                    column.cells.push(cell);
-                    column.ranks.push(match &laws[j] {
-                        ef_tabular::ColumnLaw::Category(law) if law.rare_cell() == Some(cell) => {
+                    let (level, rank) = layout.level_and_rank(part, r, j);
+                    column.levels.push(level);
+                    column.ranks.push(match &marginals[j] {
+                        ColumnMarginal::Category(marginal) if marginal.rare_level() == Some(level) => {
                             position(row as usize, j, uniform(&mut positions.row(row)))
                         }
-                        _ => confined.map_or(rank, |law| law.confined(rank)),
+                        _ => confined.map_or(rank, |numbers| numbers.confined(rank)),
                     });
                     row += 1;
                 }
@@ -378,36 +322,25 @@ impl Columns {
     }
 }
 
-/// How many one-hot context features a law gives: its most frequent cells one each, missing cells one, and all other
-/// cells one between them. Very many days have none: their cells are in the calendar's order, not by frequency, and
-/// their dense features tell them apart.
-fn context_cells(law: &ef_tabular::ColumnLaw) -> usize {
-    match law.cells() {
+/// How many one-hot context features a marginal gives: its most frequent levels one each, missing cells one, and all
+/// other levels one between them. Very many days have none: their levels are in the calendar's order, not by frequency,
+/// and their dense features tell them apart.
+fn context_levels(marginal: &ColumnMarginal) -> usize {
+    match marginal.levels() {
         1 => 0,
-        cells if cells <= MOST_CONTEXT_CELLS => cells,
-        _ if matches!(law, ef_tabular::ColumnLaw::Date(_)) => 0,
-        _ => MOST_CONTEXT_CELLS + 2,
+        levels if levels <= MOST_CONTEXT_LEVELS => levels,
+        _ if matches!(marginal, ColumnMarginal::Date(_)) => 0,
+        _ => MOST_CONTEXT_LEVELS + 2,
     }
 }
 
-/// The one-hot feature of a cell.
-fn context_feature(law: &ef_tabular::ColumnLaw, cell: u32) -> Option<usize> {
-    match context_cells(law) {
+/// The one-hot feature of a level.
+fn context_feature(marginal: &ColumnMarginal, level: u32) -> Option<usize> {
+    match context_levels(marginal) {
         0 => None,
-        all if all <= MOST_CONTEXT_CELLS => Some(cell as usize),
-        _ if law.missing_cell() == Some(cell) => Some(MOST_CONTEXT_CELLS),
-        _ if (cell as usize) < MOST_CONTEXT_CELLS => Some(cell as usize),
-        _ => Some(MOST_CONTEXT_CELLS + 1),
+        all if all <= MOST_CONTEXT_LEVELS => Some(level as usize),
+        _ if marginal.missing_level() == Some(level) => Some(MOST_CONTEXT_LEVELS),
+        _ if (level as usize) < MOST_CONTEXT_LEVELS => Some(level as usize),
+        _ => Some(MOST_CONTEXT_LEVELS + 1),
     }
-}
-
-fn places(column: &EncodedColumn) -> Vec<Place> {
-    (0..column.cells.len())
-        .map(|r| Place {
-            cell: column.cells[r],
-            low: column.lo[r],
-            high: column.hi[r],
-            log_measure: column.log_measure[r],
-        })
-        .collect()
 }

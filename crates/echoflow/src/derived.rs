@@ -5,14 +5,14 @@
 //! p(derived | sources) = p(derived)                                        where it does not
 //! ```
 //!
-//! `p(derived)` is the column's own law, `eps = 1 / (n + 2)` with `n` training rows, of which none broke the relation
-//! (Laplace's rule of succession). Either sums to 1 over all values of the derived column, so a row's density keeps its
-//! mass. Of a column without a rounding step the right value is an atom, and the others have a density.
+//! `p(derived)` is the column's own marginal, `eps = 1 / (n + 2)` with `n` training rows, of which none broke the
+//! relation (Laplace's rule of succession). Either sums to 1 over all values of the derived column, so a row's density
+//! keeps its mass. Of a column without a rounding step the right value is an atom, and the others have a density.
 
 use ef_density::{Key, uniform};
 use ef_tabular::{
-    ColumnLaw, ColumnSchema, DecodedColumn, Dependencies, Dependency, EncoderOptions, Table, TableEncoder,
-    Value,
+    ColumnMarginal, ColumnSchema, DecodedColumn, Dependencies, Dependency, EncoderOptions, Table,
+    TableEncoder, Value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,14 +22,14 @@ use crate::error::Error;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Derived {
     dependencies: Dependencies,
-    /// The columns' own schemas and laws, in the order of derivation.
+    /// The columns' own schemas and marginals, in the order of derivation.
     own: TableEncoder,
     /// Training rows.
     rows: u64,
 }
 
 impl Derived {
-    /// The laws of what `dependencies` derive.
+    /// The marginals of what `dependencies` derive.
     pub(crate) fn fit(
         table: &Table,
         dependencies: Dependencies,
@@ -45,15 +45,15 @@ impl Derived {
     }
 
     /// Each derived column, in the order of derivation.
-    pub(crate) fn columns(&self) -> impl Iterator<Item = (&Dependency, &ColumnSchema, &ColumnLaw)> {
-        let own = self.own.schema().columns.iter().zip(self.own.laws());
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&Dependency, &ColumnSchema, &ColumnMarginal)> {
+        let own = self.own.schema().columns.iter().zip(self.own.marginals());
         self.dependencies
             .iter()
             .zip(own)
-            .map(|(dependency, (schema, law))| (dependency, schema, law))
+            .map(|(dependency, (schema, marginal))| (dependency, schema, marginal))
     }
 
-    /// Whether every column has its schema and law, and is derived from `base` columns or from columns before it.
+    /// Whether every column has its schema and marginal, and is derived from `base` columns or from columns before it.
     pub(crate) fn is_whole(&self, base: &[&str]) -> bool {
         let mut known = base.to_vec();
         let derivable = self.columns().all(|(dependency, schema, _)| {
@@ -63,7 +63,7 @@ impl Derived {
             ready
         });
         let columns = self.dependencies.len();
-        derivable && self.own.schema().columns.len() == columns && self.own.laws().len() == columns
+        derivable && self.own.schema().columns.len() == columns && self.own.marginals().len() == columns
     }
 
     /// What the derived columns add to each row's log-density, nats; `table` has all columns of the model in the kinds of
@@ -71,19 +71,19 @@ impl Derived {
     pub(crate) fn log_prob(&self, table: &Table) -> Result<Vec<f64>, Error> {
         let mut total = vec![0.0; table.num_rows()];
         let eps = 1.0 / (self.rows as f64 + 2.0);
-        for (dependency, schema, law) in self.columns() {
+        for (dependency, schema, marginal) in self.columns() {
             let at = table.column_index(&schema.name)?;
-            let shares = law.cell_shares();
+            let shares = marginal.level_shares();
             let own = |value: Value<'_>| {
-                let place = law.place(value);
-                place.log_measure + place.cell.map_or(0.0, |cell| shares[cell as usize].ln())
+                let place = marginal.place(value);
+                place.log_measure + place.level.map_or(0.0, |level| shares[level as usize].ln())
             };
             for (row, right) in dependency.derive(table)?.into_iter().enumerate() {
                 let value = table.value(row, at);
                 total[row] += match right {
                     None => own(value),
                     Some(right) if !dependency.same(right, value) => eps.ln() + own(value),
-                    Some(_) if law.has_density(value) => (-eps).ln_1p(),
+                    Some(_) if marginal.has_density(value) => (-eps).ln_1p(),
                     Some(_) => (eps * own(value).exp() - eps).ln_1p(),
                 };
             }
@@ -92,7 +92,7 @@ impl Derived {
     }
 
     /// The table with its derived columns, at the right; where a relation says nothing, a column is drawn from its own
-    /// law.
+    /// marginal.
     pub(crate) fn complete(&self, mut table: Table, key: Key) -> Result<Table, Error> {
         let mut drawn: Option<Table> = None;
         for (j, (dependency, schema, _)) in self.columns().enumerate() {
@@ -111,12 +111,12 @@ impl Derived {
         Ok(table)
     }
 
-    /// Rows of all derived columns by their own laws, from the rows' streams of `key`.
+    /// Rows of all derived columns by their own marginals, from the rows' streams of `key`.
     fn draw(&self, rows: usize, key: Key) -> Result<Table, Error> {
-        let column = |(j, law): (usize, &ColumnLaw)| {
+        let column = |(j, marginal): (usize, &ColumnMarginal)| {
             let mut below = 0.0;
-            let cumulated: Vec<f64> = law
-                .cell_shares()
+            let cumulated: Vec<f64> = marginal
+                .level_shares()
                 .iter()
                 .map(|share| {
                     below += share;
@@ -127,14 +127,14 @@ impl Derived {
             let mut column = DecodedColumn::default();
             for row in 0..rows {
                 let mut stream = streams.row(row as u64);
-                let (cell, rank) = (uniform(&mut stream), uniform(&mut stream));
-                let cell = cumulated.partition_point(|share| *share <= cell);
-                column.cells.push(cell.min(cumulated.len() - 1) as u32);
+                let (level, rank) = (uniform(&mut stream), uniform(&mut stream));
+                let level = cumulated.partition_point(|share| *share <= level);
+                column.levels.push(level.min(cumulated.len() - 1) as u32);
                 column.ranks.push(rank);
             }
             column
         };
-        let columns: Vec<DecodedColumn> = self.own.laws().iter().enumerate().map(column).collect();
+        let columns: Vec<DecodedColumn> = self.own.marginals().iter().enumerate().map(column).collect();
         Ok(self.own.decode(&columns)?)
     }
 }

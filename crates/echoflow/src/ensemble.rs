@@ -143,7 +143,7 @@ impl Ensemble {
                 all = sums.clone();
             }
             for i in (0..pass.streams.len()).filter(|i| member(*i) == m) {
-                rows.codes.row_mut(i).assign(&own.codes.row(i));
+                rows.levels.row_mut(i).assign(&own.levels.row(i));
                 rows.low.row_mut(i).assign(&own.low.row(i));
                 rows.high.row_mut(i).assign(&own.high.row(i));
                 (all.observed[i], all.proposed[i], all.set_mass[i]) =
@@ -173,7 +173,7 @@ impl Ensemble {
             for (i, row) in rows.clone().enumerate() {
                 let pick = (uniform(&mut picks.row(row)) * self.count as f64) as usize;
                 if pick == member {
-                    drawn.codes.row_mut(i).assign(&other.codes.row(i));
+                    drawn.levels.row_mut(i).assign(&other.levels.row(i));
                     drawn.low.row_mut(i).assign(&other.low.row(i));
                     drawn.high.row_mut(i).assign(&other.high.row(i));
                 }

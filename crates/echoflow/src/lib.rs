@@ -11,7 +11,7 @@
 //! | [`ModelKind`], [`Tried`], [`register`] | the kinds of model, what `auto` compared, and the door for flows of your own |
 //! | [`Part`] | what of a model is trained by itself |
 //! | [`demo`], [`plot`] | tables whose true density is known; pictures: the default features `demo` and `plot` |
-//! | [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`io`], [`random`] | the crates below |
+//! | [`column`], [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`io`], [`random`] | the crates below |
 
 mod architecture;
 mod builder;
@@ -52,6 +52,7 @@ pub use ef_tabular::condition;
 pub use ef_tabular::condition::Condition;
 
 pub use ef_bijectors as bijectors;
+pub use ef_column as column;
 #[cfg(feature = "demo")]
 pub use ef_demo as demo;
 pub use ef_density as density;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ef_density::Scores;
 use ef_density::rows::{Layout, RowScratch, Rows};
 use ef_density::{Key, ScoreKey};
-use ef_tabular::{ColumnLaw, ColumnSchema, Dependency, Schema, Table};
+use ef_tabular::{ColumnMarginal, ColumnSchema, Dependency, Schema, Table};
 use ef_tensor::params::ParamLayout;
 use ef_train::History;
 use ndarray::{Array2, s};
@@ -189,9 +189,9 @@ impl EchoFlow {
     /// The log-density of every row, nats, in the table's own units: a probability for categories, atoms, missing cells
     /// and values on a rounding grid, a density for other numbers. Columns are found by name, in any order.
     ///
-    /// Exact under the chain. Under a flow, exact for rows whose numbers have densities; where a number lies on a rounding
-    /// grid or its cell is missing or heavy, an estimate over [`ScoreKey::DRAWS`] draws keyed by the row's number, with
-    /// its standard error.
+    /// Exact under the chain. Under a flow, exact for rows whose numbers have densities; where a number lies on a
+    /// rounding grid, is an atom or is missing, an estimate over [`ScoreKey::DRAWS`] draws keyed by the row's
+    /// number, with its standard error.
     ///
     /// # Errors
     /// A missing column; text in a column of numbers.
@@ -218,16 +218,16 @@ impl EchoFlow {
         self.columns.modelled.schema()
     }
 
-    /// The laws of the modelled columns, in order.
-    pub fn laws(&self) -> &[ColumnLaw] {
-        self.columns.modelled.laws()
+    /// The marginals of the modelled columns, in order.
+    pub fn marginals(&self) -> &[ColumnMarginal] {
+        self.columns.modelled.marginals()
     }
 
-    /// The context columns with their laws.
-    pub fn context_columns(&self) -> (Vec<&str>, &[ColumnLaw]) {
+    /// The context columns with their marginals.
+    pub fn context_columns(&self) -> (Vec<&str>, &[ColumnMarginal]) {
         (
             self.columns.context_names(),
-            self.columns.context.as_ref().map_or(&[], |c| c.laws()),
+            self.columns.context.as_ref().map_or(&[], |c| c.marginals()),
         )
     }
 
@@ -249,9 +249,9 @@ impl EchoFlow {
         self.columns.schema()
     }
 
-    /// The derived columns, sources before what is derived from them: what each is derived from, its schema, and its own
-    /// law, which scores values that break the relation.
-    pub fn derived_columns(&self) -> impl Iterator<Item = (&Dependency, &ColumnSchema, &ColumnLaw)> {
+    /// The derived columns, sources before what is derived from them: what each is derived from, its schema, and its
+    /// own marginal, which scores values that break the relation.
+    pub fn derived_columns(&self) -> impl Iterator<Item = (&Dependency, &ColumnSchema, &ColumnMarginal)> {
         self.columns.derived.iter().flat_map(Derived::columns)
     }
 

@@ -182,7 +182,7 @@ pub(crate) fn joined(parts: Vec<Rows>) -> Rows {
         return Rows::of_context(Array2::zeros((0, 0)));
     }
     Rows {
-        codes: stacked(&parts, |p| p.codes.view()),
+        levels: stacked(&parts, |p| p.levels.view()),
         low: stacked(&parts, |p| p.low.view()),
         high: stacked(&parts, |p| p.high.view()),
         context: stacked(&parts, |p| p.context.view()),

@@ -149,7 +149,7 @@ fn a_derived_number_has_mass_one_whatever_its_sources() {
     }
     let model = fit(&read(&text), &[], true);
     assert_eq!(said(&model), ["sum = a + b"]);
-    let (_, _, law) = model.derived_columns().next().unwrap();
+    let (_, _, marginal) = model.derived_columns().next().unwrap();
     let eps: f64 = 1.0 / 402.0;
     for (a, b) in [(3, 4), (0, 0), (19, 29)] {
         let mut rows = "a,b,sum\n".to_owned();
@@ -163,7 +163,7 @@ fn a_derived_number_has_mass_one_whatever_its_sources() {
             one.log_prob[0]
         };
         let right = (a + b) as usize;
-        let own = |sum: usize| law.log_marginal(Value::Number(sum as f64));
+        let own = |sum: usize| marginal.log_marginal(Value::Number(sum as f64));
         let base = score(right) - (1.0 - eps + eps * own(right).exp()).ln();
         let wrong = (right + 5) % 48;
         assert_relative_eq!(score(wrong) - base, eps.ln() + own(wrong), epsilon = 1e-9);
@@ -176,16 +176,16 @@ fn a_derived_number_has_mass_one_whatever_its_sources() {
                 }
             })
             .sum();
-        let gap = (eps.ln() + law.log_marginal(Value::Missing)).exp();
+        let gap = (eps.ln() + marginal.log_marginal(Value::Missing)).exp();
         assert_relative_eq!(mass + gap, 1.0, epsilon = 1e-7);
     }
 }
 
 #[test]
-fn what_breaks_a_relation_is_unlikely_and_what_was_never_seen_falls_to_the_columns_own_law() {
+fn what_breaks_a_relation_is_unlikely_and_what_was_never_seen_falls_to_the_columns_own_marginal() {
     let table = bookings(600);
     let model = fit(&table, &[], true);
-    let (dependency, _, law) = model
+    let (dependency, _, marginal) = model
         .derived_columns()
         .find(|(dependency, _, _)| dependency.derived() == "floor")
         .unwrap();
@@ -196,7 +196,7 @@ fn what_breaks_a_relation_is_unlikely_and_what_was_never_seen_falls_to_the_colum
         );
         model.log_prob(&read(&text)).unwrap().log_prob[0]
     };
-    let own = |floor: &str| law.log_marginal(Value::Text(floor));
+    let own = |floor: &str| marginal.log_marginal(Value::Text(floor));
     let eps: f64 = 1.0 / 602.0;
     assert_relative_eq!(
         row("r1", "top") - row("r1", "first"),
@@ -233,7 +233,7 @@ fn context_columns_are_sources_and_never_derived() {
     let text = |row: usize, name: &str| drawn.value(row, drawn.column_index(name).unwrap());
     assert_eq!(text(0, "month"), Value::Number(3.0));
     assert_eq!(text(0, "year"), Value::Number(2010.0));
-    // the month of a new year is still a month; the year is drawn from the column's own law
+    // the month of a new year is still a month; the year is drawn from the column's own marginal
     assert_eq!(text(1, "month"), Value::Number(3.0));
     let years = [Value::Number(2010.0), Value::Number(2011.0)];
     assert!(years.contains(&text(1, "year")) && years.contains(&text(2, "year")));

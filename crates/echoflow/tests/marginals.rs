@@ -99,7 +99,7 @@ fn strong_decay_leaves_the_shares_alone() {
     }
 }
 
-/// The first column's probabilities are those of its law, and are printed as exact.
+/// The first column's probabilities are those of its marginal, and are printed as exact.
 #[test]
 fn the_first_column_is_exact() {
     let table = skewed(4000);

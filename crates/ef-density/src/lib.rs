@@ -5,17 +5,16 @@ mod density;
 mod dropout;
 pub mod flow;
 mod key;
-mod law;
 mod log_sum;
 pub mod rows;
 mod softmax;
 pub mod two_part;
 
+pub use ef_column::{Level, LevelSet, Marginal, Place};
 pub use ef_tensor::normal;
 
 pub use density::{Density, HeadOffsets, RowSet, Scores};
 pub use ef_random::Philox;
 pub use flow::{Flow, FlowRows, FlowScratch, OrderEnsemble};
 pub use key::{Key, ScoreKey, StepKey, uniform};
-pub use law::{ColumnLaw, Place};
 pub use log_sum::log_mean_exp;

@@ -1,4 +1,4 @@
-//! Softmax over cells: its log-probability with the gradient, and draws.
+//! Softmax over levels: its log-probability with the gradient, and draws.
 
 use ef_tensor::{Real, vmath};
 use ndarray::{ArrayView1, ArrayViewMut2};
@@ -34,20 +34,20 @@ pub(crate) fn softmax_nll<const FMA: bool, T: Real>(logits: &mut [T], code: u32)
     log_prob
 }
 
-/// For each row, the cell at which the cumulated softmax of its logits passes its uniform number.
-/// `logits: (cells, rows)`, which become weights; `left` is scratch memory.
-pub(crate) fn draw_codes<T: Real>(
+/// For each row, the level at which the cumulated softmax of its logits passes its uniform number.
+/// `logits: (levels, rows)`, which become weights; `left` is scratch memory.
+pub(crate) fn draw_levels<T: Real>(
     mut logits: ArrayViewMut2<'_, T>,
     uniforms: ArrayView1<'_, f64>,
     left: &mut Vec<f64>,
-    codes: &mut [u32],
+    levels: &mut [u32],
 ) {
     let mut top = logits.row(0).to_owned();
     for l in logits.rows() {
         top.zip_mut_with(&l, |top, &l| *top = top.max(l));
     }
     left.clear();
-    left.resize(codes.len(), 0.0);
+    left.resize(levels.len(), 0.0);
     for mut l in logits.rows_mut() {
         l -= &top;
         let weights = l.as_slice_mut().expect("rows of a standard layout");
@@ -55,12 +55,12 @@ pub(crate) fn draw_codes<T: Real>(
         left.iter_mut().zip(weights).for_each(|(sum, w)| *sum += w.wide());
     }
     left.iter_mut().zip(uniforms).for_each(|(left, u)| *left *= u);
-    codes.fill(0);
-    for (cell, weights) in (0..).zip(logits.rows()) {
-        for ((left, code), w) in left.iter_mut().zip(&mut *codes).zip(weights) {
-            // The last cell with any weight, until the rest is used up: rounding may leave some behind it.
+    levels.fill(0);
+    for (level, weights) in (0..).zip(logits.rows()) {
+        for ((left, code), w) in left.iter_mut().zip(&mut *levels).zip(weights) {
+            // The last level with any weight, until the rest is used up: rounding may leave some behind it.
             let takes = *left >= 0.0 && *w > T::zero();
-            *code = if takes { cell } else { *code };
+            *code = if takes { level } else { *code };
             *left -= w.wide();
         }
     }

@@ -6,47 +6,40 @@ use ef_bijectors::{Bijector, BijectorError, FlowConfig, MlpConfig, maf, real_nvp
 use ef_density::autoregressive::{OrderAgnostic, TableMade, TableMadeConfig};
 use ef_density::rows::{Layout, RowScratch};
 use ef_density::two_part::{DiscreteConfig, DiscreteMade, RankFlow};
-use ef_density::{ColumnLaw, Density, Key, Place, StepKey};
+use ef_density::{Density, Key, Marginal, Place, StepKey};
 use ndarray::Array2;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
 static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Two cells, or ranks.
+/// Two levels, or ranks.
 #[derive(Debug)]
 struct Column {
     continuous: bool,
 }
 
-impl ColumnLaw for Column {
-    type Value = f64;
-    fn cells(&self) -> usize {
+impl Marginal for Column {
+    fn levels(&self) -> usize {
         if self.continuous { 1 } else { 2 }
     }
     fn is_continuous(&self) -> bool {
         self.continuous
     }
-    fn cell_shares(&self) -> Vec<f64> {
-        vec![1.0 / self.cells() as f64; self.cells()]
+    fn level_shares(&self) -> Vec<f64> {
+        vec![1.0 / self.levels() as f64; self.levels()]
     }
-    fn cell_features(&self, _: u32) -> Vec<f64> {
-        Vec::new()
-    }
-    fn place(&self, &x: &f64) -> Place {
-        let cell = if self.continuous { 0 } else { u32::from(x > 0.5) };
+}
+
+impl Column {
+    fn place(&self, x: f64) -> Place {
+        let level = if self.continuous { 0 } else { u32::from(x > 0.5) };
         Place {
-            cell: Some(cell),
+            level: Some(level),
             low: x * 0.9,
             high: x * 0.9 + 0.1,
             log_measure: 0.0,
         }
-    }
-    fn draw_in_cell(&self, _: u32, rank: f64) -> f64 {
-        rank
-    }
-    fn mass(&self, low: f64, high: f64) -> f64 {
-        high - low
     }
 }
 
@@ -76,14 +69,14 @@ fn allocations<D: Density<f32, Rows = ef_density::rows::Rows, Scratch = RowScrat
 /// One test, so that no other allocates meanwhile.
 #[test]
 fn a_step_allocates_nothing() {
-    let laws: Vec<Column> = [true, false, true, false, true]
+    let marginals: Vec<Column> = [true, false, true, false, true]
         .map(|continuous| Column { continuous })
         .into();
-    let layout = Layout::new(&laws, 2);
+    let layout = Layout::new(&marginals, 2);
     let values: Vec<f64> = (0..32).map(|r| f64::from(r) / 32.0).collect();
-    let places: Vec<Vec<Place>> = laws
+    let places: Vec<Vec<Place>> = marginals
         .iter()
-        .map(|l| values.iter().map(|x| l.place(x)).collect())
+        .map(|l| values.iter().map(|&x| l.place(x)).collect())
         .collect();
     let rows = layout.rows(places.iter().map(Vec::as_slice), Array2::ones((32, 2)));
     let net = MlpConfig {
@@ -92,8 +85,8 @@ fn a_step_allocates_nothing() {
         ..MlpConfig::default()
     };
 
-    let cells = DiscreteMade::new(&layout, &DiscreteConfig { net, dropout: 0.2 }).unwrap();
-    assert_eq!(allocations(&cells, &rows), 0);
+    let levels = DiscreteMade::new(&layout, &DiscreteConfig { net, dropout: 0.2 }).unwrap();
+    assert_eq!(allocations(&levels, &rows), 0);
 
     let config = TableMadeConfig {
         net,

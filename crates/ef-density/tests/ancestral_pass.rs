@@ -4,9 +4,9 @@
 mod common;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use ef_density::autoregressive::{AncestralPass, CellSet, Step, TableMade};
+use ef_density::autoregressive::{AncestralPass, Step, TableMade};
 use ef_density::rows::{RowScratch, Rows};
-use ef_density::{ColumnLaw, Density, Key};
+use ef_density::{Density, Key, LevelSet, Marginal};
 use ef_tensor::simd::{Level, with_level};
 use ef_tensor::{Real, SparseLinear};
 use ndarray::{Array2, s};
@@ -18,26 +18,20 @@ use common::autoregressive::{
     every_value, listed_tables, log_probs, params, pass, position, rows_among, rows_of, seeded, some_values,
     values_in,
 };
-use common::{TestLaw, draw_rows, gridded, law};
+use common::{TestMarginal, draw_rows, gridded, marginal};
 
-/// Sets that share a column out: parts of each cell, and in turn the intervals between random ranks.
-fn partition(law: &TestLaw, parts: usize, rng: &mut ChaCha8Rng) -> Vec<CellSet> {
-    let mut sets = vec![
-        CellSet {
-            cells: Vec::new(),
-            ranks: Vec::new(),
-        };
-        parts
-    ];
-    for _ in 0..law.cells() {
+/// Sets that share a column out: parts of each level, and in turn the intervals between random ranks.
+fn partition(marginal: &TestMarginal, parts: usize, rng: &mut ChaCha8Rng) -> Vec<LevelSet> {
+    let mut sets = vec![LevelSet::new(Vec::new(), Vec::new()); parts];
+    for _ in 0..marginal.levels() {
         let mut shares: Vec<f64> = (0..parts).map(|_| rng.random::<f64>().powi(4)).collect();
         let total: f64 = shares.iter().sum();
         shares.iter_mut().for_each(|share| *share /= total);
         for (set, share) in sets.iter_mut().zip(shares) {
-            set.cells.push(share);
+            set.shares.push(share);
         }
     }
-    if law.continuous {
+    if marginal.continuous {
         let mut cuts: Vec<f64> = (0..5 * parts).map(|_| rng.random()).collect();
         cuts.extend([0.0, 1e-12, 0.5, 0.5 + 1e-13, 1.0 - 1e-9, 1.0]);
         cuts.sort_by(f64::total_cmp);
@@ -48,11 +42,8 @@ fn partition(law: &TestLaw, parts: usize, rng: &mut ChaCha8Rng) -> Vec<CellSet> 
     sets
 }
 
-fn all(law: &TestLaw) -> CellSet {
-    CellSet {
-        cells: vec![1.0; law.cells()],
-        ranks: vec![(0.0, 1.0)],
-    }
+fn all(marginal: &TestMarginal) -> LevelSet {
+    LevelSet::new(vec![1.0; marginal.levels()], vec![(0.0, 1.0)])
 }
 
 fn narrow(params: &[f64]) -> Vec<f32> {
@@ -65,13 +56,13 @@ fn wide(params: &[f32]) -> Vec<f64> {
 
 #[test]
 fn kept_columns_add_up_to_log_prob() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(i as u64);
-        let (layout, chain) = chain(laws, 2, 0.0);
+        let (layout, chain) = chain(marginals, 2, 0.0);
         let params = params(&chain, 1.0, &mut rng);
-        let mut rows = draw_rows(&layout, laws, 30, 2, &mut rng);
-        if rows.codes.ncols() > 0 {
-            rows.codes[[0, 0]] = SparseLinear::NONE;
+        let mut rows = draw_rows(&layout, marginals, 30, 2, &mut rng);
+        if rows.levels.ncols() > 0 {
+            rows.levels[[0, 0]] = SparseLinear::NONE;
         }
         let log_probs = log_probs(&chain, &params, &rows);
         let before = rows.clone();
@@ -88,8 +79,8 @@ fn kept_columns_add_up_to_log_prob() {
 
 #[test]
 fn drawing_every_column_is_sampling() {
-    for (i, laws) in all_tables().iter().enumerate() {
-        let (layout, chain) = chain(laws, 1, 0.0);
+    for (i, marginals) in all_tables().iter().enumerate() {
+        let (layout, chain) = chain(marginals, 1, 0.0);
         let params = params(&chain, 1.0, &mut seeded(i as u64));
         let given = Rows::of_context(Array2::from_elem((20, 1), 0.2));
         let mut scratch = RowScratch::default();
@@ -112,28 +103,31 @@ fn drawing_every_column_is_sampling() {
 /// Whatever is drawn lies in its set, and replayed it gives the same sums, column by column; in far tails too.
 #[test]
 fn draws_lie_in_their_sets_and_can_be_replayed() {
-    for (i, laws) in all_tables().into_iter().enumerate() {
+    for (i, marginals) in all_tables().into_iter().enumerate() {
         for scale in [2.0, 30.0] {
-            draws_lie_in_sets(&laws, scale, &mut seeded(20 + i as u64));
+            draws_lie_in_sets(&marginals, scale, &mut seeded(20 + i as u64));
         }
     }
 }
 
-fn draws_lie_in_sets(laws: &[TestLaw], scale: f64, rng: &mut ChaCha8Rng) {
-    let (layout, chain) = chain(laws, 1, 0.0);
+fn draws_lie_in_sets(marginals: &[TestMarginal], scale: f64, rng: &mut ChaCha8Rng) {
+    let (layout, chain) = chain(marginals, 1, 0.0);
     let params = params(&chain, scale, rng);
     let n = 200;
-    let sets: Vec<Vec<CellSet>> = laws.iter().map(|law| partition(law, 7, rng)).collect();
+    let sets: Vec<Vec<LevelSet>> = marginals
+        .iter()
+        .map(|marginal| partition(marginal, 7, rng))
+        .collect();
     let set = |row: usize, j: usize| (row + j) % 9;
     let of = |row: usize, j: usize| sets[j].get(set(row, j));
     let mut rows = blank(&layout, n, 0.4);
     let drawn = pass(&chain, &params, &mut rows, |row, j| Step::Draw(of(row, j)));
     for row in 0..n {
-        for (j, law) in laws.iter().enumerate() {
-            let (cell, rank) = layout.cell_and_rank(&rows, row, j);
-            assert!((cell as usize) < law.cells());
-            let rank = law.continuous.then_some(rank);
-            assert!(of(row, j).is_none_or(|set| set.contains(cell, rank)));
+        for (j, marginal) in marginals.iter().enumerate() {
+            let (level, rank) = layout.level_and_rank(&rows, row, j);
+            assert!((level as usize) < marginal.levels());
+            let rank = marginal.continuous.then_some(rank);
+            assert!(of(row, j).is_none_or(|set| set.contains(level, rank)));
         }
         assert!(drawn.set_mass[row].is_finite() && drawn.proposed[row].is_finite());
         let sum = drawn.by_column.column(row).sum();
@@ -157,14 +151,14 @@ fn draws_lie_in_sets(laws: &[TestLaw], scale: f64, rng: &mut ChaCha8Rng) {
 /// Given any columns before it, the sets that share a column out have mass 1 together; all of it has mass 1 alone.
 #[test]
 fn sets_share_the_mass_of_a_column() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(30 + i as u64);
-        let (layout, chain) = chain(laws, 1, 0.0);
+        let (layout, chain) = chain(marginals, 1, 0.0);
         let params = params(&chain, 2.0, &mut rng);
-        let values = draw_rows(&layout, laws, 10, 1, &mut rng);
-        for (j, law) in laws.iter().enumerate() {
+        let values = draw_rows(&layout, marginals, 10, 1, &mut rng);
+        for (j, marginal) in marginals.iter().enumerate() {
             let mut total = [0.0; 10];
-            let mass = |set: &CellSet| {
+            let mass = |set: &LevelSet| {
                 pass(&chain, &params, &mut values.clone(), |_, column| {
                     if column == j {
                         Step::Draw(Some(set))
@@ -174,12 +168,12 @@ fn sets_share_the_mass_of_a_column() {
                 })
                 .set_mass
             };
-            for set in partition(law, 6, &mut rng) {
+            for set in partition(marginal, 6, &mut rng) {
                 for (total, mass) in total.iter_mut().zip(mass(&set)) {
                     *total += mass.exp();
                 }
             }
-            for (total, whole) in total.iter().zip(mass(&all(law))) {
+            for (total, whole) in total.iter().zip(mass(&all(marginal))) {
                 assert_relative_eq!(*total, 1.0, max_relative = 1e-9);
                 assert_abs_diff_eq!(whole, 0.0, epsilon = 1e-14);
             }
@@ -190,9 +184,9 @@ fn sets_share_the_mass_of_a_column() {
 /// The set that holds one value has the value's probability; an interval of ranks that of a value of this extent.
 #[test]
 fn the_set_of_a_value_has_its_probability() {
-    let laws = [law(true, 2), law(false, 3), law(true, 0)];
+    let marginals = [marginal(true, 2), marginal(false, 3), marginal(true, 0)];
     let mut rng = seeded(50);
-    let (layout, chain) = chain(&laws, 1, 0.0);
+    let (layout, chain) = chain(&marginals, 1, 0.0);
     let params = params(&chain, 2.0, &mut rng);
     let wide_params = wide(&narrow(&params));
     let intervals = [
@@ -205,21 +199,15 @@ fn the_set_of_a_value_has_its_probability() {
     ];
     for j in [0, 2] {
         for ends in intervals {
-            let mut rows = draw_rows(&layout, &laws, 8, 1, &mut rng);
-            rows.codes.column_mut(0).fill(0);
+            let mut rows = draw_rows(&layout, &marginals, 8, 1, &mut rng);
+            rows.levels.column_mut(0).fill(0);
             let r = j / 2;
             rows.low.column_mut(r).fill(ends.0);
             rows.high.column_mut(r).fill(ends.1);
-            let set = CellSet {
-                cells: Vec::new(),
-                ranks: vec![ends],
-            };
-            let step = |_, column| {
-                if column == j {
-                    Step::Score(Some(&set))
-                } else {
-                    Step::Observe
-                }
+            let set = LevelSet::new(Vec::new(), vec![ends]);
+            let step = |_, column| match column == j {
+                true => Step::Score(Some(&set)),
+                false => Step::Observe,
             };
             let sums = pass(&chain, &wide_params, &mut rows.clone(), step);
             let narrow = pass(&chain, &narrow(&params), &mut rows, step);
@@ -235,14 +223,11 @@ fn the_set_of_a_value_has_its_probability() {
             }
         }
     }
-    for cell in 0..3 {
-        let mut rows = draw_rows(&layout, &laws, 8, 1, &mut rng);
-        rows.codes.column_mut(1).fill(cell);
-        let mut set = CellSet {
-            cells: vec![0.0; 3],
-            ranks: Vec::new(),
-        };
-        set.cells[cell as usize] = 1.0;
+    for level in 0..3 {
+        let mut rows = draw_rows(&layout, &marginals, 8, 1, &mut rng);
+        rows.levels.column_mut(1).fill(level);
+        let mut set = LevelSet::new(vec![0.0; 3], Vec::new());
+        set.shares[level as usize] = 1.0;
         let sums = pass(&chain, &params, &mut rows, |_, column| match column {
             1 => Step::Score(Some(&set)),
             _ => Step::Observe,
@@ -256,38 +241,40 @@ fn the_set_of_a_value_has_its_probability() {
 /// Chi-squared over all rows within sets, against `exp(drawn - mass)` of each, which add up to 1.
 #[test]
 fn draws_within_sets_follow_the_truncated_law() {
-    for (i, laws) in listed_tables().iter().enumerate() {
+    for (i, marginals) in listed_tables().iter().enumerate() {
         for seed in 0..6 {
             let mut rng = seeded(100 * i as u64 + seed);
-            let (layout, chain) = chain(laws, 1, 0.0);
+            let (layout, chain) = chain(marginals, 1, 0.0);
             let params = params(&chain, 2.0, &mut rng);
-            let sets: Vec<CellSet> = laws.iter().map(|law| some_values(law, &mut rng)).collect();
-            let held = laws
+            let sets: Vec<LevelSet> = marginals
+                .iter()
+                .map(|marginal| some_values(marginal, &mut rng))
+                .collect();
+            let held = marginals
                 .iter()
                 .zip(&sets)
-                .all(|(law, set)| !values_in(law, set, 0).is_empty());
+                .all(|(marginal, set)| !values_in(marginal, set, 0).is_empty());
             if !held {
                 continue;
             }
             let n = 10_000;
             let mut drawn = blank(&layout, n, 0.3);
             pass(&chain, &params, &mut drawn, |_, j| Step::Draw(Some(&sets[j])));
-            let (every, _) = every_row(laws, 0);
+            let (every, _) = every_row(marginals, 0);
             let mut counts = vec![0.0; every.len()];
-            (0..n).for_each(|row| counts[position(&layout, laws, &drawn, row)] += 1.0);
+            (0..n).for_each(|row| counts[position(&layout, marginals, &drawn, row)] += 1.0);
 
-            let mut rows = rows_of(&layout, laws, &every, 0.3);
+            let mut rows = rows_of(&layout, marginals, &every, 0.3);
             let sums = pass(&chain, &params, &mut rows, |_, j| Step::Score(Some(&sets[j])));
             let shares = every.iter().map(|row| {
-                let columns = row.iter().zip(laws).zip(&sets);
+                let columns = row.iter().zip(marginals).zip(&sets);
                 columns
-                    .map(|((&(cell, rank), law), set)| {
-                        if law.continuous && cell == 0 {
-                            f64::from(u8::from(set.contains(cell, Some(rank))))
-                        } else {
-                            set.cells[cell as usize]
-                        }
-                    })
+                    .map(
+                        |((&(level, rank), marginal), set)| match marginal.continuous && level == 0 {
+                            true => f64::from(u8::from(set.contains(level, Some(rank)))),
+                            false => set.shares[level as usize],
+                        },
+                    )
                     .product::<f64>()
             });
             let expected: Vec<f64> = shares
@@ -307,18 +294,18 @@ fn draws_within_sets_follow_the_truncated_law() {
 /// Kolmogorov, against the scored density between the ends of intervals.
 #[test]
 fn ranks_within_intervals_follow_the_scored_density() {
-    let laws = [law(true, 1)];
+    let marginals = [marginal(true, 1)];
     for seed in 0..4 {
         let mut rng = seeded(seed);
-        let (layout, chain) = chain(&laws, 0, 0.0);
+        let (layout, chain) = chain(&marginals, 0, 0.0);
         let params = params(&chain, 2.0, &mut rng);
-        let mut set = some_values(&laws[0], &mut rng);
-        set.cells[1] = 0.3;
+        let mut set = some_values(&marginals[0], &mut rng);
+        set.shares[1] = 0.3;
         let n = 40_000;
         let mut drawn = blank(&layout, n, 0.0);
         pass(&chain, &params, &mut drawn, |_, _| Step::Draw(Some(&set)));
         let mut ranks: Vec<f64> = (0..n)
-            .filter(|&row| drawn.codes[[row, 0]] == 0)
+            .filter(|&row| drawn.levels[[row, 0]] == 0)
             .map(|row| drawn.low[[row, 0]])
             .collect();
         ranks.sort_by(f64::total_cmp);
@@ -332,7 +319,7 @@ fn ranks_within_intervals_follow_the_scored_density() {
             let middles: Vec<Vec<(u32, f64)>> = (0..4000)
                 .map(|k| vec![(0, low + step * (f64::from(k) + 0.5))])
                 .collect();
-            for (k, log_prob) in log_probs(&chain, &params, &rows_of(&layout, &laws, &middles, 0.0))
+            for (k, log_prob) in log_probs(&chain, &params, &rows_of(&layout, &marginals, &middles, 0.0))
                 .iter()
                 .enumerate()
             {
@@ -348,30 +335,30 @@ fn ranks_within_intervals_follow_the_scored_density() {
 enum Asked {
     Nothing,
     Value((u32, f64)),
-    Set(CellSet),
+    Set(LevelSet),
 }
 
 /// `mean of exp(kept + mass)` over walks is the probability of the condition: sums over rows, integrals over ranks.
 #[test]
 fn likelihood_weights_average_to_the_probability_of_a_condition() {
     let mut tables = listed_tables();
-    tables.push(vec![law(true, 1), law(true, 0)]);
-    for (i, laws) in tables.iter().enumerate() {
+    tables.push(vec![marginal(true, 1), marginal(true, 0)]);
+    for (i, marginals) in tables.iter().enumerate() {
         for seed in 0..8 {
             let mut rng = seeded(1000 + 10 * i as u64 + seed);
-            let (layout, chain) = chain(laws, 1, 0.0);
+            let (layout, chain) = chain(marginals, 1, 0.0);
             // moderate where midpoints have to see every peak
-            let scale = if densities(laws) > 0 { 0.5 } else { 2.0 };
+            let scale = if densities(marginals) > 0 { 0.5 } else { 2.0 };
             let params = params(&chain, scale, &mut rng);
-            let asked: Vec<Asked> = laws
+            let asked: Vec<Asked> = marginals
                 .iter()
-                .map(|law| match rng.random_range(0..4) {
+                .map(|marginal| match rng.random_range(0..4) {
                     0 => Asked::Nothing,
                     1 => Asked::Value((
-                        rng.random_range(0..law.cells() as u32),
+                        rng.random_range(0..marginal.levels() as u32),
                         rng.random_range(0.01..0.99),
                     )),
-                    _ => Asked::Set(some_values(law, &mut rng)),
+                    _ => Asked::Set(some_values(marginal, &mut rng)),
                 })
                 .collect();
             let n = 10_000;
@@ -380,12 +367,12 @@ fn likelihood_weights_average_to_the_probability_of_a_condition() {
                 _ => (0, 0.5),
             };
             let values: Vec<(u32, f64)> = asked.iter().map(value).collect();
-            let mut rows = rows_of(&layout, laws, &vec![values; n], -0.2);
-            let measure: f64 = laws
+            let mut rows = rows_of(&layout, marginals, &vec![values; n], -0.2);
+            let measure: f64 = marginals
                 .iter()
                 .zip(&asked)
-                .map(|(law, asked)| match asked {
-                    Asked::Value(value) => law.place(value).log_measure,
+                .map(|(marginal, asked)| match asked {
+                    Asked::Value(value) => marginal.place(value).log_measure,
                     _ => 0.0,
                 })
                 .sum();
@@ -397,35 +384,32 @@ fn likelihood_weights_average_to_the_probability_of_a_condition() {
             let weights: Vec<f64> = (0..n)
                 .map(|row| (sums.observed[row] + sums.set_mass[row] + measure).exp())
                 .collect();
-            let columns = laws.iter().zip(&asked).map(|(law, asked)| match asked {
-                Asked::Nothing => every_value(law, 200),
+            let columns = marginals.iter().zip(&asked).map(|(marginal, asked)| match asked {
+                Asked::Nothing => every_value(marginal, 200),
                 Asked::Value(value) => vec![(*value, 1.0)],
-                Asked::Set(set) => values_in(law, set, 100),
+                Asked::Set(set) => values_in(marginal, set, 100),
             });
             let (every, shares) = rows_among(columns);
-            let log_probs = log_probs(&chain, &params, &rows_of(&layout, laws, &every, -0.2));
+            let log_probs = log_probs(&chain, &params, &rows_of(&layout, marginals, &every, -0.2));
             let probability: f64 = log_probs.iter().zip(&shares).map(|(l, w)| w * l.exp()).sum();
             assert_average(&weights, probability);
         }
     }
 }
 
-/// `-inf`, with all other numbers finite, valid cells, and no row beside it touched.
-fn sets_without_mass<T: Real>(chain: &TableMade, laws: &[TestLaw], params: &[T], blank: &Rows) {
+/// `-inf`, with all other numbers finite, valid levels, and no row beside it touched.
+fn sets_without_mass<T: Real>(chain: &TableMade, marginals: &[TestMarginal], params: &[T], blank: &Rows) {
     let mut free = blank.clone();
     let untouched = pass(chain, params, &mut free, |_, _| Step::Draw(None));
-    let none = |cells: usize, ranks: Vec<(f64, f64)>| CellSet {
-        cells: vec![0.0; cells],
-        ranks,
-    };
-    for (j, law) in laws.iter().enumerate() {
-        let mut sets = vec![none(0, vec![]), none(law.cells(), vec![])];
-        if !law.continuous {
+    let none = |levels: usize, ranks: Vec<(f64, f64)>| LevelSet::new(vec![0.0; levels], ranks);
+    for (j, marginal) in marginals.iter().enumerate() {
+        let mut sets = vec![none(0, vec![]), none(marginal.levels(), vec![])];
+        if !marginal.continuous {
             sets.push(none(0, vec![(0.1, 0.4)]));
         } else {
             // beyond the ranks, reversed, and of no length
             let ends = vec![(-2.0, -1.0), (1.0, 2.0), (0.6, 0.5), (0.5, 0.5)];
-            sets.push(none(law.cells(), ends));
+            sets.push(none(marginal.levels(), ends));
         }
         for set in &sets {
             let mut rows = blank.clone();
@@ -442,7 +426,7 @@ fn sets_without_mass<T: Real>(chain: &TableMade, laws: &[TestLaw], params: &[T],
                 } else {
                     assert_eq!(sums.set_mass[row], 0.0);
                     assert_eq!(sums.proposed[row], untouched.proposed[row]);
-                    assert_eq!(rows.codes.row(row), free.codes.row(row));
+                    assert_eq!(rows.levels.row(row), free.levels.row(row));
                     assert_eq!(rows.low.row(row), free.low.row(row));
                 }
             }
@@ -468,12 +452,12 @@ fn sets_without_mass<T: Real>(chain: &TableMade, laws: &[TestLaw], params: &[T],
 
 #[test]
 fn a_set_without_mass_says_so() {
-    for (i, laws) in all_tables().iter().enumerate() {
-        let (layout, chain) = chain(laws, 1, 0.0);
+    for (i, marginals) in all_tables().iter().enumerate() {
+        let (layout, chain) = chain(marginals, 1, 0.0);
         let params = params(&chain, 1.0, &mut seeded(i as u64));
         let blank = blank(&layout, 10, 0.1);
-        sets_without_mass(&chain, laws, &params, &blank);
-        sets_without_mass(&chain, laws, &narrow(&params), &blank);
+        sets_without_mass(&chain, marginals, &params, &blank);
+        sets_without_mass(&chain, marginals, &narrow(&params), &blank);
     }
 }
 
@@ -481,13 +465,13 @@ fn a_set_without_mass_says_so() {
 /// of the whole.
 #[test]
 fn a_walked_row_is_addressable() {
-    let laws = [law(true, 2), law(false, 3), gridded(6, 0)];
+    let marginals = [marginal(true, 2), marginal(false, 3), gridded(6, 0)];
     let mut rng = seeded(60);
-    let (layout, chain) = chain(&laws, 1, 0.0);
+    let (layout, chain) = chain(&marginals, 1, 0.0);
     let params = params(&chain, 1.0, &mut rng);
-    let sets: Vec<CellSet> = laws
+    let sets: Vec<LevelSet> = marginals
         .iter()
-        .map(|law| partition(law, 2, &mut rng).remove(0))
+        .map(|marginal| partition(marginal, 2, &mut rng).remove(0))
         .collect();
     let steps = |row: u64, j: usize| match (row + j as u64) % 3 {
         0 => Step::Draw(None),
@@ -504,7 +488,7 @@ fn a_walked_row_is_addressable() {
         };
         chain.pass(&params, rows, columns, pass, &mut RowScratch::default())
     };
-    let start = draw_rows(&layout, &laws, 40, 1, &mut rng);
+    let start = draw_rows(&layout, &marginals, 40, 1, &mut rng);
     let mut whole = start.clone();
     let every: Vec<u64> = (0..40).collect();
     let sums = pass(&mut whole, &every, 3);
@@ -513,7 +497,7 @@ fn a_walked_row_is_addressable() {
     let mut alone = common::autoregressive::chosen(&start, &some);
     let own = pass(&mut alone, &some.map(|row| row as u64), 3);
     for (i, &row) in some.iter().enumerate() {
-        assert_eq!(alone.codes.row(i), whole.codes.row(row));
+        assert_eq!(alone.levels.row(i), whole.levels.row(row));
         assert_abs_diff_eq!(
             alone.low.row(i).to_owned(),
             whole.low.row(row).to_owned(),
@@ -526,7 +510,7 @@ fn a_walked_row_is_addressable() {
 
     let mut first = start.clone();
     pass(&mut first, &every, 2);
-    assert_eq!(first.codes, whole.codes.slice(s![.., ..2]));
+    assert_eq!(first.levels, whole.levels.slice(s![.., ..2]));
     assert_eq!(first.low.column(0), whole.low.column(0));
     assert_eq!(first.low.column(1), start.low.column(1));
 }
@@ -535,23 +519,23 @@ fn a_walked_row_is_addressable() {
 /// weights far out only the first is asked.
 #[test]
 fn narrow_walks_agree_at_every_level() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(80 + i as u64);
-        let (layout, chain) = chain(laws, 2, 0.0);
-        let sets: Vec<CellSet> = laws
+        let (layout, chain) = chain(marginals, 2, 0.0);
+        let sets: Vec<LevelSet> = marginals
             .iter()
-            .map(|law| partition(law, 5, &mut rng).remove(0))
+            .map(|marginal| partition(marginal, 5, &mut rng).remove(0))
             .collect();
         for (scale, level) in [1.0, 30.0].iter().flat_map(|s| Level::ALL.map(|l| (*s, l))) {
             let narrow = narrow(&params(&chain, scale, &mut rng));
-            let mut rows = draw_rows(&layout, laws, 60, 2, &mut rng);
+            let mut rows = draw_rows(&layout, marginals, 60, 2, &mut rng);
             let drawn = with_level(level, || {
                 pass(&chain, &narrow, &mut rows, |_, j| Step::Draw(Some(&sets[j])))
             });
             for row in 0..60 {
-                for (j, law) in laws.iter().enumerate() {
-                    let (cell, rank) = layout.cell_and_rank(&rows, row, j);
-                    assert!(sets[j].contains(cell, law.continuous.then_some(rank)));
+                for (j, marginal) in marginals.iter().enumerate() {
+                    let (level, rank) = layout.level_and_rank(&rows, row, j);
+                    assert!(sets[j].contains(level, marginal.continuous.then_some(rank)));
                 }
                 assert!(drawn.proposed[row].is_finite() && drawn.set_mass[row].is_finite());
             }

@@ -6,7 +6,7 @@ mod common;
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use ef_check::{DensityConfig, assert_density};
 use ef_density::rows::{RowScratch, Rows};
-use ef_density::{ColumnLaw, Density, Key, ScoreKey, StepKey};
+use ef_density::{Density, Key, Marginal, ScoreKey, StepKey};
 use ef_tensor::SparseLinear;
 use ef_tensor::simd::{Level, with_level};
 use ndarray::{Array2, s};
@@ -17,17 +17,17 @@ use common::autoregressive::{
     all_tables, assert_distributed, assert_follow, chain, densities, every_row, log_probs, params, position,
     rows_of,
 };
-use common::{draw_rows, gridded, law};
+use common::{draw_rows, gridded, marginal};
 
 #[test]
 fn of_densities() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         for (context, dropout) in [(0, 0.0), (2, 0.0), (2, 0.3)] {
             let mut rng = ChaCha8Rng::seed_from_u64(i as u64);
-            let (layout, chain) = chain(laws, context, dropout);
-            let mut rows = draw_rows(&layout, laws, 12, context, &mut rng);
-            if rows.codes.ncols() > 0 {
-                rows.codes[[0, 0]] = SparseLinear::NONE;
+            let (layout, chain) = chain(marginals, context, dropout);
+            let mut rows = draw_rows(&layout, marginals, 12, context, &mut rng);
+            if rows.levels.ncols() > 0 {
+                rows.levels[[0, 0]] = SparseLinear::NONE;
             }
             let config = DensityConfig {
                 cases: 4,
@@ -39,20 +39,20 @@ fn of_densities() {
     }
 }
 
-/// Exact for cells and grids; midpoints where a column has a density.
+/// Exact for levels and grids; midpoints where a column has a density.
 #[test]
 fn mass_is_one() {
-    for (i, laws) in all_tables().iter().enumerate() {
-        let densities = densities(laws);
+    for (i, marginals) in all_tables().iter().enumerate() {
+        let densities = densities(marginals);
         if densities > 2 {
             continue; // beyond a grid's patience; two dimensions cover it
         }
         let mut rng = ChaCha8Rng::seed_from_u64(40 + i as u64);
-        let (layout, chain) = chain(laws, 1, 0.0);
+        let (layout, chain) = chain(marginals, 1, 0.0);
         // Moderate where midpoints have to see every peak.
         let params = params(&chain, if densities > 0 { 0.3 } else { 1.0 }, &mut rng);
-        let (values, weights) = every_row(laws, if densities > 1 { 400 } else { 4000 });
-        let rows = rows_of(&layout, laws, &values, 0.3);
+        let (values, weights) = every_row(marginals, if densities > 1 { 400 } else { 4000 });
+        let rows = rows_of(&layout, marginals, &values, 0.3);
         let log_probs = log_probs(&chain, &params, &rows);
         let mass: f64 = log_probs.iter().zip(&weights).map(|(l, w)| w * l.exp()).sum();
         println!("table {i}: mass {mass}");
@@ -64,9 +64,9 @@ fn mass_is_one() {
 /// Chi-squared over all values of a row.
 #[test]
 fn sampled_values_follow_the_scored_probabilities() {
-    let laws = [gridded(3, 2), law(false, 2), gridded(4, 0)];
+    let marginals = [gridded(3, 2), marginal(false, 2), gridded(4, 0)];
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let (layout, chain) = chain(&laws, 1, 0.0);
+    let (layout, chain) = chain(&marginals, 1, 0.0);
     let params = params(&chain, 2.0, &mut rng);
     let n = 60_000;
     let given = Rows::of_context(Array2::from_elem((n, 1), -0.4));
@@ -77,12 +77,12 @@ fn sampled_values_follow_the_scored_probabilities() {
         Key::new(11),
         &mut RowScratch::default(),
     );
-    let (values, _) = every_row(&laws, 0);
+    let (values, _) = every_row(&marginals, 0);
     let mut counts = vec![0.0; values.len()];
     for row in 0..n {
-        counts[position(&layout, &laws, &drawn, row)] += 1.0;
+        counts[position(&layout, &marginals, &drawn, row)] += 1.0;
     }
-    let log_probs = log_probs(&chain, &params, &rows_of(&layout, &laws, &values, -0.4));
+    let log_probs = log_probs(&chain, &params, &rows_of(&layout, &marginals, &values, -0.4));
     let expected: Vec<f64> = log_probs.iter().map(|l| n as f64 * l.exp()).collect();
     assert_relative_eq!(expected.iter().sum::<f64>(), n as f64, max_relative = 1e-9);
     assert_follow(&counts, &expected);
@@ -91,9 +91,9 @@ fn sampled_values_follow_the_scored_probabilities() {
 /// Kolmogorov: the second column's ranks given the first's atom, against the scored distribution function.
 #[test]
 fn sampled_ranks_follow_the_scored_density() {
-    let laws = [law(true, 1), law(true, 0)];
+    let marginals = [marginal(true, 1), marginal(true, 0)];
     let mut rng = ChaCha8Rng::seed_from_u64(9);
-    let (layout, chain) = chain(&laws, 0, 0.0);
+    let (layout, chain) = chain(&marginals, 0, 0.0);
     let params = params(&chain, 0.5, &mut rng);
     let n = 40_000;
     let given = Rows::of_context(Array2::zeros((n, 0)));
@@ -105,7 +105,7 @@ fn sampled_ranks_follow_the_scored_density() {
         &mut RowScratch::default(),
     );
     let mut ranks: Vec<f64> = (0..n)
-        .filter(|&i| drawn.codes[[i, 0]] == 1)
+        .filter(|&i| drawn.levels[[i, 0]] == 1)
         .map(|i| drawn.low[[i, 1]])
         .collect();
     ranks.sort_by(f64::total_cmp);
@@ -113,25 +113,25 @@ fn sampled_ranks_follow_the_scored_density() {
     let edges: Vec<f64> = (0..=4000).map(|k| f64::from(k) / 4000.0).collect();
     let middles = edges.windows(2).map(|e| vec![(1, 0.5), (0, 0.5 * (e[0] + e[1]))]);
     let values: Vec<Vec<(u32, f64)>> = middles.collect();
-    let log_probs = log_probs(&chain, &params, &rows_of(&layout, &laws, &values, 0.0));
+    let log_probs = log_probs(&chain, &params, &rows_of(&layout, &marginals, &values, 0.0));
     let masses: Vec<f64> = log_probs.iter().map(|l| l.exp()).collect();
     assert_distributed(&ranks, &edges, &masses);
 }
 
 #[test]
 fn a_row_is_addressable() {
-    let laws = [law(true, 2), law(false, 3), gridded(6, 0)];
+    let marginals = [marginal(true, 2), marginal(false, 3), gridded(6, 0)];
     let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let (layout, chain) = chain(&laws, 1, 0.0);
+    let (layout, chain) = chain(&marginals, 1, 0.0);
     let params = params(&chain, 1.0, &mut rng);
     let given = |n| Rows::of_context(Array2::from_elem((n, 1), 0.1));
     let mut scratch = RowScratch::default();
     let all = chain.sample(&params, &given(20), 0..20, Key::new(6), &mut scratch);
     let some = chain.sample(&params, &given(5), 7..12, Key::new(6), &mut scratch);
-    assert_eq!(all.codes.slice(s![7..12, ..]), some.codes);
+    assert_eq!(all.levels.slice(s![7..12, ..]), some.levels);
     assert_abs_diff_eq!(all.low.slice(s![7..12, ..]).to_owned(), some.low, epsilon = 1e-12);
 
-    let rows = draw_rows(&layout, &laws, 20, 1, &mut rng);
+    let rows = draw_rows(&layout, &marginals, 20, 1, &mut rng);
     let whole = log_probs(&chain, &params, &rows);
     for i in 0..20 {
         let mut out = [0.0];
@@ -140,15 +140,15 @@ fn a_row_is_addressable() {
     }
 }
 
-/// At the start columns are independent: their order changes nothing, and cells have their shares.
+/// At the start columns are independent: their order changes nothing, and levels have their shares.
 #[test]
 fn the_start_is_independent_columns() {
-    let laws = [law(false, 4), law(false, 3)];
-    let (layout, chain) = chain(&laws, 0, 0.0);
+    let marginals = [marginal(false, 4), marginal(false, 3)];
+    let (layout, chain) = chain(&marginals, 0, 0.0);
     let params = params(&chain, 0.0, &mut ChaCha8Rng::seed_from_u64(1));
-    let rows = draw_rows(&layout, &laws, 10, 0, &mut ChaCha8Rng::seed_from_u64(2));
+    let rows = draw_rows(&layout, &marginals, 10, 0, &mut ChaCha8Rng::seed_from_u64(2));
     for (r, l) in log_probs(&chain, &params, &rows).into_iter().enumerate() {
-        let log_share = |v: usize| laws[v].cell_shares()[rows.codes[[r, v]] as usize].ln();
+        let log_share = |v: usize| marginals[v].level_shares()[rows.levels[[r, v]] as usize].ln();
         assert_relative_eq!(l, log_share(0) + log_share(1), max_relative = 1e-9);
     }
 }
@@ -156,12 +156,12 @@ fn the_start_is_independent_columns() {
 /// The generic code in `f32`, at every level the machine has, against `f64` at the same weights.
 #[test]
 fn narrow_numbers_agree_at_every_level() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = ChaCha8Rng::seed_from_u64(70 + i as u64);
-        let (layout, chain) = chain(laws, 2, 0.0);
+        let (layout, chain) = chain(marginals, 2, 0.0);
         let narrow: Vec<f32> = params(&chain, 1.0, &mut rng).iter().map(|&p| p as f32).collect();
         let wide: Vec<f64> = narrow.iter().map(|&p| f64::from(p)).collect();
-        let rows = draw_rows(&layout, laws, 40, 2, &mut rng);
+        let rows = draw_rows(&layout, marginals, 40, 2, &mut rng);
         let index: Vec<usize> = (0..40).collect();
         let key = StepKey {
             key: Key::new(1),

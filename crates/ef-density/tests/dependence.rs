@@ -3,21 +3,26 @@
 mod common;
 
 use approx::assert_relative_eq;
-use ef_density::autoregressive::{AncestralPass, CellSet, PassSums, Step, TableMade, TableMadeConfig};
+use ef_density::autoregressive::{AncestralPass, PassSums, Step, TableMade, TableMadeConfig};
 use ef_density::rows::{Layout, RowScratch, Rows};
 use ef_density::two_part::{DiscreteConfig, DiscreteMade};
-use ef_density::{ColumnLaw, Density, Key};
+use ef_density::{Density, Key, LevelSet, Marginal};
 use ef_tensor::MlpConfig;
 use ndarray::{Array2, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use common::autoregressive::{log_probs, params, rows_of};
-use common::{TestLaw, gridded, law};
+use common::{TestMarginal, gridded, marginal};
 
 /// Columns of every kind, `n` of them.
-fn columns(n: usize) -> Vec<TestLaw> {
-    let kinds = [law(false, 3), gridded(5, 1), law(true, 1), law(false, 2)];
+fn columns(n: usize) -> Vec<TestMarginal> {
+    let kinds = [
+        marginal(false, 3),
+        gridded(5, 1),
+        marginal(true, 1),
+        marginal(false, 2),
+    ];
     (0..n).map(|j| kinds[j % kinds.len()]).collect()
 }
 
@@ -30,23 +35,24 @@ fn narrow() -> MlpConfig {
     }
 }
 
-/// A random value of each column, in the continuous cell where there is one.
-fn values(laws: &[TestLaw], rng: &mut ChaCha8Rng) -> Vec<(u32, f64)> {
-    laws.iter()
-        .map(|law| {
-            if law.continuous {
-                let step = 1.0 / law.steps.max(1) as f64;
+/// A random value of each column, in the continuous level where there is one.
+fn values(marginals: &[TestMarginal], rng: &mut ChaCha8Rng) -> Vec<(u32, f64)> {
+    marginals
+        .iter()
+        .map(|marginal| {
+            if marginal.continuous {
+                let step = 1.0 / marginal.steps.max(1) as f64;
                 let rank = rng.random::<f64>();
                 (
                     0,
-                    if law.steps > 0 {
+                    if marginal.steps > 0 {
                         ((rank / step).floor() + 0.5) * step
                     } else {
                         rank
                     },
                 )
             } else {
-                (rng.random_range(0..law.cells() as u32), 0.5)
+                (rng.random_range(0..marginal.levels() as u32), 0.5)
             }
         })
         .collect()
@@ -74,8 +80,8 @@ fn by_column(chain: &TableMade, params: &[f64], rows: &Rows) -> Array2<f64> {
 #[test]
 fn every_column_sees_every_column_before_it() {
     for (n, context) in [(3, 0), (14, 0), (33, 1)] {
-        let laws = columns(n);
-        let layout = Layout::new(&laws, context);
+        let marginals = columns(n);
+        let layout = Layout::new(&marginals, context);
         let config = TableMadeConfig {
             net: narrow(),
             dropout: 0.0,
@@ -86,17 +92,17 @@ fn every_column_sees_every_column_before_it() {
         for seed in 0..4 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let params = params(&chain, 1.0, &mut rng);
-            let base = values(&laws, &mut rng);
+            let base = values(&marginals, &mut rng);
             // row i + 1 differs from row 0 in column i
             let mut all = vec![base.clone()];
             for i in 0..n {
                 let mut row = base.clone();
                 while row[i] == base[i] {
-                    row[i] = values(&laws, &mut rng)[i];
+                    row[i] = values(&marginals, &mut rng)[i];
                 }
                 all.push(row);
             }
-            let log_prob = by_column(&chain, &params, &rows_of(&layout, &laws, &all, 0.3));
+            let log_prob = by_column(&chain, &params, &rows_of(&layout, &marginals, &all, 0.3));
             for i in 0..n {
                 for j in 0..n {
                     let changed = log_prob[[j, i + 1]] != log_prob[[j, 0]];
@@ -113,13 +119,14 @@ fn every_column_sees_every_column_before_it() {
     }
 }
 
-/// The same of the network over cells. Its columns cannot be told apart from outside, so only the last one is looked at: it
-/// depends on column `i` if and only if the joint log-probability is no sum of a part without it and a part without `i`.
+/// The same of the network over levels. Its columns cannot be told apart from outside, so only the last one is looked
+/// at: it depends on column `i` if and only if the joint log-probability is no sum of a part without it and a part
+/// without `i`.
 #[test]
 fn the_last_variable_sees_every_variable_before_it() {
     for (n, context) in [(2, 0), (9, 0), (24, 2)] {
-        let laws: Vec<TestLaw> = (0..n).map(|_| law(false, 2)).collect();
-        let layout = Layout::new(&laws, context);
+        let marginals: Vec<TestMarginal> = (0..n).map(|_| marginal(false, 2)).collect();
+        let layout = Layout::new(&marginals, context);
         let config = DiscreteConfig {
             net: narrow(),
             dropout: 0.0,
@@ -132,7 +139,12 @@ fn the_last_variable_sees_every_variable_before_it() {
                 (row[i].0, row[n - 1].0) = (a, b);
                 row
             };
-            let rows = rows_of(&layout, &laws, &[row(0, 0), row(0, 1), row(1, 0), row(1, 1)], 0.2);
+            let rows = rows_of(
+                &layout,
+                &marginals,
+                &[row(0, 0), row(0, 1), row(1, 0), row(1, 1)],
+                0.2,
+            );
             let l = log_probs(&made, &params, &rows);
             let interaction = l[0] - l[1] - l[2] + l[3];
             assert!(interaction.abs() > 1e-9, "the last of {n} does not see {i}");
@@ -143,9 +155,14 @@ fn the_last_variable_sees_every_variable_before_it() {
 /// Whatever the parameters, without a context the first column has its shares, its ranks are uniform, and so are drawn.
 #[test]
 fn the_first_column_keeps_its_marginal() {
-    for first in [law(false, 4), gridded(6, 1), law(true, 2), law(true, 0)] {
-        let laws = [first, law(false, 3), law(true, 1)];
-        let layout = Layout::new(&laws, 0);
+    for first in [
+        marginal(false, 4),
+        gridded(6, 1),
+        marginal(true, 2),
+        marginal(true, 0),
+    ] {
+        let marginals = [first, marginal(false, 3), marginal(true, 1)];
+        let layout = Layout::new(&marginals, 0);
         let config = TableMadeConfig {
             net: narrow(),
             dropout: 0.0,
@@ -156,20 +173,20 @@ fn the_first_column_keeps_its_marginal() {
         let params: Vec<f64> = (0..Density::<f64>::num_params(&chain))
             .map(|_| 20.0 * (rng.random::<f64>() - 0.5))
             .collect();
-        let shares = first.cell_shares();
-        for (cell, &share) in shares.iter().enumerate() {
+        let shares = first.level_shares();
+        for (level, &share) in shares.iter().enumerate() {
             let rows = rows_of(
                 &layout,
-                &laws,
-                &[vec![(cell as u32, 0.3), (0, 0.5), (0, 0.5)]],
+                &marginals,
+                &[vec![(level as u32, 0.3), (0, 0.5), (0, 0.5)]],
                 0.0,
             );
             let found = by_column(&chain, &params, &rows)[[0, 0]];
             assert_relative_eq!(found.exp(), share, max_relative = 1e-9);
         }
-        // a set: half of cell 0 if it has no ranks, else two intervals of them, and the last cell
-        let mut cells = vec![0.0; shares.len()];
-        cells[shares.len() - 1] = 1.0;
+        // a set: half of level 0 if it has no ranks, else two intervals of them, and the last level
+        let mut levels = vec![0.0; shares.len()];
+        levels[shares.len() - 1] = 1.0;
         let expected = if first.continuous {
             let last = if shares.len() > 1 {
                 shares[shares.len() - 1]
@@ -178,7 +195,7 @@ fn the_first_column_keeps_its_marginal() {
             };
             0.45 * shares[0] + last
         } else {
-            cells[0] = 0.5;
+            levels[0] = 0.5;
             0.5 * shares[0] + shares[shares.len() - 1]
         };
         let ranks = if first.continuous {
@@ -186,7 +203,7 @@ fn the_first_column_keeps_its_marginal() {
         } else {
             Vec::new()
         };
-        let set = CellSet { cells, ranks };
+        let set = LevelSet::new(levels, ranks);
         let n = 4000;
         let mut rows = layout.blank(Array2::zeros((n, 0)));
         let streams: Vec<u64> = (0..n as u64).collect();
@@ -210,24 +227,24 @@ fn the_first_column_keeps_its_marginal() {
             &mut RowScratch::default(),
         );
         if shares.len() > 1 {
-            for (cell, &share) in shares.iter().enumerate() {
+            for (level, &share) in shares.iter().enumerate() {
                 let drawn = sampled
-                    .codes
+                    .levels
                     .column(0)
                     .iter()
-                    .filter(|&&c| c == cell as u32)
+                    .filter(|&&c| c == level as u32)
                     .count();
                 let error = (share * (1.0 - share) / n as f64).sqrt();
                 assert!(
                     (drawn as f64 / n as f64 - share).abs() < 5.0 * error,
-                    "cell {cell}"
+                    "level {level}"
                 );
             }
         }
         if first.continuous {
             let ranks: Vec<f64> = sampled.low.index_axis(Axis(1), 0).to_vec();
             let inside: Vec<f64> = (0..n)
-                .filter(|&i| shares.len() == 1 || sampled.codes[[i, 0]] == 0)
+                .filter(|&i| shares.len() == 1 || sampled.levels[[i, 0]] == 0)
                 .map(|i| ranks[i])
                 .collect();
             let mut sorted = inside.clone();

@@ -64,16 +64,16 @@ fn flows() {
 }
 
 /// Each part of a mixed density, and both on one row. Dropout and intervals of ranks draw noise in training; intervals
-/// also make the score an estimate. One cell is of a value never seen.
+/// also make the score an estimate. One level is of a value never seen.
 #[test]
 fn mixed_densities() {
-    for (i, laws) in tables().iter().enumerate() {
+    for (i, marginals) in tables().iter().enumerate() {
         for (context, coupling, dropout) in [(0, false, 0.0), (2, true, 0.0), (2, false, 0.3)] {
             let mut rng = ChaCha8Rng::seed_from_u64(i as u64);
-            let (layout, mixed) = density(laws, context, dropout, coupling);
-            let mut rows = draw_rows(&layout, laws, ROWS, context, &mut rng);
-            if rows.codes.ncols() > 0 {
-                rows.codes[[0, 0]] = SparseLinear::NONE;
+            let (layout, mixed) = density(marginals, context, dropout, coupling);
+            let mut rows = draw_rows(&layout, marginals, ROWS, context, &mut rng);
+            if rows.levels.ncols() > 0 {
+                rows.levels[[0, 0]] = SparseLinear::NONE;
             }
             let exact = (0..ROWS).all(|r| !rows.has_intervals(r));
             let config = DensityConfig {
@@ -88,10 +88,13 @@ fn mixed_densities() {
                     exact_score: true,
                     ..config.clone()
                 };
-                println!("cells of table {i}: {}", assert_density(discrete, &rows, &config));
+                println!(
+                    "levels of table {i}: {}",
+                    assert_density(discrete, &rows, &config)
+                );
             }
             if let Some(ranks) = mixed.continuous() {
-                // Dropout is in the network of cells only.
+                // Dropout is in the network of levels only.
                 let config = DensityConfig {
                     exact_loss: exact,
                     ..config.clone()

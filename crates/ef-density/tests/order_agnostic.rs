@@ -5,9 +5,9 @@ mod common;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use ef_check::{DensityConfig, assert_density};
-use ef_density::autoregressive::{AncestralPass, CellSet, Step};
+use ef_density::autoregressive::{AncestralPass, Step};
 use ef_density::rows::{RowScratch, Rows};
-use ef_density::{ColumnLaw, Density, Key, ScoreKey, StepKey};
+use ef_density::{Density, Key, LevelSet, Marginal, ScoreKey, StepKey};
 use ef_tensor::SparseLinear;
 use ef_tensor::simd::{Level, with_level};
 use ndarray::Array2;
@@ -19,17 +19,17 @@ use common::autoregressive::{
     every_row, listed_tables, log_probs, order_agnostic, orders, params, pass, position, rows_among, rows_of,
     seeded, some_values, values_in, walk_in,
 };
-use common::{TestLaw, draw_rows, gridded, law};
+use common::{TestMarginal, draw_rows, gridded, marginal};
 
 #[test]
 fn of_densities() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         for (context, dropout) in [(0, 0.0), (2, 0.3)] {
             let mut rng = seeded(i as u64);
-            let (layout, any) = order_agnostic(laws, context, dropout);
-            let mut rows = draw_rows(&layout, laws, 12, context, &mut rng);
-            if rows.codes.ncols() > 0 {
-                rows.codes[[0, 0]] = SparseLinear::NONE;
+            let (layout, any) = order_agnostic(marginals, context, dropout);
+            let mut rows = draw_rows(&layout, marginals, 12, context, &mut rng);
+            if rows.levels.ncols() > 0 {
+                rows.levels[[0, 0]] = SparseLinear::NONE;
             }
             let config = DensityConfig {
                 cases: 4,
@@ -45,21 +45,21 @@ fn of_densities() {
 /// Sums over all rows, in every order; midpoints where a column has a density.
 #[test]
 fn each_order_has_mass_one() {
-    for (i, laws) in all_tables().iter().enumerate() {
-        let densities = densities(laws);
+    for (i, marginals) in all_tables().iter().enumerate() {
+        let densities = densities(marginals);
         if densities > 2 {
             continue; // beyond a grid's patience; two dimensions cover it
         }
-        let (layout, any) = order_agnostic(laws, 1, 0.0);
+        let (layout, any) = order_agnostic(marginals, 1, 0.0);
         // Moderate where midpoints have to see every peak.
         let params = params(
             &any,
             if densities > 0 { 0.3 } else { 1.0 },
             &mut seeded(40 + i as u64),
         );
-        let (values, weights) = every_row(laws, if densities > 1 { 120 } else { 1000 });
-        let mut rows = rows_of(&layout, laws, &values, 0.3);
-        for order in orders(laws.len()) {
+        let (values, weights) = every_row(marginals, if densities > 1 { 120 } else { 1000 });
+        let mut rows = rows_of(&layout, marginals, &values, 0.3);
+        for order in orders(marginals.len()) {
             let sums = walk_in(&any, &params, &mut rows, &order, |_, _| Step::Score(None));
             let mass: f64 = (0..weights.len())
                 .map(|k| weights[k] * (sums.proposed[k] + rows.log_measure[k]).exp())
@@ -74,15 +74,15 @@ fn each_order_has_mass_one() {
 /// Of each row, `log_prob` and the loss are unbiased for the mean of its log-density over all orders.
 #[test]
 fn the_score_is_the_mean_over_orders() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(60 + i as u64);
-        let (layout, any) = order_agnostic(laws, 1, 0.0);
+        let (layout, any) = order_agnostic(marginals, 1, 0.0);
         let params = params(&any, 2.0, &mut rng);
-        let mut rows = draw_rows(&layout, laws, 3, 1, &mut rng);
-        if rows.codes.ncols() > 0 {
-            rows.codes[[0, 0]] = SparseLinear::NONE;
+        let mut rows = draw_rows(&layout, marginals, 3, 1, &mut rng);
+        if rows.levels.ncols() > 0 {
+            rows.levels[[0, 0]] = SparseLinear::NONE;
         }
-        let orders = orders(laws.len());
+        let orders = orders(marginals.len());
         let mut expected = rows.log_measure.clone();
         for order in &orders {
             let sums = walk_in(&any, &params, &mut rows, order, |_, _| Step::Score(None));
@@ -124,16 +124,16 @@ fn the_score_is_the_mean_over_orders() {
 }
 
 /// The same rows with a column's values exchanged for others.
-fn exchanged(rows: &Rows, others: &Rows, laws: &[TestLaw], column: usize) -> Rows {
+fn exchanged(rows: &Rows, others: &Rows, marginals: &[TestMarginal], column: usize) -> Rows {
     let mut rows = rows.clone();
     let before = |column: usize| {
-        let variables = laws[..column].iter().filter(|l| l.cells() > 1).count();
-        let ranks = laws[..column].iter().filter(|l| l.continuous).count();
+        let variables = marginals[..column].iter().filter(|l| l.levels() > 1).count();
+        let ranks = marginals[..column].iter().filter(|l| l.continuous).count();
         (variables, ranks)
     };
     let (from, to) = (before(column), before(column + 1));
     for v in from.0..to.0 {
-        rows.codes.column_mut(v).assign(&others.codes.column(v));
+        rows.levels.column_mut(v).assign(&others.levels.column(v));
     }
     for r in from.1..to.1 {
         rows.low.column_mut(r).assign(&others.low.column(r));
@@ -145,14 +145,14 @@ fn exchanged(rows: &Rows, others: &Rows, laws: &[TestLaw], column: usize) -> Row
 /// A column's conditional depends on what is shown, and on nothing else that a row holds.
 #[test]
 fn only_what_is_shown_has_influence() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(70 + i as u64);
-        let (layout, any) = order_agnostic(laws, 1, 0.0);
+        let (layout, any) = order_agnostic(marginals, 1, 0.0);
         let params = params(&any, 2.0, &mut rng);
-        let rows = draw_rows(&layout, laws, 20, 1, &mut rng);
-        let others = draw_rows(&layout, laws, 20, 1, &mut rng);
-        for target in 0..laws.len() {
-            for subset in 0..1_u32 << laws.len() {
+        let rows = draw_rows(&layout, marginals, 20, 1, &mut rng);
+        let others = draw_rows(&layout, marginals, 20, 1, &mut rng);
+        for target in 0..marginals.len() {
+            for subset in 0..1_u32 << marginals.len() {
                 let shown = |j: usize| j != target && subset >> j & 1 == 1;
                 let score = |rows: &Rows| {
                     let mut rows = rows.clone();
@@ -170,9 +170,9 @@ fn only_what_is_shown_has_influence() {
                     sums.proposed
                 };
                 let before = score(&rows);
-                for column in (0..laws.len()).filter(|&j| j != target) {
-                    let after = score(&exchanged(&rows, &others, laws, column));
-                    if shown(column) && laws[column].cells() > 1 && laws[target].cells() > 1 {
+                for column in (0..marginals.len()).filter(|&j| j != target) {
+                    let after = score(&exchanged(&rows, &others, marginals, column));
+                    if shown(column) && marginals[column].levels() > 1 && marginals[target].levels() > 1 {
                         assert_ne!(after, before, "column {column} is shown");
                     }
                     if !shown(column) {
@@ -187,11 +187,16 @@ fn only_what_is_shown_has_influence() {
 /// Columns left out change nothing of those drawn, and keep what they hold.
 #[test]
 fn free_columns_are_left_out() {
-    let laws = [law(false, 3), gridded(4, 1), law(true, 2), law(false, 2)];
+    let marginals = [
+        marginal(false, 3),
+        gridded(4, 1),
+        marginal(true, 2),
+        marginal(false, 2),
+    ];
     let mut rng = seeded(90);
-    let (layout, any) = order_agnostic(&laws, 1, 0.0);
+    let (layout, any) = order_agnostic(&marginals, 1, 0.0);
     let params = params(&any, 2.0, &mut rng);
-    let start = draw_rows(&layout, &laws, 30, 1, &mut rng);
+    let start = draw_rows(&layout, &marginals, 30, 1, &mut rng);
     let steps = |_: usize, j: usize| match j {
         0 => Step::Observe,
         2 => Step::Skip,
@@ -202,7 +207,7 @@ fn free_columns_are_left_out() {
     let mut without = start.clone();
     let expected = walk_in(&any, &params, &mut without, &[3, 1], steps);
     assert_eq!((&with, &sums), (&without, &expected));
-    assert_eq!(with.codes.column(0), start.codes.column(0));
+    assert_eq!(with.levels.column(0), start.levels.column(0));
     assert_eq!(with.low.column(1), start.low.column(1));
     assert!(sums.by_column.row(2).iter().all(|term| *term == 0.0));
 }
@@ -211,15 +216,18 @@ fn free_columns_are_left_out() {
 /// keeps.
 #[test]
 fn draws_lie_in_their_sets_and_can_be_replayed() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(20 + i as u64);
-        let (layout, any) = order_agnostic(laws, 1, 0.0);
+        let (layout, any) = order_agnostic(marginals, 1, 0.0);
         let params = params(&any, 2.0, &mut rng);
-        let sets: Vec<CellSet> = laws.iter().map(|law| some_values(law, &mut rng)).collect();
-        let set = |j: usize| (!values_in(&laws[j], &sets[j], 1).is_empty()).then_some(&sets[j]);
+        let sets: Vec<LevelSet> = marginals
+            .iter()
+            .map(|marginal| some_values(marginal, &mut rng))
+            .collect();
+        let set = |j: usize| (!values_in(&marginals[j], &sets[j], 1).is_empty()).then_some(&sets[j]);
         let kept = |row: usize, j: usize| (row >> j) & 1 == 1;
-        for order in orders(laws.len()) {
-            let mut rows = draw_rows(&layout, laws, 64, 1, &mut rng);
+        for order in orders(marginals.len()) {
+            let mut rows = draw_rows(&layout, marginals, 64, 1, &mut rng);
             let start = rows.clone();
             let drawn = walk_in(&any, &params, &mut rows, &order, |row, j| {
                 if kept(row, j) {
@@ -229,13 +237,13 @@ fn draws_lie_in_their_sets_and_can_be_replayed() {
                 }
             });
             for row in 0..64 {
-                for (j, law) in laws.iter().enumerate() {
-                    let (cell, rank) = layout.cell_and_rank(&rows, row, j);
+                for (j, marginal) in marginals.iter().enumerate() {
+                    let (level, rank) = layout.level_and_rank(&rows, row, j);
                     if kept(row, j) {
-                        assert_eq!((cell, rank), layout.cell_and_rank(&start, row, j));
+                        assert_eq!((level, rank), layout.level_and_rank(&start, row, j));
                     } else {
-                        let rank = law.continuous.then_some(rank);
-                        assert!(set(j).is_none_or(|set| set.contains(cell, rank)));
+                        let rank = marginal.continuous.then_some(rank);
+                        assert!(set(j).is_none_or(|set| set.contains(level, rank)));
                     }
                 }
                 assert!(drawn.proposed[row].is_finite() && drawn.set_mass[row].is_finite());
@@ -261,13 +269,13 @@ fn draws_lie_in_their_sets_and_can_be_replayed() {
 /// Chi-squared over all rows, in an order that is not the layout's; a sample is the pass in the layout's order.
 #[test]
 fn drawn_values_follow_the_scored_probabilities() {
-    for (i, laws) in listed_tables().iter().enumerate() {
+    for (i, marginals) in listed_tables().iter().enumerate() {
         let mut rng = seeded(110 + i as u64);
-        let (layout, any) = order_agnostic(laws, 1, 0.0);
+        let (layout, any) = order_agnostic(marginals, 1, 0.0);
         let params = params(&any, 2.0, &mut rng);
-        let (every, _) = every_row(laws, 0);
+        let (every, _) = every_row(marginals, 0);
         let n = 20_000;
-        let mut order: Vec<usize> = (0..laws.len()).collect();
+        let mut order: Vec<usize> = (0..marginals.len()).collect();
         for shuffled in [false, true] {
             let drawn = if shuffled {
                 order.shuffle(&mut rng);
@@ -280,8 +288,8 @@ fn drawn_values_follow_the_scored_probabilities() {
                 any.sample(&params, &given, 0..n as u64, Key::new(5), &mut scratch)
             };
             let mut counts = vec![0.0; every.len()];
-            (0..n).for_each(|row| counts[position(&layout, laws, &drawn, row)] += 1.0);
-            let mut rows = rows_of(&layout, laws, &every, 0.3);
+            (0..n).for_each(|row| counts[position(&layout, marginals, &drawn, row)] += 1.0);
+            let mut rows = rows_of(&layout, marginals, &every, 0.3);
             let sums = walk_in(&any, &params, &mut rows, &order, |_, _| Step::Score(None));
             let expected: Vec<f64> = (0..every.len())
                 .map(|k| n as f64 * (sums.proposed[k] + rows.log_measure[k]).exp())
@@ -291,23 +299,23 @@ fn drawn_values_follow_the_scored_probabilities() {
     }
 }
 
-/// Kolmogorov: the first column's ranks given the second's cell.
+/// Kolmogorov: the first column's ranks given the second's level.
 #[test]
 fn drawn_ranks_follow_the_scored_density() {
-    let laws = [law(true, 1), law(false, 3)];
+    let marginals = [marginal(true, 1), marginal(false, 3)];
     let mut rng = seeded(120);
-    let (layout, any) = order_agnostic(&laws, 0, 0.0);
+    let (layout, any) = order_agnostic(&marginals, 0, 0.0);
     let params = params(&any, 1.0, &mut rng);
     let n = 20_000;
     let steps = |_: usize, j: usize| match j {
         0 => Step::Draw(None),
         _ => Step::Observe,
     };
-    for cell in 0..3 {
-        let mut drawn = rows_of(&layout, &laws, &vec![vec![(0, 0.5), (cell, 0.5)]; n], 0.0);
+    for level in 0..3 {
+        let mut drawn = rows_of(&layout, &marginals, &vec![vec![(0, 0.5), (level, 0.5)]; n], 0.0);
         walk_in(&any, &params, &mut drawn, &[0], steps);
         let mut ranks: Vec<f64> = (0..n)
-            .filter(|&row| drawn.codes[[row, 0]] == 0)
+            .filter(|&row| drawn.levels[[row, 0]] == 0)
             .map(|row| drawn.low[[row, 0]])
             .collect();
         ranks.sort_by(f64::total_cmp);
@@ -315,8 +323,8 @@ fn drawn_ranks_follow_the_scored_density() {
         let edges: Vec<f64> = (0..=4000).map(|k| f64::from(k) / 4000.0).collect();
         let middles = edges
             .windows(2)
-            .map(|e| vec![(0, 0.5 * (e[0] + e[1])), (cell, 0.5)]);
-        let mut rows = rows_of(&layout, &laws, &middles.collect::<Vec<_>>(), 0.0);
+            .map(|e| vec![(0, 0.5 * (e[0] + e[1])), (level, 0.5)]);
+        let mut rows = rows_of(&layout, &marginals, &middles.collect::<Vec<_>>(), 0.0);
         let sums = walk_in(&any, &params, &mut rows, &[0], |_, j| match j {
             0 => Step::Score(None),
             _ => Step::Observe,
@@ -331,35 +339,35 @@ fn drawn_ranks_follow_the_scored_density() {
 #[test]
 fn proposals_are_corrected_by_their_weights() {
     let mut tables = listed_tables();
-    tables.push(vec![law(true, 1), law(true, 0)]);
-    for (i, laws) in tables.iter().enumerate() {
+    tables.push(vec![marginal(true, 1), marginal(true, 0)]);
+    for (i, marginals) in tables.iter().enumerate() {
         for seed in 0..6 {
             let mut rng = seeded(2000 + 10 * i as u64 + seed);
-            let (layout, chain) = chain(laws, 1, 0.0);
-            let (_, any) = order_agnostic(laws, 1, 0.0);
+            let (layout, chain) = chain(marginals, 1, 0.0);
+            let (_, any) = order_agnostic(marginals, 1, 0.0);
             let of_chain = params(&chain, 0.5, &mut rng);
             let of_any = params(&any, 0.5, &mut rng);
             // the last column is given, sets are asked of the others
-            let last = laws.len() - 1;
-            let value = (rng.random_range(0..laws[last].cells() as u32), 0.3);
-            let mut sets: Vec<CellSet> = laws.iter().map(|law| some_values(law, &mut rng)).collect();
-            // a weight corrects no share of a cell that sets hold in part
+            let last = marginals.len() - 1;
+            let value = (rng.random_range(0..marginals[last].levels() as u32), 0.3);
+            let mut sets: Vec<LevelSet> = marginals
+                .iter()
+                .map(|marginal| some_values(marginal, &mut rng))
+                .collect();
+            // a weight corrects no share of a level that sets hold in part
             let whole = |share: &mut f64| *share = share.ceil();
             sets.iter_mut()
-                .for_each(|set| set.cells.iter_mut().for_each(whole));
+                .for_each(|set| set.shares.iter_mut().for_each(whole));
             let mut order: Vec<usize> = (0..last).collect();
             order.shuffle(&mut rng);
 
             let n = 10_000;
-            let mut given = vec![(0, 0.5); laws.len()];
+            let mut given = vec![(0, 0.5); marginals.len()];
             given[last] = value;
-            let mut rows = rows_of(&layout, laws, &vec![given; n], -0.2);
-            let proposed = walk_in(&any, &of_any, &mut rows, &order, |_, j| {
-                if j == last {
-                    Step::Observe
-                } else {
-                    Step::Draw(Some(&sets[j]))
-                }
+            let mut rows = rows_of(&layout, marginals, &vec![given; n], -0.2);
+            let proposed = walk_in(&any, &of_any, &mut rows, &order, |_, j| match j == last {
+                true => Step::Observe,
+                false => Step::Draw(Some(&sets[j])),
             });
             let scored = pass(&chain, &of_chain, &mut rows, |_, j| {
                 if j == last {
@@ -368,22 +376,19 @@ fn proposals_are_corrected_by_their_weights() {
                     Step::Score(None)
                 }
             });
-            let measure = laws[last].place(&value).log_measure;
+            let measure = marginals[last].place(&value).log_measure;
             let weights: Vec<f64> = (0..n)
                 .map(|row| {
                     let p = scored.observed[row] + scored.proposed[row] + measure;
                     (p - proposed.proposed[row] + proposed.set_mass[row]).exp()
                 })
                 .collect();
-            let columns = laws.iter().zip(&sets).enumerate();
-            let (every, shares) = rows_among(columns.map(|(j, (law, set))| {
-                if j == last {
-                    vec![(value, 1.0)]
-                } else {
-                    values_in(law, set, 400)
-                }
+            let columns = marginals.iter().zip(&sets).enumerate();
+            let (every, shares) = rows_among(columns.map(|(j, (marginal, set))| match j == last {
+                true => vec![(value, 1.0)],
+                false => values_in(marginal, set, 400),
             }));
-            let log_probs = log_probs(&chain, &of_chain, &rows_of(&layout, laws, &every, -0.2));
+            let log_probs = log_probs(&chain, &of_chain, &rows_of(&layout, marginals, &every, -0.2));
             let probability: f64 = log_probs.iter().zip(&shares).map(|(l, w)| w * l.exp()).sum();
             assert_average(&weights, probability);
         }
@@ -393,14 +398,11 @@ fn proposals_are_corrected_by_their_weights() {
 /// Rows that stand alone, in other batches and with other neighbours, draw the same; a set without mass is said.
 #[test]
 fn a_walked_row_is_addressable() {
-    let laws = [law(true, 2), law(false, 3), gridded(6, 0)];
+    let marginals = [marginal(true, 2), marginal(false, 3), gridded(6, 0)];
     let mut rng = seeded(130);
-    let (layout, any) = order_agnostic(&laws, 1, 0.0);
+    let (layout, any) = order_agnostic(&marginals, 1, 0.0);
     let params = params(&any, 1.0, &mut rng);
-    let nothing = CellSet {
-        cells: vec![0.0; 3],
-        ranks: Vec::new(),
-    };
+    let nothing = LevelSet::new(vec![0.0; 3], Vec::new());
     let steps = |row: u64, j: usize| match (row + j as u64) % 4 {
         0 => Step::Draw(None),
         1 => Step::Draw(Some(&nothing)),
@@ -417,14 +419,14 @@ fn a_walked_row_is_addressable() {
         };
         any.pass(&params, rows, &[2, 0, 1], pass, &mut RowScratch::default())
     };
-    let start = draw_rows(&layout, &laws, 40, 1, &mut rng);
+    let start = draw_rows(&layout, &marginals, 40, 1, &mut rng);
     let mut whole = start.clone();
     let sums = pass(&mut whole, &(0..40).collect::<Vec<_>>());
     let some = [31_usize, 7, 8, 2];
     let mut alone = chosen(&start, &some);
     let own = pass(&mut alone, &some.map(|row| row as u64));
     for (i, &row) in some.iter().enumerate() {
-        assert_eq!(alone.codes.row(i), whole.codes.row(row));
+        assert_eq!(alone.levels.row(i), whole.levels.row(row));
         assert_abs_diff_eq!(
             alone.low.row(i).to_owned(),
             whole.low.row(row).to_owned(),
@@ -440,8 +442,8 @@ fn a_walked_row_is_addressable() {
 /// A table of certain columns has no parameters to speak of, and one row.
 #[test]
 fn certain_columns_are_certain() {
-    let laws = [law(false, 1), law(false, 1)];
-    let (layout, any) = order_agnostic(&laws, 1, 0.2);
+    let marginals = [marginal(false, 1), marginal(false, 1)];
+    let (layout, any) = order_agnostic(&marginals, 1, 0.2);
     let params = params(&any, 1.0, &mut seeded(1));
     let rows = blank(&layout, 4, 0.2);
     assert_eq!(log_probs(&any, &params, &rows), [0.0; 4]);
@@ -454,10 +456,7 @@ fn certain_columns_are_certain() {
     let nll = any.nll_backward(&params, &rows, &[0, 1], key, &mut scratch, &mut params.clone());
     assert_eq!(nll, 0.0);
     assert_eq!(any.sample(&params, &rows, 0..4, Key::new(1), &mut scratch), rows);
-    let half = CellSet {
-        cells: vec![0.5],
-        ranks: Vec::new(),
-    };
+    let half = LevelSet::new(vec![0.5], Vec::new());
     let sums = walk_in(&any, &params, &mut rows.clone(), &[1, 0], |_, _| {
         Step::Draw(Some(&half))
     });
@@ -469,12 +468,12 @@ fn certain_columns_are_certain() {
 /// The generic code in `f32`, at every level the machine has, against `f64` at the same weights.
 #[test]
 fn narrow_numbers_agree_at_every_level() {
-    for (i, laws) in all_tables().iter().enumerate() {
+    for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(70 + i as u64);
-        let (layout, any) = order_agnostic(laws, 2, 0.0);
+        let (layout, any) = order_agnostic(marginals, 2, 0.0);
         let narrow: Vec<f32> = params(&any, 1.0, &mut rng).iter().map(|&p| p as f32).collect();
         let wide: Vec<f64> = narrow.iter().map(|&p| f64::from(p)).collect();
-        let rows = draw_rows(&layout, laws, 40, 2, &mut rng);
+        let rows = draw_rows(&layout, marginals, 40, 2, &mut rng);
         let index: Vec<usize> = (0..40).collect();
         let key = StepKey {
             key: Key::new(1),
@@ -484,10 +483,10 @@ fn narrow_numbers_agree_at_every_level() {
         let mut grads = vec![0.0; wide.len()];
         let nll = any.nll_backward(&wide, &rows, &index, key, &mut RowScratch::default(), &mut grads);
         let size = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
-        let order: Vec<usize> = (0..laws.len()).rev().collect();
-        let set = &laws
+        let order: Vec<usize> = (0..marginals.len()).rev().collect();
+        let set = &marginals
             .iter()
-            .map(|law| some_values(law, &mut rng))
+            .map(|marginal| some_values(marginal, &mut rng))
             .collect::<Vec<_>>();
         for level in Level::ALL {
             let (found, own) = with_level(level, || {

@@ -8,13 +8,13 @@ use ef_density::Scores;
 use ef_density::normal::{log_phi, ndtr};
 use ef_density::rows::{RowScratch, Rows};
 use ef_density::two_part::TwoPart;
-use ef_density::{ColumnLaw, Density, Key, Place, RowSet, ScoreKey, uniform};
+use ef_density::{Density, Key, Marginal, Place, RowSet, ScoreKey, uniform};
 use ndarray::Array2;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use common::{density, draw_rows, law, tables};
+use common::{density, draw_rows, marginal, tables};
 
 fn all(n: usize) -> Vec<usize> {
     (0..n).collect()
@@ -30,25 +30,26 @@ fn params(density: &TwoPart<f64>, scale: f64, rng: &mut ChaCha8Rng) -> Vec<f64> 
     params
 }
 
-/// Sums over all combinations of cells, and over a fine grid of ranks where there is one continuous column.
+/// Sums over all combinations of levels, and over a fine grid of ranks where there is one continuous column.
 #[test]
 fn mass_is_one() {
-    for (i, laws) in tables().iter().enumerate() {
-        let continuous = laws.iter().filter(|l| l.continuous).count();
-        if continuous > 1 && laws.len() == continuous {
-            continue; // three dimensions of ranks: the flow's own laws cover it
+    for (i, marginals) in tables().iter().enumerate() {
+        let continuous = marginals.iter().filter(|l| l.continuous).count();
+        if continuous > 1 && marginals.len() == continuous {
+            continue; // three dimensions of ranks: the flow's own marginals cover it
         }
         let mut rng = ChaCha8Rng::seed_from_u64(40 + i as u64);
-        let (layout, density) = density(laws, 1, 0.0, false);
+        let (layout, density) = density(marginals, 1, 0.0, false);
         // With auxiliary draws, moderate: the mean of a heavy-tailed ratio is beyond a test's patience.
         let params = params(&density, if continuous > 1 { 0.4 } else { 1.0 }, &mut rng);
         let steps = if continuous > 1 { 100 } else { 1000 };
         let mut combos: Vec<(Vec<(u32, f64)>, f64)> = vec![(Vec::new(), 1.0)];
-        for law in laws {
-            let mut options: Vec<((u32, f64), f64)> = (u32::from(law.continuous)..law.cells() as u32)
+        for marginal in marginals {
+            let mut options: Vec<((u32, f64), f64)> = (u32::from(marginal.continuous)
+                ..marginal.levels() as u32)
                 .map(|c| ((c, 0.5), 1.0))
                 .collect();
-            if law.continuous {
+            if marginal.continuous {
                 // Midpoints in the normal score, where the flow lives: du = phi(z) dz.
                 let dz = 16.0 / f64::from(steps);
                 options.extend((0..steps).map(|k| {
@@ -67,10 +68,10 @@ fn mass_is_one() {
                 })
                 .collect();
         }
-        let places: Vec<Vec<Place>> = laws
+        let places: Vec<Vec<Place>> = marginals
             .iter()
             .enumerate()
-            .map(|(j, law)| combos.iter().map(|(c, _)| law.place(&c[j])).collect())
+            .map(|(j, marginal)| combos.iter().map(|(c, _)| marginal.place(&c[j])).collect())
             .collect();
         let rows = layout.rows(
             places.iter().map(Vec::as_slice),
@@ -90,7 +91,7 @@ fn mass_is_one() {
             &mut out,
         );
         let mass: f64 = out.iter().zip(&combos).map(|(l, (_, w))| w * l.exp()).sum();
-        // Exact for cells; midpoints and auxiliary draws leave an error where there are ranks.
+        // Exact for levels; midpoints and auxiliary draws leave an error where there are ranks.
         let epsilon = if continuous == 0 { 1e-12 } else { 0.02 };
         println!("table {i}: mass {mass}");
         assert_abs_diff_eq!(mass, 1.0, epsilon = epsilon);
@@ -98,10 +99,10 @@ fn mass_is_one() {
 }
 
 #[test]
-fn sampled_cells_follow_the_scored_probabilities() {
-    let laws = [law(false, 3), law(false, 2), law(false, 4)];
+fn sampled_levels_follow_the_scored_probabilities() {
+    let marginals = [marginal(false, 3), marginal(false, 2), marginal(false, 4)];
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let (layout, density) = density(&laws, 1, 0.0, false);
+    let (layout, density) = density(&marginals, 1, 0.0, false);
     let params = params(&density, 2.0, &mut rng);
     let n = 40_000;
     let given = Rows::of_context(Array2::from_elem((n, 1), -0.4));
@@ -114,13 +115,13 @@ fn sampled_cells_follow_the_scored_probabilities() {
     );
     let mut counts = [0.0; 24];
     drawn
-        .codes
+        .levels
         .rows()
         .into_iter()
         .for_each(|c| counts[(c[0] * 8 + c[1] * 4 + c[2]) as usize] += 1.0);
-    let cells: Vec<[u32; 3]> = (0..24).map(|k| [k / 8, k / 4 % 2, k % 4]).collect();
+    let levels: Vec<[u32; 3]> = (0..24).map(|k| [k / 8, k / 4 % 2, k % 4]).collect();
     let places: Vec<Vec<Place>> = (0..3)
-        .map(|j| cells.iter().map(|c| laws[j].place(&(c[j], 0.5))).collect())
+        .map(|j| levels.iter().map(|c| marginals[j].place(&(c[j], 0.5))).collect())
         .collect();
     let rows = layout.rows(places.iter().map(Vec::as_slice), Array2::from_elem((24, 1), -0.4));
     let mut log_prob = vec![0.0; 24];
@@ -146,9 +147,9 @@ fn sampled_cells_follow_the_scored_probabilities() {
 
 #[test]
 fn sampled_ranks_follow_the_scored_density() {
-    let laws = [law(true, 0), law(true, 0)];
+    let marginals = [marginal(true, 0), marginal(true, 0)];
     let mut rng = ChaCha8Rng::seed_from_u64(9);
-    let (_, density) = density(&laws, 1, 0.0, false);
+    let (_, density) = density(&marginals, 1, 0.0, false);
     let params = params(&density, 0.3, &mut rng);
     let n = 20_000;
     let given = Rows::of_context(Array2::from_elem((n, 1), 0.8));
@@ -175,22 +176,22 @@ fn sampled_ranks_follow_the_scored_density() {
 
 #[test]
 fn a_row_is_addressable() {
-    let laws = [law(true, 2), law(false, 3), law(true, 0)];
+    let marginals = [marginal(true, 2), marginal(false, 3), marginal(true, 0)];
     let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let (layout, density) = density(&laws, 1, 0.0, false);
+    let (layout, density) = density(&marginals, 1, 0.0, false);
     let params = params(&density, 1.0, &mut rng);
     let given = |n| Rows::of_context(Array2::from_elem((n, 1), 0.1));
     let mut scratch = RowScratch::default();
     let all = density.sample(&params, &given(20), 0..20, Key::new(6), &mut scratch);
     let some = density.sample(&params, &given(5), 7..12, Key::new(6), &mut scratch);
-    assert_eq!(all.codes.slice(ndarray::s![7..12, ..]), some.codes);
+    assert_eq!(all.levels.slice(ndarray::s![7..12, ..]), some.levels);
     assert_abs_diff_eq!(
         all.low.slice(ndarray::s![7..12, ..]).to_owned(),
         some.low,
         epsilon = 1e-12
     );
 
-    let rows = draw_rows(&layout, &laws, 20, 1, &mut rng);
+    let rows = draw_rows(&layout, &marginals, 20, 1, &mut rng);
     let score = |ranges: &[std::ops::Range<usize>]| {
         let mut scores = Scores::default();
         for range in ranges {
@@ -220,15 +221,15 @@ proptest! {
     /// With the flow at its start (the identity) the ratio is 1 whatever the interval, so scores are the marginals.
     #[test]
     fn the_start_is_independent_columns(seed: u64) {
-        let laws = [law(true, 2), law(false, 3), law(true, 0)];
+        let marginals = [marginal(true, 2), marginal(false, 3), marginal(true, 0)];
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let (layout, density) = density(&laws, 0, 0.0, seed % 2 == 0);
+        let (layout, density) = density(&marginals, 0, 0.0, seed % 2 == 0);
         let params = params(&density, 0.0, &mut rng);
-        let rows = draw_rows(&layout, &laws, 10, 0, &mut rng);
+        let rows = draw_rows(&layout, &marginals, 10, 0, &mut rng);
         let mut scores = Scores::default();
         density.score(&params, &rows, &all(10), ScoreKey::new(seed), &mut RowScratch::default(), &mut scores);
         for (r, (l, e)) in scores.log_prob.iter().zip(&scores.standard_error).enumerate() {
-            let log_share = |v: usize| laws[v].cell_shares()[rows.codes[[r, v]] as usize].ln();
+            let log_share = |v: usize| marginals[v].level_shares()[rows.levels[[r, v]] as usize].ln();
             assert_relative_eq!(*l, log_share(0) + log_share(1), max_relative = 1e-9);
             assert_abs_diff_eq!(*e, 0.0, epsilon = 1e-9);
         }

@@ -1,4 +1,4 @@
-//! All columns of a table at once: fit their laws, encode tables, decode what models draw.
+//! All columns of a table at once: fit their marginals, encode tables, decode what models draw.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,9 +6,11 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray};
 use serde::{Deserialize, Serialize};
 
+use ef_column::Place;
+
 use crate::date::Date;
 use crate::error::TableError;
-use crate::law::{CategoryLaw, ColumnLaw, DateLaw, NumberLawBuilder, Place, Value};
+use crate::marginal::{CategoryMarginal, ColumnMarginal, DateMarginal, NumberMarginalBuilder, Value};
 use crate::note::note;
 use crate::schema::{ColumnSchema, Kind, Schema};
 use crate::table::{Table, field_of, value_at};
@@ -31,7 +33,7 @@ impl EncoderOptions {
     }
 }
 
-/// The schema of a table and one law a column.
+/// The schema of a table and one marginal a column.
 ///
 /// ```
 /// use ef_tabular::{DecodedColumn, EncoderOptions, TableEncoder};
@@ -39,10 +41,10 @@ impl EncoderOptions {
 /// let table = ef_io::read_csv_from(text.as_bytes(), "demo.csv")?;
 /// let encoder = TableEncoder::fit(&table, &EncoderOptions::default())?;
 /// let encoded = encoder.encode(&table)?;
-/// // back again, from each value's cell and the middle of its ranks
+/// // back again, from each value's level and the middle of its ranks
 /// let columns: Vec<DecodedColumn> = encoded.columns.iter().map(|column| DecodedColumn {
-///     cells: column.cells.iter().map(|cell| cell.unwrap_or(0)).collect(),
-///     ranks: column.lo.iter().zip(&column.hi).map(|(lo, hi)| 0.5 * (lo + hi)).collect(),
+///     levels: column.levels.iter().map(|level| level.unwrap_or(0)).collect(),
+///     ranks: column.low.iter().zip(&column.high).map(|(low, high)| 0.5 * (low + high)).collect(),
 /// }).collect();
 /// assert_eq!(encoder.decode(&columns)?, table);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -50,22 +52,21 @@ impl EncoderOptions {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TableEncoder {
     schema: Schema,
-    laws: Vec<ColumnLaw>,
+    #[serde(rename = "laws")]
+    marginals: Vec<ColumnMarginal>,
     #[serde(skip)]
     notes: Vec<String>,
 }
 
-/// One column of a table under its law; all vectors have one entry a row.
+/// One column of a table under its marginal; all vectors have one entry a row.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EncodedColumn {
-    /// Position of the column in the schema.
-    pub column: usize,
-    /// Discrete cell; `None` for values never seen at fit.
-    pub cells: Vec<Option<u32>>,
-    /// Lower rank within the continuous cell; 0 outside it.
-    pub lo: Vec<f64>,
-    /// Upper rank within the continuous cell; 1 outside it.
-    pub hi: Vec<f64>,
+    /// Discrete level; `None` for values never seen at fit.
+    pub levels: Vec<Option<u32>>,
+    /// Lower rank within the continuous level; 0 outside it.
+    pub low: Vec<f64>,
+    /// Upper rank within the continuous level; 1 outside it.
+    pub high: Vec<f64>,
     /// Context-free part of the log-probability, nats.
     pub log_measure: Vec<f64>,
 }
@@ -73,24 +74,23 @@ pub struct EncodedColumn {
 impl EncodedColumn {
     /// All of one row.
     pub fn place(&self, row: usize) -> Option<Place> {
-        let (cell, lo) = (*self.cells.get(row)?, *self.lo.get(row)?);
         Some(Place {
-            cell,
-            lo,
-            hi: *self.hi.get(row)?,
+            level: *self.levels.get(row)?,
+            low: *self.low.get(row)?,
+            high: *self.high.get(row)?,
             log_measure: *self.log_measure.get(row)?,
         })
     }
 
     fn push(&mut self, place: Place) {
-        self.cells.push(place.cell);
-        self.lo.push(place.lo);
-        self.hi.push(place.hi);
+        self.levels.push(place.level);
+        self.low.push(place.low);
+        self.high.push(place.high);
         self.log_measure.push(place.log_measure);
     }
 }
 
-/// A table under its laws.
+/// A table under its marginals.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncodedTable {
     /// Rows of the table.
@@ -102,10 +102,10 @@ pub struct EncodedTable {
 /// One column as a model drew it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DecodedColumn {
-    /// Discrete cell of each row.
-    pub cells: Vec<u32>,
-    /// Rank of each row in (0, 1), for continuous and pooled cells; may be empty if the law has neither, and then stands
-    /// for 1/2 everywhere.
+    /// Discrete level of each row.
+    pub levels: Vec<u32>,
+    /// Rank of each row in (0, 1), for continuous and pooled levels; may be empty if the marginal has neither, and then
+    /// stands for 1/2 everywhere.
     pub ranks: Vec<f64>,
 }
 
@@ -119,7 +119,7 @@ pub struct Features {
 }
 
 impl TableEncoder {
-    /// Fits one law a column.
+    /// Fits one marginal a column.
     ///
     /// # Errors
     /// Fewer than two rows; a transformer for a column that is not there, is no number, or that it does not fit.
@@ -142,14 +142,18 @@ impl TableEncoder {
                 });
             }
         }
-        let (mut laws, mut notes) = (Vec::with_capacity(schema.columns.len()), Vec::new());
+        let (mut marginals, mut notes) = (Vec::with_capacity(schema.columns.len()), Vec::new());
         for (position, column) in schema.columns.iter().enumerate() {
             let array = table.batch.column(position);
-            let law = fit_column(column, array, options.transformers.get(&column.name))?;
-            notes.extend(note(column, array, &law));
-            laws.push(law);
+            let marginal = fit_column(column, array, options.transformers.get(&column.name))?;
+            notes.extend(note(column, array, &marginal));
+            marginals.push(marginal);
         }
-        Ok(Self { schema, laws, notes })
+        Ok(Self {
+            schema,
+            marginals,
+            notes,
+        })
     }
 
     /// Names, kinds and formats of the columns.
@@ -157,9 +161,9 @@ impl TableEncoder {
         &self.schema
     }
 
-    /// The laws, one a column.
-    pub fn laws(&self) -> &[ColumnLaw] {
-        &self.laws
+    /// The marginals, one a column.
+    pub fn marginals(&self) -> &[ColumnMarginal] {
+        &self.marginals
     }
 
     /// What a person should know about the columns, found while fitting ("column x: all cells are missing"). Not saved.
@@ -167,50 +171,57 @@ impl TableEncoder {
         &self.notes
     }
 
-    /// Encodes every column; the table's columns are found by name.
+    /// Gives `sink` where every value stands, column by column and within a column row by row: position of the column
+    /// in the schema, row, place. The table's columns are found by name.
     ///
     /// # Errors
-    /// As [`Schema::conform`].
-    pub fn encode(&self, table: &Table) -> Result<EncodedTable, TableError> {
-        self.encode_columns(table, &(0..self.laws.len()).collect::<Vec<_>>())
+    /// As [`Schema::conform`]; nothing is given then.
+    pub fn encode_into(
+        &self,
+        table: &Table,
+        mut sink: impl FnMut(usize, usize, Place),
+    ) -> Result<(), TableError> {
+        let table = self.schema.conform(table)?;
+        for (column, marginal) in self.marginals.iter().enumerate() {
+            let array = table.batch.column(column).as_ref();
+            for row in 0..array.len() {
+                sink(column, row, marginal.place(value_at(array, row)));
+            }
+        }
+        Ok(())
     }
 
-    /// Encodes the columns at these positions of the schema; others may be absent from the table.
+    /// Encodes every column at once, each into vectors of its own: for small tables.
+    ///
+    /// # Errors
+    /// As [`encode_into`](Self::encode_into).
+    pub fn encode(&self, table: &Table) -> Result<EncodedTable, TableError> {
+        let rows = table.num_rows();
+        let mut columns = vec![EncodedColumn::default(); self.marginals.len()];
+        self.encode_into(table, |column, _, place| columns[column].push(place))?;
+        Ok(EncodedTable { rows, columns })
+    }
+
+    /// Network inputs of the columns at these positions, side by side; categories have none (use their levels).
     ///
     /// # Errors
     /// As [`Schema::conform`]; a position beyond the last column.
-    pub fn encode_columns(&self, table: &Table, columns: &[usize]) -> Result<EncodedTable, TableError> {
-        self.check(columns)?;
-        let table = self.schema.subset(columns).conform(table)?;
-        let encode = |(position, &column): (usize, &usize)| {
-            encode_array(column, &self.laws[column], table.batch.column(position).as_ref())
-        };
-        Ok(EncodedTable {
-            rows: table.num_rows(),
-            columns: columns.iter().enumerate().map(encode).collect(),
-        })
-    }
-
-    /// Network inputs of the columns at these positions, side by side; categories have none (use their cells).
-    ///
-    /// # Errors
-    /// As [`TableEncoder::encode_columns`].
     pub fn features(&self, table: &Table, columns: &[usize]) -> Result<Features, TableError> {
         self.check(columns)?;
         let table = self.schema.subset(columns).conform(table)?;
         let width: usize = columns
             .iter()
-            .map(|column| self.laws[*column].num_features())
+            .map(|column| self.marginals[*column].num_features())
             .sum();
         let mut values = vec![0.0; width * table.num_rows()];
         let mut start = 0;
         for (position, &column) in columns.iter().enumerate() {
-            let law = &self.laws[column];
+            let marginal = &self.marginals[column];
             let array = table.batch.column(position).as_ref();
-            let end = start + law.num_features();
+            let end = start + marginal.num_features();
             if end > start {
                 for (row, out) in values.chunks_exact_mut(width).enumerate() {
-                    law.features(value_at(array, row), &mut out[start..end]);
+                    marginal.features(value_at(array, row), &mut out[start..end]);
                 }
             }
             start = end;
@@ -219,7 +230,7 @@ impl TableEncoder {
     }
 
     fn check(&self, columns: &[usize]) -> Result<(), TableError> {
-        match columns.iter().find(|column| **column >= self.laws.len()) {
+        match columns.iter().find(|column| **column >= self.marginals.len()) {
             None => Ok(()),
             Some(column) => Err(TableError::UnknownColumn {
                 source_name: "the table".to_owned(),
@@ -234,51 +245,55 @@ impl TableEncoder {
         }
     }
 
-    /// Builds a table from cells and ranks, one [`DecodedColumn`] a column: names, order, kinds, number formats and
+    /// Builds a table from levels and ranks, one [`DecodedColumn`] a column: names, order, kinds, number formats and
     /// missing markers are those of the table that was fitted.
     ///
     /// # Errors
-    /// The wrong number of columns, columns of different lengths, a cell that its law does not have.
+    /// The wrong number of columns, columns of different lengths, a level that its marginal does not have.
     pub fn decode(&self, columns: &[DecodedColumn]) -> Result<Table, TableError> {
-        if columns.len() != self.laws.len() {
+        if columns.len() != self.marginals.len() {
             let reason = format!(
                 "{} columns were given, the table has {}",
                 columns.len(),
-                self.laws.len()
+                self.marginals.len()
             );
             return Err(TableError::Decode {
                 column: "all".to_owned(),
                 reason,
             });
         }
-        let rows = columns.first().map_or(0, |column| column.cells.len());
+        let rows = columns.first().map_or(0, |column| column.levels.len());
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-        for ((schema, law), drawn) in self.schema.columns.iter().zip(&self.laws).zip(columns) {
+        for ((schema, marginal), drawn) in self.schema.columns.iter().zip(&self.marginals).zip(columns) {
             let refuse = |reason: String| TableError::Decode {
                 column: schema.name.clone(),
                 reason,
             };
-            if drawn.cells.len() != rows {
+            if drawn.levels.len() != rows {
                 return Err(TableError::LengthMismatch {
                     name: schema.name.clone(),
                     expected: rows,
-                    found: drawn.cells.len(),
+                    found: drawn.levels.len(),
                 });
             }
             if !drawn.ranks.is_empty() && drawn.ranks.len() != rows {
                 return Err(refuse(format!(
-                    "{} ranks were given for {rows} cells",
+                    "{} ranks were given for {rows} levels",
                     drawn.ranks.len()
                 )));
             }
-            if let Some(cell) = drawn.cells.iter().find(|cell| **cell as usize >= law.cells()) {
+            if let Some(level) = drawn
+                .levels
+                .iter()
+                .find(|level| **level as usize >= marginal.levels())
+            {
                 return Err(refuse(format!(
-                    "cell {cell} was given, its law has {}",
-                    law.cells()
+                    "level {level} was given, its marginal has {}",
+                    marginal.levels()
                 )));
             }
             fields.push(field_of(schema));
-            let array = decode_column(schema.kind, law, drawn);
+            let array = decode_column(schema.kind, marginal, drawn);
             arrays.push(
                 array.ok_or_else(|| refuse("its text exceeds 2 GB; draw fewer rows at a time".to_owned()))?,
             );
@@ -291,13 +306,15 @@ fn fit_column(
     column: &ColumnSchema,
     array: &ArrayRef,
     transformer: Option<&Arc<dyn Transformer>>,
-) -> Result<ColumnLaw, TableError> {
+) -> Result<ColumnMarginal, TableError> {
     let any = array.as_any();
     if let Some(texts) = any.downcast_ref::<StringArray>() {
-        return Ok(ColumnLaw::Category(CategoryLaw::fit(texts.iter())));
+        return Ok(ColumnMarginal::Category(CategoryMarginal::fit(texts.iter())));
     }
     if let Some(values) = any.downcast_ref::<BooleanArray>() {
-        return Ok(ColumnLaw::Category(CategoryLaw::fit_booleans(values.iter())));
+        return Ok(ColumnMarginal::Category(CategoryMarginal::fit_booleans(
+            values.iter(),
+        )));
     }
     let unfit = |kind: &str, reason: String| TableError::Transformer {
         kind: kind.to_owned(),
@@ -306,26 +323,27 @@ fn fit_column(
     };
     if any.is::<Date32Array>() {
         let dates = (0..array.len()).map(|row| date(value_at(array.as_ref(), row)));
-        let law = DateLaw::fit(dates).map_err(|reason| unfit("automatic", reason))?;
-        return Ok(ColumnLaw::Date(Box::new(law)));
+        let marginal = DateMarginal::fit(dates).map_err(|reason| unfit("automatic", reason))?;
+        return Ok(ColumnMarginal::Date(Box::new(marginal)));
     }
     let numbers: Vec<f64> = (0..array.len())
         .map(|row| number(value_at(array.as_ref(), row)))
         .collect();
-    ColumnLaw::fit_numbers(&numbers, transformer.cloned())
+    ColumnMarginal::fit_numbers(&numbers, transformer.cloned())
         .map_err(|reason| unfit(transformer.map_or("automatic", |map| map.kind()), reason))
 }
 
-impl ColumnLaw {
-    /// Fits the law of a column of numbers; NaN is a missing cell. Without a transformer the column chooses its own.
+impl ColumnMarginal {
+    /// Fits the marginal of a column of numbers; NaN is a missing cell. Without a transformer the column chooses its
+    /// own.
     ///
     /// # Errors
     /// A sentence that says why the transformer does not fit these values.
     pub fn fit_numbers(values: &[f64], transformer: Option<Arc<dyn Transformer>>) -> Result<Self, String> {
         Ok(Self::Number(Box::new(
-            NumberLawBuilder {
+            NumberMarginalBuilder {
                 transformer,
-                ..NumberLawBuilder::default()
+                ..NumberMarginalBuilder::default()
             }
             .fit(values)?,
         )))
@@ -348,26 +366,11 @@ fn date(value: Value<'_>) -> Option<Date> {
     }
 }
 
-fn encode_array(column: usize, law: &ColumnLaw, array: &dyn Array) -> EncodedColumn {
-    let rows = array.len();
-    let mut encoded = EncodedColumn {
-        column,
-        cells: Vec::with_capacity(rows),
-        lo: Vec::with_capacity(rows),
-        hi: Vec::with_capacity(rows),
-        log_measure: Vec::with_capacity(rows),
-    };
-    for row in 0..rows {
-        encoded.push(law.place(value_at(array, row)));
-    }
-    encoded
-}
-
-fn decode_column(kind: Kind, law: &ColumnLaw, drawn: &DecodedColumn) -> Option<ArrayRef> {
-    let values = drawn.cells.iter().enumerate().map(|(row, cell)| {
+fn decode_column(kind: Kind, marginal: &ColumnMarginal, drawn: &DecodedColumn) -> Option<ArrayRef> {
+    let values = drawn.levels.iter().enumerate().map(|(row, level)| {
         let rank = drawn.ranks.get(row).copied().unwrap_or(0.5);
-        match (law, law.draw(*cell, rank)) {
-            (ColumnLaw::Number(law), Value::Number(x)) => Value::Number(law.written(x)),
+        match (marginal, marginal.draw(*level, rank)) {
+            (ColumnMarginal::Number(marginal), Value::Number(x)) => Value::Number(marginal.written(x)),
             (_, other) => other,
         }
     });

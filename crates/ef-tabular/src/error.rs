@@ -187,7 +187,7 @@ pub enum TableError {
         "\"{0}\" cannot be registered as a transformer; take a name that is not empty, and neither identity nor asinh, which are built in"
     )]
     TransformerName(String),
-    /// Cells or ranks handed to `decode` that no law can hold.
+    /// Cells or ranks handed to `decode` that no marginal can hold.
     #[error("cannot decode column \"{column}\": {reason}")]
     Decode {
         /// The column.

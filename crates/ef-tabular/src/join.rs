@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::encoder::array_of;
 use crate::error::TableError;
-use crate::law::Value;
+use crate::marginal::Value;
 use crate::schema::{ColumnSchema, Kind};
 use crate::table::{Table, column_schema, field_of};
 

@@ -9,7 +9,7 @@ mod error;
 mod format;
 mod infer;
 mod join;
-pub mod law;
+pub mod marginal;
 mod note;
 mod rows;
 mod schema;
@@ -22,11 +22,12 @@ pub use condition::{
 };
 pub use date::Date;
 pub use dependency::{Dependencies, Dependency};
+pub use ef_column::{Level, LevelSet, Marginal, Place};
 pub use encoder::{DecodedColumn, EncodedColumn, EncodedTable, EncoderOptions, Features, TableEncoder};
 pub use error::{Location, TableError};
 pub use format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};
-pub use law::{
-    CategoryLaw, CellSet, ColumnLaw, DATE_FEATURES, DateLaw, NUMBER_FEATURES, NumberLaw, Place, RankCells,
+pub use marginal::{
+    CategoryMarginal, ColumnMarginal, DATE_FEATURES, DateMarginal, NUMBER_FEATURES, NumberMarginal, RankBins,
     UnknownValue, Value,
 };
 pub use schema::{ColumnSchema, Kind, Schema};

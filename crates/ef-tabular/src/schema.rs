@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::date::Date;
 use crate::error::{Location, TableError};
 use crate::format::{BooleanSpelling, NumberFormat, NumberText, parse_number};
-use crate::law::Value;
+use crate::marginal::Value;
 use crate::table::{Table, column_schema, field_of, value_at};
 
 /// What a column holds.
@@ -173,6 +173,9 @@ fn as_numbers(table: &Table, position: usize, column: &ColumnSchema) -> Result<A
             .map(|value| value.map(|value| value as f64))
             .collect()
     } else if let Some(values) = any.downcast_ref::<Float64Array>() {
+        if column.kind == Kind::Decimal {
+            return Ok(Arc::clone(array));
+        }
         values.iter().collect()
     } else if let Some(texts) = any.downcast_ref::<StringArray>() {
         let parse = |(row, text): (usize, Option<&str>)| {

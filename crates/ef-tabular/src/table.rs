@@ -13,7 +13,7 @@ use arrow_schema::{Field, Schema as ArrowSchema};
 use crate::date::Date;
 use crate::error::{Location, TableError};
 use crate::format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};
-use crate::law::Value;
+use crate::marginal::Value;
 use crate::schema::{ColumnSchema, Kind, Schema};
 
 pub(crate) const FORMAT_KEY: &str = "ef_tabular.format";

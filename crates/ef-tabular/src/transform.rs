@@ -161,9 +161,9 @@ static REGISTRY: LazyLock<RwLock<HashMap<String, TransformerConstructor>>> = Laz
     RwLock::new(constructors.collect())
 });
 
-/// Makes a kind of transformer known, so that laws that use it can be loaded. Registering a name again replaces its
-/// constructor, also by one of another type, for whatever is loaded from then on; laws that are loaded already keep the
-/// transformer they have.
+/// Makes a kind of transformer known, so that marginals that use it can be loaded. Registering a name again replaces
+/// its constructor, also by one of another type, for whatever is loaded from then on; marginals that are loaded already
+/// keep the transformer they have.
 ///
 /// # Errors
 /// If `kind` is a built-in name, or empty.
@@ -179,7 +179,7 @@ pub fn register_transformer(kind: &str, constructor: TransformerConstructor) -> 
     Ok(())
 }
 
-/// A transformer made strictly increasing, as the laws use it.
+/// A transformer made strictly increasing, as the marginals use it.
 #[derive(Debug, Clone)]
 pub(crate) struct Map {
     transformer: Arc<dyn Transformer>,

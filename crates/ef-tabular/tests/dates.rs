@@ -1,12 +1,12 @@
-//! Dates from files and batches, through their law, and back.
+//! Dates from files and batches, through their marginal, and back.
 
 use std::sync::Arc;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use arrow_array::{Array as _, Date32Array, RecordBatch, TimestampSecondArray};
 use ef_tabular::{
-    ColumnData, ColumnLaw, DATE_FEATURES, Date, DateLaw, EncoderOptions, Kind, NUMBER_FEATURES, Schema,
-    Table, TableEncoder, TableError, Value,
+    ColumnData, ColumnMarginal, DATE_FEATURES, Date, DateMarginal, EncoderOptions, Kind, Marginal,
+    NUMBER_FEATURES, Schema, Table, TableEncoder, TableError, Value,
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -116,7 +116,7 @@ fn a_schema_that_says_category_keeps_the_texts() {
         assert!(!json.contains("confined") && !json.contains("date\""), "{json}");
         let loaded: TableEncoder = serde_json::from_str(&json).unwrap();
         assert_eq!(
-            loaded.encode(&read(text)).unwrap().columns[0].cells,
+            loaded.encode(&read(text)).unwrap().columns[0].levels,
             [Some(0), Some(1), Some(0)]
         );
     }
@@ -178,7 +178,7 @@ fn arrow_dates_come_in_and_go_out() {
     assert!(matches!(refused, Err(TableError::UnsupportedType { .. })));
 }
 
-/// A name and the dates a law is fitted to.
+/// A name and the dates a marginal is fitted to.
 fn columns() -> Vec<(&'static str, Vec<Option<Date>>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let mut draw = |n: usize, first: i32, span: f64| -> Vec<Option<Date>> {
@@ -209,8 +209,10 @@ fn columns() -> Vec<(&'static str, Vec<Option<Date>>)> {
     ]
 }
 
-fn laws() -> Vec<(&'static str, ColumnLaw)> {
-    let fit = |dates: Vec<Option<Date>>| ColumnLaw::Date(Box::new(DateLaw::fit(dates.into_iter()).unwrap()));
+fn marginals() -> Vec<(&'static str, ColumnMarginal)> {
+    let fit = |dates: Vec<Option<Date>>| {
+        ColumnMarginal::Date(Box::new(DateMarginal::fit(dates.into_iter()).unwrap()))
+    };
     columns()
         .into_iter()
         .map(|(name, dates)| (name, fit(dates)))
@@ -220,11 +222,11 @@ fn laws() -> Vec<(&'static str, ColumnLaw)> {
 /// The days around those seen have the mass of their range, one by one, and the whole calendar has all of it.
 #[test]
 fn all_days_together_have_mass_one() {
-    for (name, law) in laws() {
-        let ColumnLaw::Date(own) = &law else {
-            panic!("{name}: not a law of dates")
+    for (name, marginal) in marginals() {
+        let ColumnMarginal::Date(own) = &marginal else {
+            panic!("{name}: not a marginal of dates")
         };
-        let shares = law.cell_shares();
+        let shares = marginal.level_shares();
         let (calendar_first, calendar_last) = (Date::FIRST.day_number(), Date::LAST.day_number());
         let (first, last) = (own.range().0.day_number(), own.range().1.day_number());
         let around = 100 + 2 * (last - first);
@@ -234,14 +236,14 @@ fn all_days_together_have_mass_one() {
         );
         let days: f64 = (first..=last)
             .map(|number| {
-                let place = law.place(Value::Date(day(number)));
-                (place.log_measure + place.cell.map_or(0.0, |cell| shares[cell as usize].ln())).exp()
+                let place = marginal.place(Value::Date(day(number)));
+                (place.log_measure + place.level.map_or(0.0, |level| shares[level as usize].ln())).exp()
             })
             .sum();
-        let mass = |first: i32, last: i32| law.mass(f64::from(first), f64::from(last));
+        let mass = |first: i32, last: i32| marginal.mass(f64::from(first), f64::from(last));
         println!("{name}: {days} in {first} to {last}");
         assert_abs_diff_eq!(mass(first, last), days, epsilon = 1e-9);
-        let missing = law.log_marginal(Value::Missing).exp();
+        let missing = marginal.log_marginal(Value::Missing).exp();
         let calendar = mass(calendar_first, calendar_last);
         assert_abs_diff_eq!(calendar + missing, 1.0, epsilon = 1e-9);
         assert_abs_diff_eq!(mass(i32::MIN, i32::MAX), calendar, epsilon = 1e-12);
@@ -250,30 +252,30 @@ fn all_days_together_have_mass_one() {
 
 #[test]
 fn draws_are_dates_of_their_cell_and_of_the_range_seen() {
-    for (name, law) in laws() {
-        let ColumnLaw::Date(own) = &law else {
-            panic!("{name}: not a law of dates")
+    for (name, marginal) in marginals() {
+        let ColumnMarginal::Date(own) = &marginal else {
+            panic!("{name}: not a marginal of dates")
         };
         let (first, last) = own.range();
-        assert_eq!(law.is_continuous(), name.starts_with("continuous"), "{name}");
-        for cell in 0..law.cells() as u32 {
+        assert_eq!(marginal.is_continuous(), name.starts_with("continuous"), "{name}");
+        for level in 0..marginal.levels() as u32 {
             for i in 0..500 {
                 let rank = (f64::from(i) + 0.5) / 500.0;
-                let drawn = law.draw(cell, rank);
-                let place = law.place(drawn);
-                assert_eq!(place.cell, Some(cell), "{name}: {drawn:?}");
+                let drawn = marginal.draw(level, rank);
+                let place = marginal.place(drawn);
+                assert_eq!(place.level, Some(level), "{name}: {drawn:?}");
                 let Value::Date(_) = drawn else {
-                    assert_eq!(law.missing_cell(), Some(cell), "{name}: {drawn:?}");
+                    assert_eq!(marginal.missing_level(), Some(level), "{name}: {drawn:?}");
                     break;
                 };
-                if cell > 0 || !law.is_continuous() {
+                if level > 0 || !marginal.is_continuous() {
                     break;
                 }
                 assert!(
-                    (place.lo - 1e-12..=place.hi + 1e-12).contains(&rank),
+                    (place.low - 1e-12..=place.high + 1e-12).contains(&rank),
                     "{name}: {rank} {place:?}"
                 );
-                let confined = law.draw(cell, own.days().confined(rank));
+                let confined = marginal.draw(level, own.days().confined(rank));
                 let Value::Date(confined) = confined else {
                     panic!("{name}: {confined:?}")
                 };
@@ -285,24 +287,24 @@ fn draws_are_dates_of_their_cell_and_of_the_range_seen() {
 
 #[test]
 fn days_are_listed_while_there_are_two_rows_for_each() {
-    let cells = |days: i32, rows: i32| {
+    let fitted = |days: i32, rows: i32| {
         let dates = (0..rows).map(|row| Some(day(15_000 + 3 * (row % days))));
-        let law = DateLaw::fit(dates).unwrap();
-        (law.days().is_continuous(), law.days().points().len())
+        let marginal = DateMarginal::fit(dates).unwrap();
+        (marginal.days().is_continuous(), marginal.days().atoms().len())
     };
-    assert_eq!(cells(1024, 2048), (false, 1024));
-    assert!(cells(1025, 20_000).0);
-    assert!(cells(1000, 1999).0);
-    assert_eq!(cells(2, 2), (false, 2));
+    assert_eq!(fitted(1024, 2048), (false, 1024));
+    assert!(fitted(1025, 20_000).0);
+    assert!(fitted(1000, 1999).0);
+    assert_eq!(fitted(2, 2), (false, 2));
 }
 
 #[test]
 fn features_know_the_calendar() {
-    for (name, law) in laws() {
-        assert_eq!(law.num_features(), DATE_FEATURES);
+    for (name, marginal) in marginals() {
+        assert_eq!(marginal.num_features(), DATE_FEATURES);
         let of = |value: Value<'_>| {
             let mut features = vec![9.0; DATE_FEATURES];
-            law.features(value, &mut features);
+            marginal.features(value, &mut features);
             features
         };
         // a Wednesday, the leap day; a Sunday, half a turn of the year
@@ -329,24 +331,35 @@ fn features_know_the_calendar() {
         // later dates have higher ranks
         let ranks = [-700_000, 0, 15_000, 2_900_000].map(|number| of(Value::Date(day(number)))[0]);
         assert!(ranks.is_sorted(), "{name}: {ranks:?}");
-        for cell in 0..law.cells() as u32 {
-            assert_eq!(law.cell_features(cell), of(law.draw(cell, 0.5)), "{name}");
+        for level in 0..marginal.levels() as u32 {
+            assert_eq!(
+                marginal.level_features(level),
+                of(marginal.draw(level, 0.5))
+                    .into_iter()
+                    .map(f64::from)
+                    .collect::<Vec<_>>(),
+                "{name}"
+            );
         }
     }
 }
 
 #[test]
-fn other_values_have_no_place_and_saved_laws_are_equal() {
-    for (name, law) in laws() {
+fn other_values_have_no_place_and_saved_marginals_are_equal() {
+    for (name, marginal) in marginals() {
         for other in [
             Value::Number(15_000.0),
             Value::Text("2011-05-28"),
             Value::Boolean(true),
         ] {
-            assert_relative_eq!(law.place(other).log_measure, f64::NEG_INFINITY);
+            assert_relative_eq!(marginal.place(other).log_measure, f64::NEG_INFINITY);
         }
-        let saved = serde_json::to_string(&law).unwrap();
-        assert_eq!(serde_json::from_str::<ColumnLaw>(&saved).unwrap(), law, "{name}");
+        let saved = serde_json::to_string(&marginal).unwrap();
+        assert_eq!(
+            serde_json::from_str::<ColumnMarginal>(&saved).unwrap(),
+            marginal,
+            "{name}"
+        );
     }
 }
 
@@ -367,7 +380,7 @@ fn any_date() -> impl Strategy<Value = Date> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// From a file to cells and ranks and back to the same bytes.
+    /// From a file to levels and ranks and back to the same bytes.
     #[test]
     fn tables_of_dates_come_back(
         dates in prop::collection::vec(prop::option::weighted(0.9, any_date()), 2..60),
@@ -383,22 +396,22 @@ proptest! {
         prop_assert_eq!(&written(&table), &text);
         prop_assume!(dates.iter().any(Option::is_some));
         let encoder = TableEncoder::fit(&table.select(&["d"]).unwrap(), &EncoderOptions::default()).unwrap();
-        let law = &encoder.laws()[0];
+        let marginal = &encoder.marginals()[0];
         let drawn: Vec<_> = encoder.encode(&table).unwrap().columns.into_iter().map(|column| {
             ef_tabular::DecodedColumn {
-                ranks: column.lo.iter().zip(&column.hi).map(|(lo, hi)| 0.5 * (lo + hi)).collect(),
-                cells: column.cells.into_iter().map(|cell| cell.expect("a value seen at fit")).collect(),
+                ranks: column.low.iter().zip(&column.high).map(|(lo, hi)| 0.5 * (lo + hi)).collect(),
+                levels: column.levels.into_iter().map(|level| level.expect("a value seen at fit")).collect(),
             }
         }).collect();
         let again = encoder.decode(&drawn).unwrap();
         prop_assert_eq!(again, table.select(&["d"]).unwrap());
-        let missing = law.log_marginal(Value::Missing).exp();
-        prop_assert!((law.mass(f64::NEG_INFINITY, f64::INFINITY) + missing - 1.0).abs() < 1e-9);
+        let missing = marginal.log_marginal(Value::Missing).exp();
+        prop_assert!((marginal.mass(f64::NEG_INFINITY, f64::INFINITY) + missing - 1.0).abs() < 1e-9);
         // any other date, and any rank
-        let place = law.place(Value::Date(other));
-        prop_assert!(place.log_measure.is_finite() && 0.0 <= place.lo && place.lo <= place.hi && place.hi <= 1.0);
-        prop_assert!(place.cell.is_none_or(|cell| (cell as usize) < law.cells()));
-        prop_assert!(law.place(law.draw(0, rank)).cell.is_some());
+        let place = marginal.place(Value::Date(other));
+        prop_assert!(place.log_measure.is_finite() && 0.0 <= place.low && place.low <= place.high && place.high <= 1.0);
+        prop_assert!(place.level.is_none_or(|level| (level as usize) < marginal.levels()));
+        prop_assert!(marginal.place(marginal.draw(0, rank)).level.is_some());
         let saved = serde_json::to_string(&encoder).unwrap();
         prop_assert_eq!(serde_json::from_str::<TableEncoder>(&saved).unwrap(), encoder);
     }

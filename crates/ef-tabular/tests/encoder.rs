@@ -1,9 +1,9 @@
-//! Whole tables through their laws and back.
+//! Whole tables through their marginals and back.
 
 use approx::assert_relative_eq;
 use ef_tabular::{
-    Asinh, ColumnLaw, Date, DecodedColumn, EncodedColumn, EncoderOptions, NUMBER_FEATURES, Table,
-    TableEncoder, TableError, Value,
+    Asinh, ColumnMarginal, Date, DecodedColumn, EncodedColumn, EncoderOptions, Marginal, NUMBER_FEATURES,
+    Table, TableEncoder, TableError, Value,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -50,16 +50,16 @@ fn mixed() -> String {
 
 fn middles(columns: &[EncodedColumn]) -> Vec<DecodedColumn> {
     let decoded = |column: &EncodedColumn| DecodedColumn {
-        cells: column
-            .cells
+        levels: column
+            .levels
             .iter()
-            .map(|cell| cell.expect("a value seen at fit"))
+            .map(|level| level.expect("a value seen at fit"))
             .collect(),
         ranks: column
-            .lo
+            .low
             .iter()
-            .zip(&column.hi)
-            .map(|(lo, hi)| 0.5 * (lo + hi))
+            .zip(&column.high)
+            .map(|(low, high)| 0.5 * (low + high))
             .collect(),
     };
     columns.iter().map(decoded).collect()
@@ -101,23 +101,26 @@ fn notes_say_what_a_person_should_know() {
 fn places_of_single_values_and_of_columns_agree() {
     let table = read(&mixed());
     let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
-    let encoded = encoder.encode_columns(&table, &[1, 0]).unwrap();
-    assert_eq!(encoded.columns[0].column, 1);
+    let encoded = encoder.encode(&table).unwrap();
     for row in 0..table.num_rows() {
-        let law = &encoder.laws()[1];
+        let marginal = &encoder.marginals()[1];
         assert_eq!(
-            encoded.columns[0].place(row).unwrap(),
-            law.place(table.value(row, 1))
+            encoded.columns[1].place(row).unwrap(),
+            marginal.place(table.value(row, 1))
         );
     }
-    assert_eq!(encoded.columns[0].place(400), None);
-    assert!(encoder.encode_columns(&table, &[99]).is_err());
-    // context columns need no others beside them
-    let context = table.select(&["price"]).unwrap();
-    assert_eq!(
-        encoder.encode_columns(&context, &[1]).unwrap().columns[0],
-        encoded.columns[0]
-    );
+    assert_eq!(encoded.columns[1].place(400), None);
+    // column by column, and in each row by row
+    let mut next = (0, 0);
+    encoder
+        .encode_into(&table, |column, row, place| {
+            assert_eq!((column, row), next);
+            assert_eq!(Some(place), encoded.columns[column].place(row));
+            let last = row + 1 == table.num_rows();
+            next = if last { (column + 1, 0) } else { (column, row + 1) };
+        })
+        .unwrap();
+    assert_eq!(next, (encoder.marginals().len(), 0));
 }
 
 #[test]
@@ -147,8 +150,8 @@ fn features_are_small_and_mark_missing_cells() {
         .collect();
     ranks.sort_by(f32::total_cmp);
     assert_relative_eq!(ranks[200], 0.0, epsilon = 0.1);
-    let law = &encoder.laws()[6];
-    assert_eq!(law.cell_features(0).len(), NUMBER_FEATURES);
+    let marginal = &encoder.marginals()[6];
+    assert_eq!(marginal.level_features(0).len(), NUMBER_FEATURES);
 }
 
 #[test]
@@ -178,16 +181,16 @@ fn decoding_checks_what_it_is_given() {
     let columns = middles(&encoder.encode(&table).unwrap().columns);
     assert!(encoder.decode(&columns[1..]).is_err());
     let mut wrong = columns.clone();
-    wrong[0].cells[3] = 77;
+    wrong[0].levels[3] = 77;
     let error = encoder.decode(&wrong).unwrap_err().to_string();
     assert_eq!(
         error,
-        "cannot decode column \"label\": cell 77 was given, its law has 3"
+        "cannot decode column \"label\": level 77 was given, its marginal has 3"
     );
     let mut short = columns.clone();
     short[1].ranks.pop();
     assert!(encoder.decode(&short).is_err());
-    short[1].cells.pop();
+    short[1].levels.pop();
     assert!(matches!(
         encoder.decode(&short),
         Err(TableError::LengthMismatch { .. })
@@ -206,7 +209,7 @@ fn new_labels_and_numbers_are_scored() {
     let encoder = TableEncoder::fit(&read("x,y\n1,a\n2,b\n1,a\n2,a\n"), &EncoderOptions::default()).unwrap();
     let encoded = encoder.encode(&read("x,y\n3,c\n,\n")).unwrap();
     for column in &encoded.columns {
-        assert_eq!(column.cells, [None, None]);
+        assert_eq!(column.levels, [None, None]);
         assert!(
             column
                 .log_measure
@@ -222,17 +225,17 @@ fn drawing_whole_tables_by_shares_reproduces_them() {
     let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
     let rows = 4000;
     let columns: Vec<DecodedColumn> = encoder
-        .laws()
+        .marginals()
         .iter()
-        .map(|law| {
-            let mut edges = law.cell_shares();
+        .map(|marginal| {
+            let mut edges = marginal.level_shares();
             (1..edges.len()).for_each(|i| edges[i] += edges[i - 1]);
-            // the place in the cumulated shares picks the cell, a golden-ratio sequence the rank
-            let cell =
+            // the place in the cumulated shares picks the level, a golden-ratio sequence the rank
+            let level =
                 |row: usize| edges.partition_point(|edge| *edge <= (row as f64 + 0.5) / rows as f64) as u32;
             DecodedColumn {
-                cells: (0..rows)
-                    .map(|row| cell(row).min(law.cells() as u32 - 1))
+                levels: (0..rows)
+                    .map(|row| level(row).min(marginal.levels() as u32 - 1))
                     .collect(),
                 ranks: (0..rows)
                     .map(|row| (row as f64 * 0.618_033_988_749_895).fract())
@@ -243,14 +246,16 @@ fn drawing_whole_tables_by_shares_reproduces_them() {
     let drawn = encoder.decode(&columns).unwrap();
     let schema = drawn.schema();
     assert_eq!(&schema, encoder.schema());
-    for (law, name) in encoder.laws().iter().zip(table.column_names()) {
-        let ColumnLaw::Number(law) = law else { continue };
+    for (marginal, name) in encoder.marginals().iter().zip(table.column_names()) {
+        let ColumnMarginal::Number(marginal) = marginal else {
+            continue;
+        };
         let mean = |table: &Table| {
             let values = table.numbers(name).unwrap().unwrap();
             let present: Vec<f64> = values.into_iter().filter(|x| !x.is_nan()).collect();
             present.iter().sum::<f64>() / present.len() as f64
         };
-        let (min, max) = law.range();
+        let (min, max) = marginal.range();
         assert_relative_eq!(mean(&drawn), mean(&table), epsilon = 0.02 * (max - min));
     }
 }
@@ -267,15 +272,15 @@ fn significant_digits_are_kept() {
         .collect();
     let table = ef_io::read_csv_from(format!("x\n{plain}").as_bytes(), "digits").unwrap();
     let encoder = TableEncoder::fit(&table, &EncoderOptions::default()).unwrap();
-    let ColumnLaw::Number(law) = &encoder.laws()[0] else {
-        panic!("a law of numbers")
+    let ColumnMarginal::Number(marginal) = &encoder.marginals()[0] else {
+        panic!("a marginal of numbers")
     };
     let ranks: Vec<f64> = (0..1000)
-        .map(|i| law.confined((f64::from(i) + 0.5) / 1000.0))
+        .map(|i| marginal.confined((f64::from(i) + 0.5) / 1000.0))
         .collect();
     let drawn = encoder
         .decode(&[DecodedColumn {
-            cells: vec![0; 1000],
+            levels: vec![0; 1000],
             ranks,
         }])
         .unwrap();

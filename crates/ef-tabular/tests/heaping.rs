@@ -1,7 +1,7 @@
-//! Heaping: planted grids are found, none is seen where there is none, and a law does not remember single rows.
+//! Heaping: planted grids are found, none is seen where there is none, and a marginal does not remember single rows.
 
 use approx::assert_abs_diff_eq;
-use ef_tabular::{ColumnLaw, NumberLaw, Value};
+use ef_tabular::{ColumnMarginal, NumberMarginal, Value};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,15 +22,16 @@ fn prices(seed: u64, rows: usize, rounded: &[(f64, f64)]) -> Vec<f64> {
     (0..rows).map(price).collect()
 }
 
-fn fit(values: &[f64]) -> NumberLaw {
-    match ColumnLaw::fit_numbers(values, None).unwrap() {
-        ColumnLaw::Number(law) => *law,
-        other => panic!("not a law of numbers: {other:?}"),
+fn fit(values: &[f64]) -> NumberMarginal {
+    match ColumnMarginal::fit_numbers(values, None).unwrap() {
+        ColumnMarginal::Number(marginal) => *marginal,
+        other => panic!("not a marginal of numbers: {other:?}"),
     }
 }
 
-fn share_of(law: &NumberLaw, multiple: f64) -> f64 {
-    law.heaping()
+fn share_of(marginal: &NumberMarginal, multiple: f64) -> f64 {
+    marginal
+        .heaping()
         .filter(|heap| heap.0 == multiple)
         .map(|heap| heap.1)
         .sum()
@@ -39,13 +40,13 @@ fn share_of(law: &NumberLaw, multiple: f64) -> f64 {
 #[test]
 fn the_weights_of_planted_heaping_are_found() {
     for seed in 0..4 {
-        let law = fit(&prices(seed, 6000, &[(0.6, 100.0)]));
-        assert_abs_diff_eq!(share_of(&law, 100.0), 0.6, epsilon = 0.05);
-        assert_abs_diff_eq!(law.smooth_weight(), 0.4, epsilon = 0.05);
-        let law = fit(&prices(seed, 6000, &[(0.4, 100.0), (0.3, 2500.0)]));
-        assert_abs_diff_eq!(share_of(&law, 100.0), 0.4, epsilon = 0.05);
-        assert_abs_diff_eq!(share_of(&law, 2500.0), 0.3, epsilon = 0.05);
-        assert_abs_diff_eq!(law.smooth_weight(), 0.3, epsilon = 0.05);
+        let marginal = fit(&prices(seed, 6000, &[(0.6, 100.0)]));
+        assert_abs_diff_eq!(share_of(&marginal, 100.0), 0.6, epsilon = 0.05);
+        assert_abs_diff_eq!(marginal.smooth_weight(), 0.4, epsilon = 0.05);
+        let marginal = fit(&prices(seed, 6000, &[(0.4, 100.0), (0.3, 2500.0)]));
+        assert_abs_diff_eq!(share_of(&marginal, 100.0), 0.4, epsilon = 0.05);
+        assert_abs_diff_eq!(share_of(&marginal, 2500.0), 0.3, epsilon = 0.05);
+        assert_abs_diff_eq!(marginal.smooth_weight(), 0.3, epsilon = 0.05);
     }
 }
 
@@ -58,27 +59,27 @@ fn ages_heap_at_5() {
         let multiple = if i % 10 < 3 { 5.0 } else { 1.0 };
         ((45.0 + 15.0 * normal) / multiple).round().max(0.0) * multiple
     };
-    let law = fit(&(0..600).map(&mut age).collect::<Vec<f64>>());
-    assert!(law.is_continuous());
-    let heaped: f64 = law.heaping().map(|heap| heap.1).sum();
+    let marginal = fit(&(0..600).map(&mut age).collect::<Vec<f64>>());
+    assert!(marginal.is_continuous());
+    let heaped: f64 = marginal.heaping().map(|heap| heap.1).sum();
     assert_abs_diff_eq!(heaped, 0.3, epsilon = 0.1);
-    assert!(law.heaping().all(|heap| heap.0 % 5.0 == 0.0));
+    assert!(marginal.heaping().all(|heap| heap.0 % 5.0 == 0.0));
 }
 
 #[test]
 fn heaping_is_worth_what_it_tells() {
     // a price rounded to hundreds is known to be one of a hundredth of all numbers
     let (train, test) = (prices(1, 6000, &[(1.0, 100.0)]), prices(2, 2000, &[(1.0, 100.0)]));
-    let heaped = ColumnLaw::fit_numbers(&train, None).unwrap();
+    let heaped = ColumnMarginal::fit_numbers(&train, None).unwrap();
     // the same prices in hundreds have the same masses
     let hundreds: Vec<f64> = train.iter().map(|x| x / 100.0).collect();
-    let coarse = ColumnLaw::fit_numbers(&hundreds, None).unwrap();
+    let coarse = ColumnMarginal::fit_numbers(&hundreds, None).unwrap();
     // one odd row keeps the step at 1
     let mut odd = train.clone();
     odd[0] += 1.0;
-    let odd = ColumnLaw::fit_numbers(&odd, None).unwrap();
-    let score = |law: &ColumnLaw, unit: f64| {
-        let log = |x: &f64| law.log_marginal(Value::Number(x / unit));
+    let odd = ColumnMarginal::fit_numbers(&odd, None).unwrap();
+    let score = |marginal: &ColumnMarginal, unit: f64| {
+        let log = |x: &f64| marginal.log_marginal(Value::Number(x / unit));
         test.iter().map(log).sum::<f64>() / test.len() as f64
     };
     assert_abs_diff_eq!(score(&heaped, 1.0), score(&coarse, 100.0), epsilon = 0.02);
@@ -87,8 +88,8 @@ fn heaping_is_worth_what_it_tells() {
 
 #[test]
 fn heaping_stores_no_training_value() {
-    let law = ColumnLaw::fit_numbers(&prices(5, 6000, &[(0.6, 100.0)]), None).unwrap();
-    assert_eq!(law.stored_training_values(), 0);
+    let marginal = ColumnMarginal::fit_numbers(&prices(5, 6000, &[(0.6, 100.0)]), None).unwrap();
+    assert_eq!(marginal.stored_training_values(), 0);
 }
 
 proptest! {
@@ -102,13 +103,13 @@ proptest! {
         prop_assert!(heaps.is_empty(), "{:?}", heaps);
     }
 
-    /// A law that does not hold a row hardly differs from one that does, whoever asks for that row's own value.
+    /// A marginal that does not hold a row hardly differs from one that does, whoever asks for that row's own value.
     #[test]
     fn a_value_of_fewer_than_five_rows_is_not_remembered(seed: u64, at in 0.02..0.98) {
         let mut values = prices(seed, 4000, &[(0.6, 100.0)]);
         values.sort_by(f64::total_cmp);
         let log = |values: &[f64], x: f64| {
-            ColumnLaw::fit_numbers(values, None).unwrap().log_marginal(Value::Number(x))
+            ColumnMarginal::fit_numbers(values, None).unwrap().log_marginal(Value::Number(x))
         };
         let first = (at * values.len() as f64) as usize;
         let x = values[first];

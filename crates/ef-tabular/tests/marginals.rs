@@ -1,6 +1,6 @@
 //! The fitted marginal is the distribution of its rows: over few rows and many decades, for whole numbers and others.
 
-use ef_tabular::{ColumnLaw, NumberLaw, Value};
+use ef_tabular::{ColumnMarginal, NumberMarginal, Value};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -62,17 +62,17 @@ fn distributions() -> Vec<(String, Draw)> {
 }
 
 /// The distance to the rows, and at quantiles the mass above, the share above and the standard errors between them.
-fn distances(law: &NumberLaw, rows: &mut [f64]) -> (f64, Vec<(f64, f64, f64)>) {
+fn distances(marginal: &NumberMarginal, rows: &mut [f64]) -> (f64, Vec<(f64, f64, f64)>) {
     rows.sort_by(f64::total_cmp);
     let n = rows.len() as f64;
-    let total = law.mass(f64::NEG_INFINITY, f64::INFINITY);
+    let total = marginal.mass(f64::NEG_INFINITY, f64::INFINITY);
     let last = (0..rows.len()).filter(|i| rows.get(i + 1) != Some(&rows[*i]));
-    let gap = |i: usize| (law.mass(f64::NEG_INFINITY, rows[i]) / total - (i + 1) as f64 / n).abs();
+    let gap = |i: usize| (marginal.mass(f64::NEG_INFINITY, rows[i]) / total - (i + 1) as f64 / n).abs();
     let distance = last.map(gap).fold(0.0, f64::max) * n.sqrt();
     let above = QUANTILES.map(|quantile| {
         let x = rows[(quantile * n) as usize];
         let share = rows.iter().filter(|row| **row > x).count() as f64 / n;
-        let mass = law.mass(x.next_up(), f64::INFINITY) / total;
+        let mass = marginal.mass(x.next_up(), f64::INFINITY) / total;
         // of a share of 0 too, what one row would be off by
         (
             mass,
@@ -99,8 +99,8 @@ fn every_marginal_is_that_of_its_rows() {
                     }
                 };
                 let mut rows: Vec<f64> = (0..n).map(draw).collect();
-                let law = ColumnLaw::fit_numbers(&rows, None).unwrap();
-                let ColumnLaw::Number(numbers) = &law else {
+                let marginal = ColumnMarginal::fit_numbers(&rows, None).unwrap();
+                let ColumnMarginal::Number(numbers) = &marginal else {
                     panic!("{name}")
                 };
                 let (distance, above) = distances(numbers, &mut rows);
@@ -127,8 +127,8 @@ fn a_tail_beside_an_atom_keeps_its_mass() {
             let cents = |x: f64| (x.abs() * 100.0).round() / 100.0;
             let mut row = |i| if i % 5 > 0 { 0.0 } else { cents(draw(&mut rng)) };
             let mut rows: Vec<f64> = (0..n).map(&mut row).collect();
-            let law = ColumnLaw::fit_numbers(&rows, None).unwrap();
-            let ColumnLaw::Number(numbers) = &law else {
+            let marginal = ColumnMarginal::fit_numbers(&rows, None).unwrap();
+            let ColumnMarginal::Number(numbers) = &marginal else {
                 panic!("{name}")
             };
             if !numbers.is_continuous() {
@@ -156,8 +156,8 @@ fn repeated_values_take_nothing_from_the_others() {
         rows.iter_mut()
             .step_by(4)
             .for_each(|x| *x = (*x / 37.0).floor() * 37.0 + 5.0);
-        let law = ColumnLaw::fit_numbers(&rows, None).unwrap();
-        let ColumnLaw::Number(numbers) = &law else {
+        let marginal = ColumnMarginal::fit_numbers(&rows, None).unwrap();
+        let ColumnMarginal::Number(numbers) = &marginal else {
             panic!()
         };
         assert!(numbers.is_continuous());
@@ -175,11 +175,11 @@ fn repeated_values_take_nothing_from_the_others() {
 fn whole_numbers_of_fifteen_digits_have_masses() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let rows: Vec<f64> = (0..1000).map(|_| log_uniform(15.0)(&mut rng).floor()).collect();
-    let law = ColumnLaw::fit_numbers(&rows, None).unwrap();
+    let marginal = ColumnMarginal::fit_numbers(&rows, None).unwrap();
     for x in rows.into_iter().filter(|x| *x > 1e6) {
         // a uniform density in the logarithm, one step wide
         let expected = -(15.0 * 10f64.ln()).ln() - x.max(1.0).ln();
-        let found = law.log_marginal(Value::Number(x));
+        let found = marginal.log_marginal(Value::Number(x));
         assert!((found - expected).abs() < 1.0, "{x}: {found} for {expected}");
     }
 }

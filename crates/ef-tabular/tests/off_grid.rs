@@ -2,15 +2,15 @@
 //! when it is scored, nor in a condition, nor as the source of a derived column.
 
 use ef_tabular::{
-    ColumnData, ColumnLaw, Dependencies, EncoderOptions, Kind, NumberRange, Table, TableEncoder, Value,
+    ColumnData, ColumnMarginal, Dependencies, EncoderOptions, Kind, NumberRange, Table, TableEncoder, Value,
     ValueSet,
 };
 use proptest::prelude::*;
 
-/// A name, the law, its grid step, and whether cells were missing at fit.
+/// A name, the marginal, its grid step, and whether cells were missing at fit.
 struct Case {
     name: &'static str,
-    law: ColumnLaw,
+    marginal: ColumnMarginal,
     step: f64,
     missing: bool,
 }
@@ -18,7 +18,7 @@ struct Case {
 fn case(name: &'static str, step: f64, values: &[f64]) -> Case {
     Case {
         name,
-        law: ColumnLaw::fit_numbers(values, None).expect(name),
+        marginal: ColumnMarginal::fit_numbers(values, None).expect(name),
         step,
         missing: values.iter().any(|x| x.is_nan()),
     }
@@ -53,14 +53,17 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn off(law: &ColumnLaw) -> f64 {
-    law.log_marginal(Value::Number(0.123_456_7))
+fn off(marginal: &ColumnMarginal) -> f64 {
+    marginal.log_marginal(Value::Number(0.123_456_7))
 }
 
 #[test]
 fn all_of_them_are_one_event_that_was_never_seen() {
-    for Case { name, law, step, .. } in cases() {
-        let ColumnLaw::Number(numbers) = &law else {
+    for Case {
+        name, marginal, step, ..
+    } in cases()
+    {
+        let ColumnMarginal::Number(numbers) = &marginal else {
             panic!("{name}")
         };
         let (min, max) = numbers.range();
@@ -68,35 +71,38 @@ fn all_of_them_are_one_event_that_was_never_seen() {
             let point = ((min + (max - min) * f64::from(i) / 200.0) / step).round() * step;
             for share in [0.5, -0.5, 0.1, 0.02, -0.3] {
                 let x = point + share * step;
-                let place = law.place(Value::Number(x));
-                assert_eq!(place.cell, None, "{name}: {x}");
-                assert_eq!(place.log_measure, off(&law), "{name}: {x}");
-                assert!(!law.has_density(Value::Number(x)), "{name}: {x}");
+                let place = marginal.place(Value::Number(x));
+                assert_eq!(place.level, None, "{name}: {x}");
+                assert_eq!(place.log_measure, off(&marginal), "{name}: {x}");
+                assert!(!marginal.has_density(Value::Number(x)), "{name}: {x}");
             }
         }
-        assert!(off(&law) < (0.5f64).ln(), "{name}");
-        assert!(law.place(Value::Number(min)).cell.is_some(), "{name}");
+        assert!(off(&marginal) < (0.5f64).ln(), "{name}");
+        assert!(marginal.place(Value::Number(min)).level.is_some(), "{name}");
     }
 }
 
 #[test]
 fn the_event_has_its_share_of_the_mass() {
     for Case {
-        name, law, missing, ..
+        name,
+        marginal,
+        missing,
+        ..
     } in cases()
     {
-        let ColumnLaw::Number(numbers) = &law else {
+        let ColumnMarginal::Number(numbers) = &marginal else {
             panic!("{name}")
         };
-        let no_value = law.log_marginal(Value::Missing).exp();
+        let no_value = marginal.log_marginal(Value::Missing).exp();
         // where none was missing at fit, a missing cell is the same event
         let unseen = if missing {
-            off(&law).exp() + no_value
+            off(&marginal).exp() + no_value
         } else {
             no_value
         };
         if !missing {
-            assert_eq!(no_value.ln(), off(&law), "{name}");
+            assert_eq!(no_value.ln(), off(&marginal), "{name}");
         }
         let total = numbers.mass(f64::NEG_INFINITY, f64::INFINITY) + unseen;
         assert!((total - 1.0).abs() < 1e-9, "{name}: {total}");
@@ -105,19 +111,26 @@ fn the_event_has_its_share_of_the_mass() {
 
 #[test]
 fn no_condition_takes_it_for_a_neighbour() {
-    for Case { name, law, step, .. } in cases() {
-        let ColumnLaw::Number(numbers) = &law else {
+    for Case {
+        name, marginal, step, ..
+    } in cases()
+    {
+        let ColumnMarginal::Number(numbers) = &marginal else {
             panic!("{name}")
         };
         let (min, max) = numbers.range();
         for x in [min + 0.5 * step, max - 0.5 * step, min + 0.01 * step] {
             let set = ValueSet::only(Kind::Decimal, Value::Number(x));
-            assert!(law.cells_within(&set).is_empty(), "{name}: {x}");
-            assert_eq!(law.unknown_in(&set).len(), 1, "{name}: {x}");
+            assert!(marginal.levels_within(&set).is_empty(), "{name}: {x}");
+            assert_eq!(marginal.unknown_in(&set).len(), 1, "{name}: {x}");
             // all but this number is everything
             let others = set.complement().intersect(&ValueSet::known(Kind::Decimal));
             let all = ValueSet::ranges(Kind::Decimal, [NumberRange::ALL]);
-            assert_eq!(law.cells_within(&others), law.cells_within(&all), "{name}: {x}");
+            assert_eq!(
+                marginal.levels_within(&others),
+                marginal.levels_within(&all),
+                "{name}: {x}"
+            );
         }
     }
 }
@@ -125,8 +138,11 @@ fn no_condition_takes_it_for_a_neighbour() {
 /// Network inputs lie between those of the neighbours.
 #[test]
 fn its_rank_lies_between_its_neighbours() {
-    for Case { name, law, step, .. } in cases() {
-        let ColumnLaw::Number(numbers) = &law else {
+    for Case {
+        name, marginal, step, ..
+    } in cases()
+    {
+        let ColumnMarginal::Number(numbers) = &marginal else {
             panic!("{name}")
         };
         let (min, max) = numbers.range();
@@ -142,14 +158,18 @@ fn its_rank_lies_between_its_neighbours() {
 #[test]
 fn roundings_of_floats_are_the_value_itself() {
     let values: Vec<f64> = (0..2000).map(|i| f64::from(i * i % 1009) / 10.0).collect();
-    let law = ColumnLaw::fit_numbers(&values, None).unwrap();
+    let marginal = ColumnMarginal::fit_numbers(&values, None).unwrap();
     for (x, same) in [
         (0.1 + 0.2, 0.3),
         (0.8 - 0.1, 0.7),
         (f64::from(61.3f32), 61.3),
         (-0.0, 0.0),
     ] {
-        assert_eq!(law.place(Value::Number(x)), law.place(Value::Number(same)), "{x}");
+        assert_eq!(
+            marginal.place(Value::Number(x)),
+            marginal.place(Value::Number(same)),
+            "{x}"
+        );
     }
 }
 
@@ -164,7 +184,7 @@ fn a_table_keeps_it_through_conform_and_encode() {
     )])
     .unwrap();
     let encoded = encoder.encode(&halves).unwrap();
-    assert_eq!(encoded.columns[0].cells, [None, Some(1)]);
+    assert_eq!(encoded.columns[0].levels, [None, Some(1)]);
 }
 
 #[test]
@@ -205,11 +225,11 @@ proptest! {
     ) {
         let scale = 10f64.powi(decimals);
         let values: Vec<f64> = column.iter().map(|x| *x as f64 / scale).collect();
-        let law = ColumnLaw::fit_numbers(&values, None).unwrap();
+        let marginal = ColumnMarginal::fit_numbers(&values, None).unwrap();
         let (x, y) = (a as f64 / (1000.0 * scale), b as f64 / (1000.0 * scale));
-        let (one, other) = (law.place(Value::Number(x)), law.place(Value::Number(y)));
-        if a != b && one.cell.is_some() && one.cell == other.cell {
-            prop_assert!(one.lo >= other.hi || other.lo >= one.hi, "{} and {}: {:?} {:?}", x, y, one, other);
+        let (one, other) = (marginal.place(Value::Number(x)), marginal.place(Value::Number(y)));
+        if a != b && one.level.is_some() && one.level == other.level {
+            prop_assert!(one.low >= other.high || other.low >= one.high, "{} and {}: {:?} {:?}", x, y, one, other);
         }
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
             rules::lean(&graph),
         ),
         (
-            "ef-plot depends on nothing, ef-random on rand_core only",
+            "ef-column and ef-plot depend on nothing, ef-random on rand_core only",
             rules::alone(&graph),
         ),
         ("the arrow facade is nowhere", rules::no_facade(&graph)),

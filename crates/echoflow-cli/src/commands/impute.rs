@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use echoflow::tabular::{ColumnLaw, ColumnSchema, Date, Value};
+use echoflow::tabular::{ColumnMarginal, ColumnSchema, Date, Value};
 use echoflow::{Completed, EchoFlow, Table, with_threads};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -136,7 +136,7 @@ fn best(model: &EchoFlow, table: &Table, rng: &mut ChaCha8Rng) -> Result<Complet
             cells.any(|cell| matches!(cell, Err(_) | Ok(Value::Missing)))
         })
         .collect();
-    let mut guesses: Vec<Guess> = model.laws().iter().map(|_| Guess::default()).collect();
+    let mut guesses: Vec<Guess> = model.marginals().iter().map(|_| Guess::default()).collect();
     let counted = by_chunks(&table.take(&open)?, 1, |chunk| {
         let mut drawn = model.impute(chunk, BEST_OF, rng)?;
         for (guess, column) in guesses.iter_mut().zip(&model.schema().columns) {
@@ -147,10 +147,10 @@ fn best(model: &EchoFlow, table: &Table, rng: &mut ChaCha8Rng) -> Result<Complet
     })?;
     // one row of guesses for each row of the table; those of rows that are whole are never looked at
     let mut guessed = table.select(&[])?;
-    for ((guess, column), law) in guesses.iter().zip(&model.schema().columns).zip(model.laws()) {
+    for ((guess, column), marginal) in guesses.iter().zip(&model.schema().columns).zip(model.marginals()) {
         let mut values = vec![Value::Missing; table.num_rows()];
         for (place, &row) in open.iter().enumerate() {
-            values[row] = guess.value(place, law);
+            values[row] = guess.value(place, marginal);
         }
         guessed = guessed.with_values(column, &values)?;
     }
@@ -222,20 +222,22 @@ impl Guess {
     }
 
     /// The best value of a row, on the grid of its column.
-    fn value(&self, row: usize, law: &ColumnLaw) -> Value<'_> {
-        match (self.rows.get(row), law) {
+    fn value(&self, row: usize, marginal: &ColumnMarginal) -> Value<'_> {
+        match (self.rows.get(row), marginal) {
             (Some(Best::Label(label)), _) => Value::Text(label),
             (Some(Best::Flag(flag)), _) => Value::Boolean(*flag),
-            (Some(Best::Mean(mean)), ColumnLaw::Date(_)) => {
+            (Some(Best::Mean(mean)), ColumnMarginal::Date(_)) => {
                 Date::from_day_number(mean.round() as i32).map_or(Value::Missing, Value::Date)
             }
-            (Some(Best::Mean(mean)), ColumnLaw::Number(law)) => Value::Number(match law.decimals() {
-                Some(decimals) => {
-                    let scale = 10_f64.powi(decimals.into());
-                    (mean * scale).round() / scale
-                }
-                None => *mean,
-            }),
+            (Some(Best::Mean(mean)), ColumnMarginal::Number(marginal)) => {
+                Value::Number(match marginal.decimals() {
+                    Some(decimals) => {
+                        let scale = 10_f64.powi(decimals.into());
+                        (mean * scale).round() / scale
+                    }
+                    None => *mean,
+                })
+            }
             _ => Value::Missing,
         }
     }

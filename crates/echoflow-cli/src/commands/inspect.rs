@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use echoflow::tabular::{ColumnLaw, Kind, NumberLaw};
+use echoflow::tabular::{ColumnMarginal, Kind, NumberMarginal};
 use echoflow::{Architecture, EchoFlow, History, Part};
 
 use super::Job;
@@ -46,28 +46,28 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
         .map(|n| n.chars().count())
         .max()
         .unwrap_or(0);
-    let (context_names, context_laws) = model.context_columns();
+    let (context_names, context_marginals) = model.context_columns();
     for name in model.column_names() {
         let found = model
             .schema()
             .index(name)
-            .map(|at| (&model.schema().columns[at], &model.laws()[at], ""));
+            .map(|at| (&model.schema().columns[at], &model.marginals()[at], ""));
         let given = || {
             let at = context_names.iter().position(|n| n == name)?;
             Some((
                 &model.context_schema()?.columns[at],
-                &context_laws[at],
+                &context_marginals[at],
                 ", context",
             ))
         };
         let derived = || {
             let mut columns = model.derived_columns();
-            let (_, schema, law) = columns.find(|(_, schema, _)| schema.name == *name)?;
-            Some((schema, law, ", derived"))
+            let (_, schema, marginal) = columns.find(|(_, schema, _)| schema.name == *name)?;
+            Some((schema, marginal, ", derived"))
         };
-        if let Some((schema, law, role)) = found.or_else(given).or_else(derived) {
-            let (kind, law) = (kind(schema.kind), describe(law));
-            writeln!(out, "  {name:<width$}  {kind:<8}  {law}{role}")?;
+        if let Some((schema, marginal, role)) = found.or_else(given).or_else(derived) {
+            let (kind, marginal) = (kind(schema.kind), describe(marginal));
+            writeln!(out, "  {name:<width$}  {kind:<8}  {marginal}{role}")?;
         }
     }
     if model.derived_columns().next().is_some() {
@@ -178,46 +178,52 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-fn describe(law: &ColumnLaw) -> String {
-    let held = law.stored_training_values();
-    match law {
-        ColumnLaw::Category(law) => {
-            let mut text = count(law.levels().len(), "level");
-            if law.rare_cell().is_some() {
+fn describe(marginal: &ColumnMarginal) -> String {
+    let held = marginal.stored_training_values();
+    match marginal {
+        ColumnMarginal::Category(marginal) => {
+            let mut text = count(marginal.labels().len(), "level");
+            if marginal.rare_level().is_some() {
                 text += ", the rarest pooled";
             }
-            if law.missing_cell().is_some() {
+            if marginal.missing_level().is_some() {
                 text += ", missing cells";
             }
             text
         }
-        ColumnLaw::Number(law) => {
-            let (low, high) = law.range();
-            let digits = match law.decimals() {
+        ColumnMarginal::Number(marginal) => {
+            let (low, high) = marginal.range();
+            let digits = match marginal.decimals() {
                 Some(0) => "whole numbers".to_owned(),
                 Some(d) => count(d.into(), "decimal"),
                 None => "no rounding step".to_owned(),
             };
-            format!("{low} to {high}, {digits}{}", describe_cells(law, "value", held))
+            format!(
+                "{low} to {high}, {digits}{}",
+                describe_levels(marginal, "value", held)
+            )
         }
-        ColumnLaw::Date(law) => {
-            let (first, last) = law.range();
-            format!("{first} to {last}{}", describe_cells(law.days(), "day", held))
+        ColumnMarginal::Date(marginal) => {
+            let (first, last) = marginal.range();
+            format!(
+                "{first} to {last}{}",
+                describe_levels(marginal.days(), "day", held)
+            )
         }
         _ => String::new(),
     }
 }
 
-/// What a law of numbers or days holds one by one.
-fn describe_cells(law: &NumberLaw, what: &str, held: usize) -> String {
+/// What a marginal of numbers or days holds one by one.
+fn describe_levels(marginal: &NumberMarginal, what: &str, held: usize) -> String {
     let mut text = String::new();
-    let points = law.points().len();
-    if !law.is_continuous() {
-        text += &format!(", {} as cells", count(points, what));
-    } else if points > 0 {
-        text += &format!(", {}", count(points, &format!("heavy {what}")));
+    let atoms = marginal.atoms().len();
+    if !marginal.is_continuous() {
+        text += &format!(", {} as cells", count(atoms, what));
+    } else if atoms > 0 {
+        text += &format!(", {}", count(atoms, &format!("heavy {what}")));
     }
-    if law.missing_cell().is_some() {
+    if marginal.missing_level().is_some() {
         text += ", missing cells";
     }
     if held > 0 {

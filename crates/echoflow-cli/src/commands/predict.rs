@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use echoflow::tabular::{ColumnLaw, ColumnSchema, Date, Kind, NumberFormat, Value};
+use echoflow::tabular::{ColumnMarginal, ColumnSchema, Date, Kind, NumberFormat, Value};
 use echoflow::{EchoFlow, NumberPrediction, Prediction, with_threads};
 
 use super::Job;
@@ -66,12 +66,12 @@ fn run(args: &Predict) -> Result<ExitCode> {
     let mut predicted = Predicted::default();
     predicted.add(model.conditional(&table.slice(0, 0), &args.column)?);
     let at = model.schema().index(&args.column).unwrap_or(0);
-    let (column, law) = (&model.schema().columns[at], &model.laws()[at]);
+    let (column, marginal) = (&model.schema().columns[at], &model.marginals()[at]);
     let refuse = |added: &[(ColumnSchema, Vec<Value<'_>>)]| {
         let names: Vec<&str> = added.iter().map(|(column, _)| column.name.as_str()).collect();
         refuse_taken(&table, &args.table, &names, "the prediction would go")
     };
-    refuse(&predicted.columns(column, law))?;
+    refuse(&predicted.columns(column, marginal))?;
     with_threads(args.threads, || -> Result<()> {
         let working = Working::on_rows("predicting", table.num_rows());
         for first in (0..table.num_rows()).step_by(CHUNK) {
@@ -81,7 +81,7 @@ fn run(args: &Predict) -> Result<ExitCode> {
         }
         Ok(())
     })??;
-    let added = predicted.columns(column, law);
+    let added = predicted.columns(column, marginal);
     refuse(&added)?;
     let mut whole = table.clone();
     for (column, values) in &added {
@@ -132,12 +132,16 @@ impl Predicted {
     }
 
     /// The columns that a prediction adds, with a value for each row.
-    fn columns(&self, column: &ColumnSchema, law: &ColumnLaw) -> Vec<(ColumnSchema, Vec<Value<'_>>)> {
+    fn columns(
+        &self,
+        column: &ColumnSchema,
+        marginal: &ColumnMarginal,
+    ) -> Vec<(ColumnSchema, Vec<Value<'_>>)> {
         let name = &column.name;
         let is_missing = format!("P({name} is missing)");
         if !matches!(column.kind, Kind::Category | Kind::Boolean) {
             let mut columns = self.figures(column);
-            if law.missing_cell().is_some() {
+            if marginal.missing_level().is_some() {
                 let missing = |row: &NumberPrediction| Value::Number(row.missing);
                 columns.push((decimal(is_missing), self.numbers.iter().map(missing).collect()));
             }

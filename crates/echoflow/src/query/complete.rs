@@ -12,7 +12,6 @@ use rand::Rng;
 use super::limit::{Limit, Problem};
 use super::particles::{Engine, Proposing, Weighed, select};
 use super::resample::resample;
-use crate::columns::Law;
 use crate::error::Error;
 use crate::model::EchoFlow;
 use crate::proposal::joined;
@@ -181,7 +180,7 @@ impl Given {
                 let given = encoder.schema().conform(table)?;
                 for (at, name) in context_names.iter().enumerate() {
                     if let Some(row) = (0..rows).find(|&row| given.value(row, at) == Value::Missing)
-                        && encoder.laws()[at].missing_cell().is_none()
+                        && encoder.marginals()[at].missing_level().is_none()
                     {
                         return Err(Error::MissingContext {
                             location: table.location(row).to_string(),
@@ -200,11 +199,11 @@ impl Given {
         let own = &model.schema().columns;
         let known_only: Vec<Limit> = own
             .iter()
-            .zip(model.laws())
-            .map(|(column, law)| match (missing, Limit::open(law)) {
+            .zip(model.marginals())
+            .map(|(column, marginal)| match (missing, Limit::open(marginal)) {
                 (_, Limit::Certain) => Limit::Certain,
                 (true, open) => open,
-                (false, _) => Limit::within(law, &ValueSet::known(column.kind), model.tails()),
+                (false, _) => Limit::within(marginal, &ValueSet::known(column.kind), model.tails()),
             })
             .collect();
         let solved = solved(model, &conformed)?;
@@ -213,10 +212,10 @@ impl Given {
             let mut limits: Vec<Limit> = Vec::with_capacity(own.len());
             let mut leading = Vec::new();
             let mut open = 0;
-            for (j, (column, law)) in own.iter().zip(model.laws()).enumerate() {
+            for (j, (column, marginal)) in own.iter().zip(model.marginals()).enumerate() {
                 let value = cell(row, &column.name);
                 if value != Value::Missing {
-                    limits.push(Limit::Value(Law(law).place_of(value)));
+                    limits.push(Limit::Value(marginal.place(value)));
                     continue;
                 }
                 open += 1;
@@ -226,10 +225,10 @@ impl Given {
                     let told = cell(row, dependency.derived());
                     if dependency.sources() == [column.name.as_str()] && told != Value::Missing {
                         let set = ValueSet::only(told_by.kind, told);
-                        if let Some(set) = dependency.preimage(&set, law) {
+                        if let Some(set) = dependency.preimage(&set, marginal) {
                             limit = match set.single() {
-                                Some(single) => Limit::Value(Law(law).place_of(single)),
-                                None => Limit::within(law, &set, model.tails()),
+                                Some(single) => Limit::Value(marginal.place(single)),
+                                None => Limit::within(marginal, &set, model.tails()),
                             };
                             leading.push(j);
                         }
@@ -277,18 +276,18 @@ impl Given {
         self
     }
 
-    /// Puts any cell in the place of known values that no cell of a law stands for, so that rows can be decoded; the table
-    /// keeps the values.
+    /// Puts any cell in the place of known values that no level of a marginal stands for, so that rows can be decoded;
+    /// the table keeps the values.
     fn stand_in_for_unseen(&self, layout: &Layout, rows: &mut Rows) {
         let any = Place {
-            cell: Some(0),
+            level: Some(0),
             low: 0.5,
             high: 0.5,
             log_measure: 0.0,
         };
         for (row, problem) in self.problems.iter().enumerate() {
             for (j, limit) in problem.limits.iter().enumerate() {
-                if matches!(limit, Limit::Value(Place { cell: None, .. })) {
+                if matches!(limit, Limit::Value(Place { level: None, .. })) {
                     layout.set_place(rows, row, j, &any);
                 }
             }
@@ -412,8 +411,8 @@ fn solved(model: &EchoFlow, conformed: &Table) -> Result<HashMap<(usize, usize),
                 ) else {
                     continue;
                 };
-                let place = Law(&model.laws()[j]).place_of(Value::Number((sum - zero) / (one - zero)));
-                if place.cell.is_some() {
+                let place = model.marginals()[j].place(Value::Number((sum - zero) / (one - zero)));
+                if place.level.is_some() {
                     all.insert((row, j), place);
                 }
             }

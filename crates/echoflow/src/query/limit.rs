@@ -1,9 +1,9 @@
 //! What a question fixes or narrows of each modelled column.
 
-use ef_density::Place;
-use ef_density::autoregressive::{CellSet, Step};
+use ef_column::{LevelSet, Place};
+use ef_density::autoregressive::Step;
 use ef_density::rows::{Layout, Rows};
-use ef_tabular::ColumnLaw;
+use ef_tabular::ColumnMarginal;
 use ef_tabular::condition::ValueSet;
 
 /// What is known of one column of a row.
@@ -11,103 +11,49 @@ use ef_tabular::condition::ValueSet;
 pub(crate) enum Limit {
     /// Nothing.
     Free,
-    /// That there is only one cell.
+    /// That there is only one level.
     Certain,
     /// Its value.
     Value(Place),
     /// That it lies in a set.
-    Within(Within),
+    Within(LevelSet),
 }
 
-/// A set of values of a column, in cells and ranks.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Within {
-    pub(crate) set: CellSet,
-    /// Of the cell that pools rare categories: which positions lie in the set. Empty for all.
-    positions: Vec<(f64, f64)>,
-}
-
-impl Within {
-    /// The part of a law in a set of values; without `tails`, in the range seen at fit.
-    pub(crate) fn new(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Self {
-        let mut within = law.cells_within(set);
-        if !tails {
-            within = within.confined(law);
-        }
-        let mut cells: Vec<f64> = within
-            .cells()
-            .iter()
-            .map(|&held| f64::from(u8::from(held)))
-            .collect();
-        let (mut ranks, mut positions) = (Vec::new(), Vec::new());
-        match (law, within.ranked_cell()) {
-            (ColumnLaw::Category(_), Some(cell)) => {
-                cells[cell as usize] = within.rank_share();
-                positions = within.ranks().to_vec();
-            }
-            _ => ranks = within.ranks().to_vec(),
-        }
-        Self {
-            set: CellSet { cells, ranks },
-            positions,
-        }
-    }
-
-    /// `ln` of the share of a cell, or of the ranks of the continuous one, that lies in the set.
-    pub(crate) fn log_share(&self, law: &ColumnLaw, cell: u32) -> f64 {
-        match law.is_continuous() && cell == 0 {
-            true => self
-                .set
-                .ranks
-                .iter()
-                .map(|(low, high)| high - low)
-                .sum::<f64>()
-                .ln(),
-            false => self.set.cells[cell as usize].ln(),
-        }
-    }
-
-    /// Whether it leaves nothing of the law out that is ever drawn.
-    fn is_whole(&self, law: &ColumnLaw, tails: bool) -> bool {
-        let all = Self::new(law, &ValueSet::all(kind_of(law)), tails);
-        *self == all
-    }
-
-    /// The position in the pooled cell that a uniform number stands for.
-    fn position(&self, u: f64) -> f64 {
-        let total: f64 = self.positions.iter().map(|(low, high)| high - low).sum();
-        let mut left = u * total;
-        for (low, high) in &self.positions {
-            if left < high - low {
-                return (low + left).max(low.next_up()).min(high.next_down());
-            }
-            left -= high - low;
-        }
-        self.positions.last().map_or(u, |(_, high)| high.next_down())
+/// The levels of a marginal in a set of values; without `tails`, in the range seen at fit.
+pub(crate) fn levels_within(marginal: &ColumnMarginal, set: &ValueSet, tails: bool) -> LevelSet {
+    let within = marginal.levels_within(set);
+    match tails {
+        true => within,
+        false => marginal.within_range_seen(within),
     }
 }
 
-fn kind_of(law: &ColumnLaw) -> ef_tabular::Kind {
-    match law {
-        ColumnLaw::Number(_) => ef_tabular::Kind::Decimal,
-        ColumnLaw::Date(_) => ef_tabular::Kind::Date,
+/// Whether a set leaves nothing of the marginal out that is ever drawn.
+fn is_whole(within: &LevelSet, marginal: &ColumnMarginal, tails: bool) -> bool {
+    *within == levels_within(marginal, &ValueSet::all(kind_of(marginal)), tails)
+}
+
+fn kind_of(marginal: &ColumnMarginal) -> ef_tabular::Kind {
+    match marginal {
+        ColumnMarginal::Number(_) => ef_tabular::Kind::Decimal,
+        ColumnMarginal::Date(_) => ef_tabular::Kind::Date,
         _ => ef_tabular::Kind::Category,
     }
 }
 
 impl Limit {
-    /// What is known of a column of which nothing else is: little, or that it has one cell.
-    pub(crate) fn open(law: &ColumnLaw) -> Self {
-        match law.cells() == 1 && !law.is_continuous() {
+    /// What is known of a column of which nothing else is: little, or that it has one level.
+    pub(crate) fn open(marginal: &ColumnMarginal) -> Self {
+        match marginal.levels() == 1 && !marginal.is_continuous() {
             true => Self::Certain,
             false => Self::Free,
         }
     }
 
     /// A set as a limit: nothing if it leaves nothing out.
-    pub(crate) fn within(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Self {
-        let within = Within::new(law, set, tails);
-        if !set.is_all() && !within.is_whole(law, tails) {
+    pub(crate) fn within(marginal: &ColumnMarginal, set: &ValueSet, tails: bool) -> Self {
+        let within = levels_within(marginal, set, tails);
+        if !set.is_all() && !is_whole(&within, marginal, tails) {
             Self::Within(within)
         } else {
             Self::Free
@@ -119,7 +65,7 @@ impl Limit {
         let set = match self {
             Self::Value(_) | Self::Certain => return Step::Observe,
             Self::Free => None,
-            Self::Within(within) => Some(&within.set),
+            Self::Within(within) => Some(within),
         };
         match replay {
             true => Step::Score(set),
@@ -127,10 +73,10 @@ impl Limit {
         }
     }
 
-    /// The position in a pooled cell that a uniform number stands for.
+    /// The position in a pooled level that a uniform number stands for.
     pub(crate) fn position(&self, u: f64) -> f64 {
         match self {
-            Self::Within(within) if !within.positions.is_empty() => within.position(u),
+            Self::Within(within) => within.position(u),
             _ => u,
         }
     }
@@ -177,8 +123,8 @@ impl Problem {
     /// Whether every set has something in it.
     pub(crate) fn is_possible(&self) -> bool {
         self.limits.iter().all(|limit| match limit {
-            Limit::Within(within) => !within.set.is_empty(),
-            Limit::Value(place) => place.cell.is_some() || place.log_measure > f64::NEG_INFINITY,
+            Limit::Within(within) => !within.is_empty(),
+            Limit::Value(place) => place.level.is_some() || place.log_measure > f64::NEG_INFINITY,
             Limit::Free | Limit::Certain => true,
         })
     }
@@ -210,18 +156,18 @@ impl Problem {
         layout: &Layout,
         rows: &Rows,
         row: usize,
-        law_is_continuous: impl Fn(usize) -> bool,
+        marginal_is_continuous: impl Fn(usize) -> bool,
     ) -> bool {
         self.limits.iter().enumerate().all(|(j, limit)| match limit {
             Limit::Free | Limit::Certain => true,
             Limit::Value(place) => {
-                let (cell, rank) = layout.cell_and_rank(rows, row, j);
-                let ranked = law_is_continuous(j) && cell == 0;
-                place.cell == Some(cell) && (!ranked || (place.low < rank && rank <= place.high))
+                let (level, rank) = layout.level_and_rank(rows, row, j);
+                let ranked = marginal_is_continuous(j) && level == 0;
+                place.level == Some(level) && (!ranked || (place.low < rank && rank <= place.high))
             }
             Limit::Within(within) => {
-                let (cell, rank) = layout.cell_and_rank(rows, row, j);
-                within.set.contains(cell, law_is_continuous(j).then_some(rank))
+                let (level, rank) = layout.level_and_rank(rows, row, j);
+                within.contains(level, marginal_is_continuous(j).then_some(rank))
             }
         })
     }

@@ -210,7 +210,7 @@ impl<'a> Engine<'a> {
 /// The rows at some positions.
 pub(crate) fn select(rows: &Rows, index: &[usize]) -> Rows {
     Rows {
-        codes: rows.codes.select(Axis(0), index),
+        levels: rows.levels.select(Axis(0), index),
         low: rows.low.select(Axis(0), index),
         high: rows.high.select(Axis(0), index),
         log_measure: index.iter().map(|&i| rows.log_measure[i]).collect(),
@@ -280,7 +280,7 @@ impl Batch<'_> {
                     let drawn =
                         density.sample(engine.params, &given, streams, self.key.purpose("own"), scratch);
                     for row in (0..n).filter(|row| self.own[*row]) {
-                        rows.codes.row_mut(row).assign(&drawn.codes.row(row));
+                        rows.levels.row_mut(row).assign(&drawn.levels.row(row));
                         rows.low.row_mut(row).assign(&drawn.low.row(row));
                         rows.high.row_mut(row).assign(&drawn.high.row(row));
                     }

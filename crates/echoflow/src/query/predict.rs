@@ -1,7 +1,7 @@
 //! The distribution of one column in each row, given the others.
 
 use ef_density::{Key, Place};
-use ef_tabular::{ColumnLaw, ColumnSchema, Kind, Table, Value};
+use ef_tabular::{ColumnMarginal, ColumnSchema, Kind, Table, Value};
 
 use super::complete::Given;
 use super::limit::{Limit, Problem};
@@ -13,8 +13,8 @@ use crate::model::EchoFlow;
 const DRAWS: usize = 256;
 /// Draws a row and cell, where other cells are missing.
 const CELL_DRAWS: usize = 128;
-/// A column of at most this many cells is asked cell by cell.
-const MOST_CELLS: usize = 64;
+/// A column of at most this many levels is asked level by level.
+const MOST_LEVELS: usize = 64;
 /// Which quantiles of a number are told.
 const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 
@@ -75,10 +75,10 @@ impl EchoFlow {
             Err(_) => table.clone(),
         };
         let key = Key::new(self.training.seed).purpose("predict");
-        let law = &self.laws()[at];
+        let marginal = &self.marginals()[at];
         let schema = &self.schema().columns[at];
         let given = Given::new(self, &blank, true)?;
-        if law.cells() <= MOST_CELLS && !law.is_continuous() {
+        if marginal.levels() <= MOST_LEVELS && !marginal.is_continuous() {
             return self.by_cell(given, at, key);
         }
         let mut rows: Vec<Vec<(Value<'_>, f64)>> = vec![Vec::new(); table.num_rows()];
@@ -93,33 +93,33 @@ impl EchoFlow {
                     .fold(f64::NEG_INFINITY, f64::max);
                 rows[row] = own
                     .map(|p| {
-                        let (cell, rank) = self.layout.cell_and_rank(&particles.rows, p, at);
+                        let (level, rank) = self.layout.level_and_rank(&particles.rows, p, at);
                         let weight = match top == f64::NEG_INFINITY {
                             true => 1.0,
                             false => (particles.log_weights[p] - top).exp(),
                         };
-                        (law.draw(cell, rank), weight)
+                        (marginal.draw(level, rank), weight)
                     })
                     .collect();
             }
             Ok(())
         })?;
-        Ok(told(law, schema, &rows))
+        Ok(told(marginal, schema, &rows))
     }
 
-    /// Every cell of the column in turn.
+    /// Every level of the column in turn.
     fn by_cell(&self, given: Given, at: usize, key: Key) -> Result<Prediction, Error> {
-        let law = &self.laws()[at];
+        let marginal = &self.marginals()[at];
         let rows = given.problems.len();
-        let cells = law.cells();
+        let levels = marginal.levels();
         let problems: Vec<Problem> = given
             .problems
             .iter()
             .flat_map(|problem| {
-                (0..cells).map(|cell| {
+                (0..levels).map(|level| {
                     let mut limits = problem.limits.clone();
                     limits[at] = Limit::Value(Place {
-                        cell: Some(cell as u32),
+                        level: Some(level as u32),
                         low: 0.0,
                         high: 1.0,
                         log_measure: 0.0,
@@ -129,17 +129,17 @@ impl EchoFlow {
             })
             .collect();
         // what derived columns that are known say of the cell
-        let told_of = |limit: &Limit, cell: usize| match limit {
+        let told_of = |limit: &Limit, level: usize| match limit {
             Limit::Free | Limit::Certain => 1.0,
-            Limit::Value(place) => f64::from(u8::from(place.cell == Some(cell as u32))),
-            Limit::Within(within) => within.set.cells.get(cell).copied().unwrap_or(0.0),
+            Limit::Value(place) => f64::from(u8::from(place.level == Some(level as u32))),
+            Limit::Within(within) => within.share(level as u32),
         };
         let shares: Vec<f64> = given
             .problems
             .iter()
-            .flat_map(|problem| (0..cells).map(move |cell| told_of(&problem.limits[at], cell)))
+            .flat_map(|problem| (0..levels).map(move |level| told_of(&problem.limits[at], level)))
             .collect();
-        let mut log = vec![f64::NEG_INFINITY; rows * cells];
+        let mut log = vec![f64::NEG_INFINITY; rows * levels];
         given.with_problems(problems).weigh(
             self,
             CELL_DRAWS,
@@ -152,7 +152,7 @@ impl EchoFlow {
             },
         )?;
         let rows: Vec<Vec<(Value<'_>, f64)>> = log
-            .chunks(cells)
+            .chunks(levels)
             .map(|log| {
                 let top = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let weight = |log: f64| {
@@ -162,17 +162,17 @@ impl EchoFlow {
                         (log - top).exp()
                     }
                 };
-                (0..cells)
-                    .map(|cell| (law.draw(cell as u32, 0.5), weight(log[cell])))
+                (0..levels)
+                    .map(|level| (marginal.draw(level as u32, 0.5), weight(log[level])))
                     .collect()
             })
             .collect();
-        Ok(told(law, &self.schema().columns[at], &rows))
+        Ok(told(marginal, &self.schema().columns[at], &rows))
     }
 }
 
 /// Weighted values as a distribution.
-fn told(law: &ColumnLaw, schema: &ColumnSchema, rows: &[Vec<(Value<'_>, f64)>]) -> Prediction {
+fn told(marginal: &ColumnMarginal, schema: &ColumnSchema, rows: &[Vec<(Value<'_>, f64)>]) -> Prediction {
     if matches!(schema.kind, Kind::Category | Kind::Boolean) {
         let mut labels: Vec<String> = Vec::new();
         let text = |value: &Value<'_>| match value {
@@ -181,8 +181,8 @@ fn told(law: &ColumnLaw, schema: &ColumnSchema, rows: &[Vec<(Value<'_>, f64)>]) 
             _ => String::new(),
         };
         let mut position = std::collections::HashMap::new();
-        for cell in 0..law.cells() as u32 {
-            let label = text(&law.draw(cell, 0.5));
+        for level in 0..marginal.levels() as u32 {
+            let label = text(&marginal.draw(level, 0.5));
             position.entry(label.clone()).or_insert_with(|| {
                 labels.push(label);
                 labels.len() - 1

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use ef_density::Place;
 use ef_density::rows::Rows;
 use ef_tabular::condition::{Condition, ConditionBox, ValueSet};
-use ef_tabular::{ColumnLaw, Table, Value};
+use ef_tabular::{ColumnMarginal, Table, Value};
 
-use super::limit::{Limit, Problem, Within};
+use super::limit::{Limit, Problem, levels_within};
 use crate::error::Error;
 use crate::model::EchoFlow;
 
@@ -97,8 +97,8 @@ impl Case {
             };
             unknown.extend(said(dependency.derived(), own, &set));
             let sources = dependency.sources();
-            let law = sources.first().and_then(|source| law_of(model, source));
-            let preimage = law.and_then(|law| dependency.preimage(&set, law));
+            let marginal = sources.first().and_then(|source| marginal_of(model, source));
+            let preimage = marginal.and_then(|marginal| dependency.preimage(&set, marginal));
             match (preimage, sources.as_slice()) {
                 (Some(preimage), [source]) => {
                     let both = match sets.get(*source) {
@@ -112,12 +112,12 @@ impl Case {
         }
         let schema = model.schema();
         let (mut limits, mut leading) = (Vec::new(), Vec::new());
-        for (j, (column, law)) in schema.columns.iter().zip(model.laws()).enumerate() {
+        for (j, (column, marginal)) in schema.columns.iter().zip(model.marginals()).enumerate() {
             let limit = match sets.get(&column.name) {
-                None => Limit::open(law),
+                None => Limit::open(marginal),
                 Some(set) => {
-                    unknown.extend(said(&column.name, law, set));
-                    limit_of(law, set, tails)
+                    unknown.extend(said(&column.name, marginal, set));
+                    limit_of(marginal, set, tails)
                 }
             };
             if matches!(limit, Limit::Within(_)) {
@@ -142,11 +142,11 @@ impl Case {
                 checked.extend(dependency.sources().into_iter().map(str::to_owned));
             }
         }
-        let dense = |(limit, law): (&Limit, &ColumnLaw)| matches!(limit, Limit::Value(p) if law.is_continuous() && p.cell == Some(0) && p.low == p.high);
+        let dense = |(limit, marginal): (&Limit, &ColumnMarginal)| matches!(limit, Limit::Value(p) if marginal.is_continuous() && p.level == Some(0) && p.low == p.high);
         let densities = problem
             .limits
             .iter()
-            .zip(model.laws())
+            .zip(model.marginals())
             .filter(|both| dense(*both))
             .count();
         Self {
@@ -213,43 +213,46 @@ pub(super) fn counted(
     Ok(Some(counts))
 }
 
-/// A set of values as a limit: a single value that a law can draw, or has a density for, is known.
-fn limit_of(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Limit {
+/// A set of values as a limit: a single value that a marginal can draw, or has a density for, is known.
+fn limit_of(marginal: &ColumnMarginal, set: &ValueSet, tails: bool) -> Limit {
     if let Some(value) = set.single() {
-        let place = crate::columns::Law(law).place_of(value);
+        let place = marginal.place(value);
         // places are those of the nearest value on a grid, which may be another
-        let drawn = Within::new(law, set, true);
-        if law.has_density(value) && drawn.set.is_empty() && place.cell.is_some() {
+        let drawn = levels_within(marginal, set, true);
+        if marginal.has_density(value) && drawn.is_empty() && place.level.is_some() {
             return Limit::Value(place);
         }
-        if let Some(cell) = place.cell.filter(|_| !drawn.set.is_empty()) {
+        if let Some(level) = place.level.filter(|_| !drawn.is_empty()) {
             // what is never seen has no part in what is drawn: the same measure as that of sets
             return Limit::Value(Place {
-                log_measure: drawn.log_share(law, cell),
+                log_measure: drawn.log_share(level),
                 ..place
             });
         }
         return Limit::Within(drawn);
     }
-    Limit::within(law, set, tails)
+    Limit::within(marginal, set, tails)
 }
 
-/// The law of a modelled or derived column.
-fn law_of<'a>(model: &'a EchoFlow, name: &str) -> Option<&'a ColumnLaw> {
+/// The marginal of a modelled or derived column.
+fn marginal_of<'a>(model: &'a EchoFlow, name: &str) -> Option<&'a ColumnMarginal> {
     match model.schema().index(name) {
-        Some(at) => model.laws().get(at),
+        Some(at) => model.marginals().get(at),
         None => model
             .derived_columns()
             .find(|(dependency, ..)| dependency.derived() == name)
-            .map(|(_, _, law)| law),
+            .map(|(_, _, marginal)| marginal),
     }
 }
 
-/// What a set names that a law cannot draw, in words.
-fn said(column: &str, law: &ColumnLaw, set: &ValueSet) -> Vec<String> {
-    let values: Vec<String> = law.unknown_in(set).iter().map(ToString::to_string).collect();
+/// What a set names that a marginal cannot draw, in words.
+fn said(column: &str, marginal: &ColumnMarginal, set: &ValueSet) -> Vec<String> {
+    let values: Vec<String> = marginal.unknown_in(set).iter().map(ToString::to_string).collect();
     match values.is_empty() {
-        true if set.single().is_none() && !set.is_empty() && Within::new(law, set, true).set.is_empty() => {
+        true if set.single().is_none()
+            && !set.is_empty()
+            && levels_within(marginal, set, true).is_empty() =>
+        {
             vec![format!(
                 "a list of exact values of {column} has no probability; ask for one value, or for ranges"
             )]

@@ -73,8 +73,13 @@ impl EchoFlow {
 
     /// `(rows, columns)`: each column's log-probability given those before it, averaged over orders.
     fn by_column(&self, table: &Table) -> Result<Array2<f64>, Error> {
-        let rows = &self.columns.rows(table, &self.layout)?;
         let columns = self.layout.ranked().count();
+        let mut measures = Array2::zeros((table.num_rows(), columns));
+        let rows = &self
+            .columns
+            .rows_with(table, &self.layout, |column, row, place| {
+                measures[[row, column]] = place.log_measure;
+            })?;
         let mut rng = Key::new(self.training.seed).purpose("orders").row(0);
         let mut orders: Vec<Vec<usize>> = Vec::new();
         for _ in 0..ORDERS / 2 {
@@ -121,13 +126,7 @@ impl EchoFlow {
         });
         let views: Vec<_> = parts.iter().map(|part| part.t()).collect();
         let mut all = concatenate(Axis(0), &views).unwrap_or_else(|_| Array2::zeros((0, columns)));
-        let encoded = self.columns.modelled.encode(table)?;
-        for (mut column, encoded) in all.columns_mut().into_iter().zip(&encoded.columns) {
-            column
-                .iter_mut()
-                .zip(&encoded.log_measure)
-                .for_each(|(x, measure)| *x += measure);
-        }
+        all += &measures;
         Ok(all)
     }
 }

@@ -70,7 +70,7 @@ impl Default for DensityConfig<Rows> {
         let slice = |rows: &Rows, range: Range<usize>| {
             let part = s![range.clone(), ..];
             Rows {
-                codes: rows.codes.slice(part).to_owned(),
+                levels: rows.levels.slice(part).to_owned(),
                 low: rows.low.slice(part).to_owned(),
                 high: rows.high.slice(part).to_owned(),
                 log_measure: rows.log_measure[range.clone()].to_vec(),
@@ -78,8 +78,8 @@ impl Default for DensityConfig<Rows> {
             }
         };
         Self::new(slice, |rows| {
-            let codes = rows.codes.mapv(f64::from);
-            concatenate![Axis(1), codes, rows.low, rows.high]
+            let levels = rows.levels.mapv(f64::from);
+            concatenate![Axis(1), levels, rows.low, rows.high]
         })
     }
 }

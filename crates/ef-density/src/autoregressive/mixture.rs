@@ -1,9 +1,9 @@
-//! The head of a column with ranks: logistics over their logits, a background, and the other cells.
+//! The head of a column with ranks: logistics over their logits, a background, and the other levels.
 //!
-//! Outputs of a column with `K` logistics and `c` cells, `3 K + c` in all:
+//! Outputs of a column with `K` logistics and `c` levels, `3 K + c` in all:
 //!
 //! ```text
-//! [ K weights | background weight | c - 1 weights of the other cells | K means m | K raw log-scales ]
+//! [ K weights | background weight | c - 1 weights of the other levels | K means m | K raw log-scales ]
 //! ```
 //!
 //! The weights are logits of one softmax. For a place of ranks `(low, high)`, with `a`, `b` their logits and `d = b - a`,
@@ -164,7 +164,8 @@ fn series<T: Real>(x2: T, coefficients: &[f64; 6]) -> T {
     sum
 }
 
-/// `log P(cell 0) + log E[ratio]` of a place in the continuous cell; the outputs `y` become the gradient of its negative.
+/// `log P(level 0) + log E[ratio]` of a place in the continuous level; the outputs `y` become the gradient of its
+/// negative.
 #[inline(always)]
 pub(crate) fn mixture_nll<const FMA: bool, T: Real>(
     y: &mut [T],
@@ -257,8 +258,8 @@ mod tests {
         })
     }
 
-    fn outputs(components: usize, cells: usize) -> impl Strategy<Value = Vec<f64>> {
-        proptest::collection::vec(-2.0..2.0, 3 * components + cells)
+    fn outputs(components: usize, levels: usize) -> impl Strategy<Value = Vec<f64>> {
+        proptest::collection::vec(-2.0..2.0, 3 * components + levels)
     }
 
     /// Sums of weights that round to more than 1 stand for 1.
@@ -272,9 +273,10 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// Intervals that tile the ranks have the mass of the continuous cell, however they are cut, narrow ones included.
+        /// Intervals that tile the ranks have the mass of the continuous level, however they are cut, narrow ones
+        /// included.
         #[test]
-        fn intervals_share_the_mass_of_the_cell(
+        fn intervals_share_the_mass_of_the_level(
             y in outputs(19, 3),
             cuts in proptest::collection::vec(0.0..1.0_f64, 1..30),
             near in 1e-9..1e-3_f64,

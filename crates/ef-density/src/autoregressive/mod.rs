@@ -1,12 +1,12 @@
 //! The autoregressive table model: one masked network, an exact head a column.
 //!
 //! ```text
-//! log p(row) = sum_j [ log_measure_j + log P(cell_j | x_<j) + log E[ratio_j(v | x_<j)] ],    v ~ U(low_j, high_j)
+//! log p(row) = sum_j [ log_measure_j + log P(level_j | x_<j) + log E[ratio_j(v | x_<j)] ],    v ~ U(low_j, high_j)
 //! ```
 //!
-//! * A column of categories or listed values has a softmax over its cells.
-//! * A column with a continuous cell has one softmax over `K` logistics, a uniform **background** and its other cells
-//!   (atoms, missing); the first `K + 1` share the continuous cell. Over logits of ranks,
+//! * A column of categories or listed values has a softmax over its levels.
+//! * A column with a continuous level has one softmax over `K` logistics, a uniform **background** and its other levels
+//!   (atoms, missing); the first `K + 1` share the continuous level. Over logits of ranks,
 //!
 //! ```text
 //! P(low < rank <= high | x_<j) = sum_k w_k [ s((b - m_k) / s_k) - s((a - m_k) / s_k) ] + w_0 (high - low)
@@ -17,13 +17,14 @@
 //! flow, the head is a conditional monotone map from rank to uniform base, `u = P(rank' <= rank | x_<j)`.
 //!
 //! Networks read a rank through its normal score and 64 piecewise-linear features (Gorishniy et al. 2022, 2203.05556),
-//! and a cell through an embedding. Normal scores also reach the heads to their right by one linear layer. The network is
-//! MADE (Germain et al. 2015, 1502.03509) with residual blocks, units sorted by degree; sampling evaluates it unit by unit
-//! ([`Incremental`](ef_tensor::Incremental)).
+//! and a level through an embedding. Normal scores also reach the heads to their right by one linear layer. The network
+//! is MADE (Germain et al. 2015, 1502.03509) with residual blocks, units sorted by degree; sampling evaluates it unit
+//! by unit ([`Incremental`](ef_tensor::Incremental)).
 //!
-//! A [`AncestralPass`] goes through the columns of many rows, each kept, drawn, drawn within a [`CellSet`] or replayed, and adds up
-//! what importance sampling needs. It is how rows are sampled, with conditions and without. [`OrderAgnostic`] is the same
-//! network without masks: it proposes any columns given any others, and the chain corrects it.
+//! A [`AncestralPass`] goes through the columns of many rows, each kept, drawn, drawn within a
+//! [`LevelSet`](crate::LevelSet) or replayed, and adds up what importance sampling needs. It is how rows are sampled,
+//! with conditions and without. [`OrderAgnostic`] is the same network without masks: it proposes any columns given any
+//! others, and the chain corrects it.
 
 mod heads;
 mod mixture;
@@ -36,5 +37,4 @@ mod table_made;
 
 pub use order_agnostic::OrderAgnostic;
 pub use pass::{AncestralPass, PassSums, Step};
-pub use restrict::CellSet;
 pub use table_made::{TableMade, TableMadeConfig};

@@ -1,4 +1,4 @@
-//! The network that models over columns share: what is read of cells and ranks, hidden layers, a head a column.
+//! The network that models over columns share: what is read of levels and ranks, hidden layers, a head a column.
 
 use ef_tensor::simd::dispatch;
 use ef_tensor::{Linear, Mlp, ParamVisitor, Real, Scope, SparseLinear, Workspace};
@@ -102,22 +102,22 @@ impl Network {
         )
     }
 
-    pub(super) fn codes<'a>(&self, rows: usize, codes: &'a [u32]) -> ArrayView2<'a, u32> {
-        ArrayView2::from_shape((rows, self.embedding.variables()), codes)
+    pub(super) fn levels<'a>(&self, rows: usize, levels: &'a [u32]) -> ArrayView2<'a, u32> {
+        ArrayView2::from_shape((rows, self.embedding.variables()), levels)
             .expect("gathered with this many variables")
     }
 
-    /// The features of a column in a row: its cell, and the middle of its places.
+    /// The features of a column in a row: its level, and the middle of its places.
     pub(super) fn write_features<'a, T: Real>(
         &self,
         column: &Column,
-        cell: u32,
+        level: u32,
         middle: f64,
         out: impl Iterator<Item = &'a mut T>,
     ) {
         let rank = column
             .rank
-            .and_then(|r| self.ranks[r].representative(cell, middle));
+            .and_then(|r| self.ranks[r].representative(level, middle));
         RankInputs::write(rank, out);
     }
 
@@ -126,20 +126,20 @@ impl Network {
         &self,
         rows: &Rows,
         index: &[usize],
-        codes: ArrayView2<'_, u32>,
+        levels: ArrayView2<'_, u32>,
         seen: impl Fn(usize, usize) -> bool,
         ws: &mut Workspace<T>,
     ) -> Array2<T> {
         let mut x = ws.take(index.len(), self.numbers.inputs());
-        for (i, ((&row, codes), mut x)) in index.iter().zip(codes.rows()).zip(x.rows_mut()).enumerate() {
-            let codes = codes.to_slice().expect("gathered codes are contiguous");
+        for (i, ((&row, levels), mut x)) in index.iter().zip(levels.rows()).zip(x.rows_mut()).enumerate() {
+            let levels = levels.to_slice().expect("gathered levels are contiguous");
             let x = x.as_slice_mut().expect("rows of a standard layout");
             for (j, column) in self.columns.iter().enumerate() {
                 let Some(r) = column.rank else { continue };
                 let x = &mut x[column.features.clone()];
                 if seen(i, j) {
                     let middle = 0.5 * (rows.low[[row, r]] + rows.high[[row, r]]);
-                    self.write_features(column, column.cell(codes), middle, x.iter_mut());
+                    self.write_features(column, column.level(levels), middle, x.iter_mut());
                 } else {
                     x.fill(T::zero());
                 }
@@ -165,16 +165,16 @@ impl Network {
     pub(super) fn first<T: Real>(
         &self,
         params: &[T],
-        codes: ArrayView2<'_, u32>,
+        levels: ArrayView2<'_, u32>,
         features: ArrayView2<'_, T>,
         context: ArrayView2<'_, T>,
         ws: &mut Workspace<T>,
     ) -> Array2<T> {
         let [p_embedding, p_numbers, p_context, ..] = self.split(params);
-        let mut h = ws.take(codes.nrows(), self.net.hidden());
+        let mut h = ws.take(levels.nrows(), self.net.hidden());
         self.context.forward(p_context, context, h.view_mut());
         self.numbers.forward_add(p_numbers, features, h.view_mut());
-        self.embedding.forward_add(p_embedding, codes, h.view_mut());
+        self.embedding.forward_add(p_embedding, levels, h.view_mut());
         h
     }
 
@@ -192,18 +192,18 @@ impl Network {
         &self,
         rows: &Rows,
         index: &[usize],
-        codes: ArrayView2<'_, u32>,
+        levels: ArrayView2<'_, u32>,
         mut y: ArrayViewMut2<'_, T>,
         scored: impl Fn(usize, usize) -> bool,
         mut each: impl FnMut(usize, f64, &mut [T]),
     ) {
-        for (i, ((&row, codes), mut y)) in index.iter().zip(codes.rows()).zip(y.rows_mut()).enumerate() {
+        for (i, ((&row, levels), mut y)) in index.iter().zip(levels.rows()).zip(y.rows_mut()).enumerate() {
             let y = y.as_slice_mut().expect("rows of a standard layout");
             let log_prob = dispatch(Heads {
                 network: self,
                 low: rows.low.row(row),
                 high: rows.high.row(row),
-                codes,
+                levels,
                 scored: |j| scored(i, j),
                 y,
             });
@@ -225,13 +225,13 @@ pub(super) fn offsets(columns: &[Column], layout: &Layout) -> Vec<f64> {
             offsets.copy_from_slice(&logits);
             continue;
         }
-        // Logistics over nearly all ranks take two thirds of the continuous cell, the background the rest.
+        // Logistics over nearly all ranks take two thirds of the continuous level, the background the rest.
         let (weights, rest) = offsets.split_at_mut(k);
-        let (cells, rest) = rest.split_at_mut(logits.len());
+        let (levels, rest) = rest.split_at_mut(logits.len());
         let (means, scales) = rest.split_at_mut(k);
         weights.fill(logits[0] + (2.0 / 3.0 / k as f64).ln());
-        cells.copy_from_slice(&logits);
-        cells[0] -= 3.0_f64.ln();
+        levels.copy_from_slice(&logits);
+        levels[0] -= 3.0_f64.ln();
         for (i, mean) in means.iter_mut().enumerate().filter(|_| k > 1) {
             *mean = SPREAD * (2.0 * i as f64 / (k - 1) as f64 - 1.0);
         }

@@ -11,6 +11,7 @@
 //! so the density of what was drawn is `exp(proposed - set_mass)`, and `exp(observed + set_mass)` is the likelihood weight
 //! of the row (Fung and Chang 1990). Densities are in the measure of levels and ranks: what `log_measure` adds is left out.
 
+use ef_column::LevelSet;
 use ef_tensor::simd::dispatch;
 use ef_tensor::{Real, Workspace};
 use ndarray::{Array2, ArrayView2, Axis, s};
@@ -19,10 +20,10 @@ use super::heads::Head;
 use super::mixture::draw_rank;
 use super::network::Network;
 use super::plan::Column;
-use super::restrict::{CellSet, Restriction};
+use super::restrict::Restriction;
 use crate::key::{Key, uniform};
 use crate::rows::Rows;
-use crate::softmax::draw_codes;
+use crate::softmax::draw_levels;
 
 /// What a pass does with one column of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,9 +31,9 @@ pub enum Step<'a> {
     /// The row holds the value, which is known; it counts as `observed`.
     Observe,
     /// A value is drawn, from within a set if one is given; it counts as `proposed`.
-    Draw(Option<&'a CellSet>),
+    Draw(Option<&'a LevelSet>),
     /// The row holds a value that was drawn before, from within a set if one is given; it counts as `proposed`.
-    Score(Option<&'a CellSet>),
+    Score(Option<&'a LevelSet>),
     /// A value is drawn and counts for nothing.
     Fill,
     /// The column is left out, and the network is not shown it. Only a network for every order can leave a column out; one
@@ -42,7 +43,7 @@ pub enum Step<'a> {
 
 impl<'a> Step<'a> {
     /// The set of a column that counts as `proposed`.
-    fn set(self) -> Option<&'a CellSet> {
+    fn set(self) -> Option<&'a LevelSet> {
         match self {
             Self::Draw(set) | Self::Score(set) => set,
             Self::Observe | Self::Fill | Self::Skip => None,
@@ -102,15 +103,15 @@ impl PassSums {
 pub(super) struct Visitor<'a> {
     network: &'a Network,
     pass: AncestralPass<'a>,
-    /// Two uniform numbers a column: which component or cell, and where in it. `(2 columns, rows)`.
+    /// Two uniform numbers a column: which component or level, and where in it. `(2 columns, rows)`.
     uniforms: Array2<f64>,
     pub(super) sums: PassSums,
     restriction: Restriction,
     /// The set that `restriction` was made for.
-    read: Option<&'a CellSet>,
+    read: Option<&'a LevelSet>,
     left: Vec<f64>,
-    /// The cell of each row just settled; `SparseLinear::NONE` for a value never seen.
-    pub(super) cells: Vec<u32>,
+    /// The level of each row just settled; `SparseLinear::NONE` for a value never seen.
+    pub(super) levels: Vec<u32>,
 }
 
 impl<'a> Visitor<'a> {
@@ -130,7 +131,7 @@ impl<'a> Visitor<'a> {
             restriction: Restriction::default(),
             read: None,
             left: Vec::with_capacity(n),
-            cells: Vec::with_capacity(n),
+            levels: Vec::with_capacity(n),
         }
     }
 
@@ -150,8 +151,8 @@ impl<'a> Visitor<'a> {
         ws: &mut Workspace<T>,
     ) {
         let (column, steps) = (&self.network.columns[j], self.pass.steps);
-        self.cells.clear();
-        self.cells.resize(index.len(), 0);
+        self.levels.clear();
+        self.levels.resize(index.len(), 0);
         if let Some(logits) = &column.marginal {
             let mut y = ws.take(logits.len(), index.len());
             for (mut y, &logit) in y.rows_mut().into_iter().zip(logits) {
@@ -162,7 +163,7 @@ impl<'a> Visitor<'a> {
             return;
         }
         if column.is_certain() {
-            // a column of a single cell is certain, unless its set excludes a part of that cell
+            // a column of a single level is certain, unless its set excludes a part of that level
             for &row in index {
                 if let Some(set) = steps(row, j).set() {
                     self.sums.set_mass[row] += set.log_share(0);
@@ -188,10 +189,10 @@ impl<'a> Visitor<'a> {
             self.draw(j, index, y, rows, ws);
         }
         for (i, &row) in index.iter().enumerate() {
-            self.cells[i] = column.variable.map_or(0, |v| rows.codes[[row, v]]);
+            self.levels[i] = column.variable.map_or(0, |v| rows.levels[[row, v]]);
             if let Some(r) = column.rank {
                 let middle = 0.5 * (rows.low[[row, r]] + rows.high[[row, r]]);
-                features(i, self.network.ranks[r].representative(self.cells[i], middle));
+                features(i, self.network.ranks[r].representative(self.levels[i], middle));
             }
         }
         self.score(j, index, y, rows, ws);
@@ -221,11 +222,11 @@ impl<'a> Visitor<'a> {
             }
         }
         let uniforms = self.uniforms.row(2 * j).select(Axis(0), index);
-        draw_codes(
+        draw_levels(
             weights.view_mut(),
             uniforms.view(),
             &mut self.left,
-            &mut self.cells,
+            &mut self.levels,
         );
         ws.give(weights);
         for (i, &row) in index.iter().enumerate() {
@@ -234,13 +235,13 @@ impl<'a> Visitor<'a> {
                 Step::Fill | Step::Skip => None,
                 Step::Observe | Step::Score(_) => continue,
             };
-            let mut cell = self.cells[i];
+            let mut level = self.levels[i];
             if let Some(r) = column.rank {
-                // logistics and the background share cell 0
-                let component = cell as usize;
-                cell = component.saturating_sub(k) as u32;
+                // logistics and the background share level 0
+                let component = level as usize;
+                level = component.saturating_sub(k) as u32;
                 let mut place = (0.0, 1.0);
-                if cell == 0 {
+                if level == 0 {
                     let output = |at: usize| y[[logits + at + component, i]].wide();
                     let logistic = (component < k).then(|| (output(0), output(k)));
                     let u = self.uniforms[[2 * j + 1, row]];
@@ -254,13 +255,13 @@ impl<'a> Visitor<'a> {
                 (rows.low[[row, r]], rows.high[[row, r]]) = place;
             }
             if let Some(v) = column.variable {
-                rows.codes[[row, v]] = cell;
+                rows.levels[[row, v]] = level;
             }
         }
     }
 
     /// The restriction of a column to a set, read anew unless the row before has the same.
-    fn restriction(&mut self, column: &Column, set: &'a CellSet) -> &mut Restriction {
+    fn restriction(&mut self, column: &Column, set: &'a LevelSet) -> &mut Restriction {
         if !self.read.is_some_and(|read| std::ptr::eq(read, set)) {
             self.restriction.read(column, set);
             self.read = Some(set);
@@ -295,7 +296,7 @@ impl<'a> Visitor<'a> {
             }
             let log_prob = dispatch(Head {
                 column,
-                cell: self.cells[i],
+                level: self.levels[i],
                 ranks: column.rank.map(|r| (rows.low[[row, r]], rows.high[[row, r]])),
                 y: y.as_slice_mut().expect("rows of a standard layout"),
             });

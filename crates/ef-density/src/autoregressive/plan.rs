@@ -9,14 +9,14 @@ use crate::softmax::log_shares;
 /// One column of a [`TableMade`](super::TableMade).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Column {
-    /// Its discrete variable, if it has several cells.
+    /// Its discrete variable, if it has several levels.
     pub(crate) variable: Option<usize>,
-    /// Its column among the ranks, if it has a continuous cell.
+    /// Its column among the ranks, if it has a continuous level.
     pub(crate) rank: Option<usize>,
-    pub(crate) cells: usize,
+    pub(crate) levels: usize,
     /// Logistics of its head.
     pub(crate) components: usize,
-    /// Its outputs; none for a column of a single cell, and for one that depends on nothing.
+    /// Its outputs; none for a column of a single level, and for one that depends on nothing.
     pub(crate) outputs: Range<usize>,
     /// The logits of a column that depends on nothing: those of its marginal, which no training moves.
     pub(crate) marginal: Option<Vec<f64>>,
@@ -30,7 +30,7 @@ impl Column {
     pub(crate) fn all(layout: &Layout, components: usize, mut from_nothing: bool) -> Vec<Self> {
         let (mut output, mut feature) = (0, 0);
         let columns = layout.columns().iter().map(|&(variable, rank)| {
-            let cells = variable.map_or(1, |v| layout.variables()[v].cells());
+            let levels = variable.map_or(1, |v| layout.variables()[v].levels());
             let is_certain = variable.is_none() && rank.is_none();
             let marginal = (from_nothing && !is_certain).then(|| {
                 from_nothing = false;
@@ -45,13 +45,13 @@ impl Column {
             let outputs = if is_certain || marginal.is_some() {
                 0
             } else {
-                3 * components + cells
+                3 * components + levels
             };
             let features = if rank.is_some() { RankInputs::WIDTH } else { 0 };
             let column = Self {
                 variable,
                 rank,
-                cells,
+                levels,
                 components,
                 outputs: output..output + outputs,
                 marginal,
@@ -64,18 +64,18 @@ impl Column {
         columns.collect()
     }
 
-    /// How many of the outputs, the first ones, are logits: of cells, or of components, background and other cells.
+    /// How many of the outputs, the first ones, are logits: of levels, or of components, background and other levels.
     pub(crate) fn logits(&self) -> usize {
-        self.components + self.cells
+        self.components + self.levels
     }
 
-    /// Whether its value is certain: a single cell without ranks.
+    /// Whether its value is certain: a single level without ranks.
     pub(crate) fn is_certain(&self) -> bool {
         self.outputs.is_empty() && self.marginal.is_none()
     }
 
-    /// The cell of a row, given all its codes; cell 0 where the column has no other.
-    pub(crate) fn cell(&self, codes: &[u32]) -> u32 {
-        self.variable.map_or(0, |v| codes[v])
+    /// The level of a row, given all its levels; level 0 where the column has no other.
+    pub(crate) fn level(&self, levels: &[u32]) -> u32 {
+        self.variable.map_or(0, |v| levels[v])
     }
 }

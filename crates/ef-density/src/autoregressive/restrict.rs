@@ -1,49 +1,16 @@
 //! Heads within a set of values: its exact mass, and draws from what is left.
 //!
-//! Softmax weights are multiplied by the share of each cell that lies in the set, those of logistics by their mass
+//! Softmax weights are multiplied by the share of each level that lies in the set, those of logistics by their mass
 //! in its ranks: the sum of what is left over the sum before is the set's conditional probability. A component picked
 //! from what is left is drawn by the inverse of its distribution function between the ends of an interval.
 
+use ef_column::LevelSet;
 use ef_tensor::Real;
 use ndarray::{ArrayView1, ArrayViewMut1};
 
 use super::mixture::log_scale_of;
 use super::plan::Column;
 use crate::log_sum::{log_add_exp, log_sum_exp};
-
-/// A set of values of one column, as heads know it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CellSet {
-    /// Per cell, the share of it that lies in the set, from 0 to 1. The entry of a continuous cell is not read.
-    pub cells: Vec<f64>,
-    /// Of a continuous cell, the open intervals of ranks in the set: ascending, disjoint, each with a number inside.
-    pub ranks: Vec<(f64, f64)>,
-}
-
-impl CellSet {
-    /// The share of a cell; those that do not exist have none.
-    fn share(&self, cell: usize) -> f64 {
-        self.cells.get(cell).copied().unwrap_or(0.0)
-    }
-
-    /// `ln` of the share of a cell, nats.
-    pub(super) fn log_share(&self, cell: usize) -> f64 {
-        self.share(cell).max(0.0).ln()
-    }
-
-    /// Whether nothing lies in the set.
-    pub fn is_empty(&self) -> bool {
-        self.ranks.is_empty() && self.cells.iter().all(|share| *share <= 0.0)
-    }
-
-    /// Whether a cell, and the rank of a continuous one, lies in the set; of a cell that does in part, whether any does.
-    pub fn contains(&self, cell: u32, rank: Option<f64>) -> bool {
-        match rank {
-            Some(rank) if cell == 0 => self.ranks.iter().any(|(low, high)| *low < rank && rank < *high),
-            _ => self.share(cell as usize) > 0.0,
-        }
-    }
-}
 
 /// A set as the head of one column reads it: the logarithms that do not depend on the row.
 #[derive(Debug, Default)]
@@ -57,17 +24,18 @@ pub(super) struct Restriction {
 
 impl Restriction {
     /// Reads the set of a column.
-    pub(super) fn read(&mut self, column: &Column, set: &CellSet) {
+    pub(super) fn read(&mut self, column: &Column, set: &LevelSet) {
         self.intervals.clear();
         self.log_shares.clear();
-        let mut cells = 0..column.cells;
+        let mut levels = 0..column.levels;
         if column.rank.is_some() {
             self.intervals.extend(set.ranks.iter().filter_map(Interval::new));
             let background: f64 = self.intervals.iter().map(Interval::length).sum();
             self.log_shares.push(background.ln());
-            cells.start = 1;
+            levels.start = 1;
         }
-        self.log_shares.extend(cells.map(|cell| set.log_share(cell)));
+        self.log_shares
+            .extend(levels.map(|level| set.log_share(level as u32)));
     }
 
     /// Restricts the weights of a row's head to the set and returns the logarithm of the set's probability, nats.
@@ -249,15 +217,15 @@ mod tests {
         let column = Column {
             variable: None,
             rank: Some(0),
-            cells: 1,
+            levels: 1,
             components: 1,
             outputs: 0..4,
             marginal: None,
             features: 0..0,
         };
         let mut restriction = Restriction::default();
-        let cells = Vec::new();
-        restriction.read(&column, &CellSet { cells, ranks });
+        let levels = Vec::new();
+        restriction.read(&column, &LevelSet::new(levels, ranks));
         restriction
     }
 

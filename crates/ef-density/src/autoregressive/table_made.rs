@@ -17,7 +17,7 @@ use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey};
 use crate::rows::RankInputs;
 use crate::rows::{Layout, RowScratch, Rows};
-use crate::rows::{gather_codes, gather_context, given_context};
+use crate::rows::{gather_context, gather_levels, given_context};
 
 /// Size of a [`TableMade`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,11 +49,11 @@ impl Default for TableMadeConfig {
 }
 
 /// The chain of a table's columns, in the order of its layout: exact log-densities of rows of categories, atoms,
-/// missing cells and numbers. See the [module](super) for the formulas.
+/// missing levels and numbers. See the [module](super) for the formulas.
 ///
-/// The columns' shares and mixtures near the marginal are constants that the network's outputs are added to, so training
-/// starts from about independent columns, and weight decay pulls towards them. The first column, where there is no context,
-/// depends on nothing: its probabilities are those of its law, whatever was trained.
+/// The columns' shares and mixtures near the marginal are constants that the network's outputs are added to, so
+/// training starts from about independent columns, and weight decay pulls towards them. The first column, where there
+/// is no context, depends on nothing: its probabilities are those of its marginal, whatever was trained.
 ///
 /// A column sees the one before it through hidden units of its own, so there are at least as many units as columns:
 /// [`TableMade::hidden`] says how many.
@@ -83,7 +83,7 @@ impl TableMade {
             if let Some(v) = column.variable {
                 let first_unit = degrees.partition_point(|&d| d <= j);
                 embedding =
-                    embedding.with_variable(column.cells, &layout.variables()[v].features, first_unit);
+                    embedding.with_variable(column.levels, &layout.variables()[v].features, first_unit);
             }
             output_degrees.resize(column.outputs.end, j);
             scores_seen.resize(column.outputs.end, scores);
@@ -124,7 +124,7 @@ impl TableMade {
             .find(|column| column.marginal.is_some());
         let outputs = |column: &Column| {
             let ranked = usize::from(column.rank.is_some());
-            3 * self.components * ranked + column.cells
+            3 * self.components * ranked + column.levels
         };
         HeadOffsets {
             offsets: self.network.offsets.clone(),
@@ -144,28 +144,23 @@ impl TableMade {
     /// weight is the probability of tails.
     ///
     /// ```
-    /// # use ef_density::autoregressive::{CellSet, TableMadeConfig, TableMade, Step, AncestralPass};
+    /// # use ef_density::autoregressive::{AncestralPass, Step, TableMade, TableMadeConfig};
     /// # use ef_density::rows::{Layout, RowScratch};
-    /// # use ef_density::{ColumnLaw, Density, Key, Place};
+    /// # use ef_density::{Density, Key, LevelSet, Marginal};
     /// # use rand::SeedableRng;
     /// # #[derive(Debug)]
     /// # struct Coin;
-    /// # impl ColumnLaw for Coin {
-    /// #     type Value = u32;
-    /// #     fn cells(&self) -> usize { 2 }
+    /// # impl Marginal for Coin {
+    /// #     fn levels(&self) -> usize { 2 }
     /// #     fn is_continuous(&self) -> bool { false }
-    /// #     fn cell_shares(&self) -> Vec<f64> { vec![0.8, 0.2] }
-    /// #     fn cell_features(&self, _: u32) -> Vec<f64> { Vec::new() }
-    /// #     fn place(&self, &side: &u32) -> Place { Place { cell: Some(side), low: 0.0, high: 1.0, log_measure: 0.0 } }
-    /// #     fn draw_in_cell(&self, side: u32, _: f64) -> u32 { side }
-    /// #     fn mass(&self, _: f64, _: f64) -> f64 { 0.0 }
+    /// #     fn level_shares(&self) -> Vec<f64> { vec![0.8, 0.2] }
     /// # }
     /// let layout = Layout::new(&[Coin, Coin], 0);
     /// let chain = TableMade::new(&layout, &TableMadeConfig::default())?;
     /// let mut params = vec![0.0; Density::<f64>::num_params(&chain)];
     /// chain.init(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1), &mut params);
     ///
-    /// let tails = CellSet { cells: vec![0.0, 1.0], ranks: Vec::new() };
+    /// let tails = LevelSet::new(vec![0.0, 1.0], Vec::new());
     /// let mut rows = layout.blank(ndarray::Array2::zeros((100, 0)));
     /// let pass = AncestralPass {
     ///     steps: &|_, column| Step::Draw((column == 1).then_some(&tails)),
@@ -175,7 +170,7 @@ impl TableMade {
     ///     by_column: false,
     /// };
     /// let sums = chain.pass(&params, &mut rows, 2, pass, &mut RowScratch::default());
-    /// assert!(rows.codes.column(1).iter().all(|side| *side == 1));
+    /// assert!(rows.levels.column(1).iter().all(|side| *side == 1));
     /// let probability = sums.set_mass.iter().map(|mass| mass.exp()).sum::<f64>() / 100.0;
     /// assert!((probability - 0.2).abs() < 1e-9); // at the start columns are independent, and all weights alike
     /// # Ok::<(), ef_tensor::TensorError>(())
@@ -236,7 +231,7 @@ impl TableMade {
                 network.embedding.forward_variable(
                     p_embedding,
                     v,
-                    &visitor.cells,
+                    &visitor.levels,
                     units,
                     net.first.view_mut(),
                 );
@@ -281,13 +276,13 @@ impl<T: Real> Density<T> for TableMade {
         out: &mut [f64],
     ) {
         let network = &self.network;
-        let mut gathered = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, index, &mut gathered);
-        let codes = network.codes(index.len(), &gathered);
+        let mut gathered = std::mem::take(&mut scratch.levels);
+        gather_levels(rows, index, &mut gathered);
+        let levels = network.levels(index.len(), &gathered);
         let ws = &mut scratch.ws;
         let context = gather_context(rows, index, ws);
-        let features = network.features(rows, index, codes, |_, _| true, ws);
-        let h = network.first(params, codes, features.view(), context.view(), ws);
+        let features = network.features(rows, index, levels, |_, _| true, ws);
+        let h = network.first(params, levels, features.view(), context.view(), ws);
         let mut y = ws.take(index.len(), network.net.outputs());
         let [.., p_skip, p_net] = network.split(params);
         network.net.forward(p_net, h, y.view_mut(), None, None, ws);
@@ -296,7 +291,7 @@ impl<T: Real> Density<T> for TableMade {
         network.heads(
             rows,
             index,
-            codes,
+            levels,
             y.view_mut(),
             |_, _| true,
             |i, log_prob, _| {
@@ -306,7 +301,7 @@ impl<T: Real> Density<T> for TableMade {
         for a in [y, features, scores, context] {
             ws.give(a);
         }
-        scratch.codes = gathered;
+        scratch.levels = gathered;
     }
 
     fn nll_backward(
@@ -319,13 +314,13 @@ impl<T: Real> Density<T> for TableMade {
         grads: &mut [T],
     ) -> f64 {
         let network = &self.network;
-        let mut gathered = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, index, &mut gathered);
-        let codes = network.codes(index.len(), &gathered);
+        let mut gathered = std::mem::take(&mut scratch.levels);
+        gather_levels(rows, index, &mut gathered);
+        let levels = network.levels(index.len(), &gathered);
         let RowScratch { tape, ws, .. } = scratch;
         let context = gather_context(rows, index, ws);
-        let features = network.features(rows, index, codes, |_, _| true, ws);
-        let h = network.first(params, codes, features.view(), context.view(), ws);
+        let features = network.features(rows, index, levels, |_, _| true, ws);
+        let h = network.first(params, levels, features.view(), context.view(), ws);
         let [.., p_skip, p_net] = network.split(params);
         let [g_embedding, g_numbers, g_context, g_skip, g_net] = network.split_mut(grads);
         let mut y = ws.take(index.len(), network.net.outputs());
@@ -339,7 +334,7 @@ impl<T: Real> Density<T> for TableMade {
         network.heads(
             rows,
             index,
-            codes,
+            levels,
             y.view_mut(),
             |_, _| true,
             |i, log_prob, _| {
@@ -350,11 +345,11 @@ impl<T: Real> Density<T> for TableMade {
         let gh = network.net.backward(p_net, y.view(), dropped, g_net, tape, ws);
         network.context.backward(context.view(), gh.view(), g_context);
         network.numbers.backward(features.view(), gh.view(), g_numbers);
-        network.embedding.backward(codes, gh.view(), g_embedding);
+        network.embedding.backward(levels, gh.view(), g_embedding);
         for a in [y, features, scores, context, gh] {
             ws.give(a);
         }
-        scratch.codes = gathered;
+        scratch.levels = gathered;
         nll
     }
 

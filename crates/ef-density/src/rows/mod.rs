@@ -2,26 +2,26 @@
 
 mod rank_inputs;
 
+use ef_column::{Marginal, Place};
 use ef_tensor::{Real, SparseLinear, Tape, Workspace};
 use ndarray::Array2;
 
 use crate::density::RowSet;
-use crate::law::{ColumnLaw, Place};
 
 pub(crate) use rank_inputs::RankInputs;
 
-/// A discrete variable: a column with several cells.
+/// A discrete variable: a column with several levels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variable {
-    /// The share of each cell in the training rows.
+    /// The share of each level in the training rows.
     pub shares: Vec<f64>,
-    /// Dense features of each cell; all of one length, possibly 0.
+    /// Dense features of each level; all of one length, possibly 0.
     pub features: Vec<Vec<f64>>,
 }
 
 impl Variable {
-    /// Number of cells.
-    pub fn cells(&self) -> usize {
+    /// Number of levels.
+    pub fn levels(&self) -> usize {
         self.shares.len()
     }
 }
@@ -38,21 +38,25 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of columns with these laws, and `context_dim` context features.
-    pub fn new<L: ColumnLaw>(laws: &[L], context_dim: usize) -> Self {
+    /// The layout of columns with these marginals, and `context_dim` context features.
+    pub fn new<M: Marginal>(marginals: &[M], context_dim: usize) -> Self {
         let (mut variables, mut columns, mut ranks) = (Vec::new(), Vec::new(), Vec::new());
-        for law in laws {
-            let variable = (law.cells() > 1).then(|| {
-                let features = (0..law.cells()).map(|c| law.cell_features(c as u32)).collect();
+        for marginal in marginals {
+            let variable = (marginal.levels() > 1).then(|| {
+                let features = (0..marginal.levels())
+                    .map(|c| marginal.level_features(c as u32))
+                    .collect();
                 variables.push(Variable {
-                    shares: law.cell_shares(),
+                    shares: marginal.level_shares(),
                     features,
                 });
                 variables.len() - 1
             });
-            let rank = law.is_continuous().then(|| {
-                let cells = (0..law.cells()).map(|c| law.cell_rank(c as u32)).collect();
-                ranks.push(RankInputs::new(law.rank_edges(), cells));
+            let rank = marginal.is_continuous().then(|| {
+                let levels = (0..marginal.levels())
+                    .map(|c| marginal.level_rank(c as u32))
+                    .collect();
+                ranks.push(RankInputs::new(marginal.rank_edges(), levels));
                 ranks.len() - 1
             });
             columns.push((variable, rank));
@@ -95,33 +99,20 @@ impl Layout {
         self.context_dim
     }
 
-    /// Rows from the places of their values, column by column, and their context.
+    /// Rows from the places of their values, column by column, and their context. Who has the values of a table at hand
+    /// puts each into [`blank`](Self::blank) rows instead, by [`add_place`](Self::add_place).
     ///
     /// # Panics
     /// If the number of columns is not the layout's, or columns or context differ in length.
     pub fn rows<'a>(&self, places: impl IntoIterator<Item = &'a [Place]>, context: Array2<f32>) -> Rows {
-        let n = context.nrows();
-        let mut rows = Rows {
-            codes: Array2::zeros((n, self.variables.len())),
-            low: Array2::zeros((n, self.ranks.len())),
-            high: Array2::zeros((n, self.ranks.len())),
-            log_measure: vec![0.0; n],
-            context,
-        };
+        let mut rows = self.blank(context);
         let mut columns = 0;
-        for (places, &(variable, rank)) in places.into_iter().zip(&self.columns) {
-            assert_eq!(places.len(), n, "columns of one length");
-            columns += 1;
-            for (r, place) in places.iter().enumerate() {
-                rows.log_measure[r] += place.log_measure;
-                if let Some(v) = variable {
-                    rows.codes[[r, v]] = place.cell.unwrap_or(SparseLinear::NONE);
-                }
-                if let Some(c) = rank {
-                    rows.low[[r, c]] = place.low;
-                    rows.high[[r, c]] = place.high;
-                }
+        for (column, places) in places.into_iter().enumerate() {
+            assert_eq!(places.len(), rows.log_measure.len(), "columns of one length");
+            for (row, place) in places.iter().enumerate() {
+                self.add_place(&mut rows, row, column, place);
             }
+            columns += 1;
         }
         assert_eq!(
             columns,
@@ -131,27 +122,34 @@ impl Layout {
         rows
     }
 
-    /// Rows of a context without values yet, for walks that draw them: cell 0 and all ranks in every column.
+    /// Rows of a context without values yet: level 0 and all ranks in every column.
     pub fn blank(&self, context: Array2<f32>) -> Rows {
         Rows::blank(self.variables.len(), self.ranks.len(), context)
+    }
+
+    /// Puts a value into a row, and adds its `log_measure` to the row's.
+    pub fn add_place(&self, rows: &mut Rows, row: usize, column: usize, place: &Place) {
+        self.set_place(rows, row, column, place);
+        rows.log_measure[row] += place.log_measure;
     }
 
     /// Puts a value into a row. The caller adds the value's part of the row's `log_measure`.
     pub fn set_place(&self, rows: &mut Rows, row: usize, column: usize, place: &Place) {
         let (variable, rank) = self.columns[column];
         if let Some(v) = variable {
-            rows.codes[[row, v]] = place.cell.unwrap_or(SparseLinear::NONE);
+            rows.levels[[row, v]] = place.level.unwrap_or(SparseLinear::NONE);
         }
         if let Some(c) = rank {
             (rows.low[[row, c]], rows.high[[row, c]]) = (place.low, place.high);
         }
     }
 
-    /// The cell and the rank of column `column` in row `row`: what a law decodes. The rank of an interval is its middle.
-    pub fn cell_and_rank(&self, rows: &Rows, row: usize, column: usize) -> (u32, f64) {
+    /// The level and the rank of column `column` in row `row`: what a marginal decodes. The rank of an interval is its
+    /// middle.
+    pub fn level_and_rank(&self, rows: &Rows, row: usize, column: usize) -> (u32, f64) {
         let (variable, rank) = self.columns[column];
         (
-            variable.map_or(0, |v| rows.codes[[row, v]]),
+            variable.map_or(0, |v| rows.levels[[row, v]]),
             rank.map_or(0.5, |c| 0.5 * (rows.low[[row, c]] + rows.high[[row, c]])),
         )
     }
@@ -160,8 +158,8 @@ impl Layout {
 /// Encoded rows. Made by [`Layout::rows`] from data, or by sampling.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rows {
-    /// `(rows, variables)`: the cell of each discrete variable; [`SparseLinear::NONE`] for a value never seen.
-    pub codes: Array2<u32>,
+    /// `(rows, variables)`: the level of each discrete variable; [`SparseLinear::NONE`] for a value never seen.
+    pub levels: Array2<u32>,
     /// `(rows, continuous)`: lower ends of rank intervals.
     pub low: Array2<f64>,
     /// Upper ends; equal to `low` where the place is exact.
@@ -177,7 +175,7 @@ impl Rows {
     pub fn of_context(context: Array2<f32>) -> Self {
         let n = context.nrows();
         Self {
-            codes: Array2::zeros((n, 0)),
+            levels: Array2::zeros((n, 0)),
             low: Array2::zeros((n, 0)),
             high: Array2::zeros((n, 0)),
             log_measure: vec![0.0; n],
@@ -185,11 +183,11 @@ impl Rows {
         }
     }
 
-    /// Cell 0 and all ranks in every column.
+    /// Level 0 and all ranks in every column.
     pub(crate) fn blank(variables: usize, continuous: usize, context: Array2<f32>) -> Self {
         let n = context.nrows();
         Self {
-            codes: Array2::zeros((n, variables)),
+            levels: Array2::zeros((n, variables)),
             low: Array2::zeros((n, continuous)),
             high: Array2::ones((n, continuous)),
             ..Self::of_context(context)
@@ -213,8 +211,8 @@ impl RowSet for Rows {
 pub struct RowScratch<T> {
     pub(crate) tape: Tape<T>,
     pub(crate) ws: Workspace<T>,
-    /// Gathered codes.
-    pub(crate) codes: Vec<u32>,
+    /// Gathered levels.
+    pub(crate) levels: Vec<u32>,
     /// The same, without those that a network is not shown.
     pub(crate) shown: Vec<u32>,
     /// Log-densities of a batch.
@@ -222,10 +220,10 @@ pub struct RowScratch<T> {
 }
 
 /// Codes of the chosen rows, in one recycled vector; its shape is `(index.len(), variables)`.
-pub(crate) fn gather_codes(rows: &Rows, index: &[usize], codes: &mut Vec<u32>) {
-    codes.clear();
+pub(crate) fn gather_levels(rows: &Rows, index: &[usize], levels: &mut Vec<u32>) {
+    levels.clear();
     for &i in index {
-        codes.extend(rows.codes.row(i));
+        levels.extend(rows.levels.row(i));
     }
 }
 

@@ -9,31 +9,31 @@ const PIECES: usize = 64;
 /// Ranks are held this far from 0 and 1 for their normal score.
 const CLIP: f64 = 1e-4;
 
-/// The features of one column's ranks, and of its other cells.
+/// The features of one column's ranks, and of its other levels.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RankInputs {
     /// Ends of the intervals of ranks that the network reads alike, from 0 to 1; empty if it reads each rank for
     /// itself.
     edges: Vec<f64>,
-    /// Per cell, where it lies among the ranks; `None` has no features (missing).
-    cells: Vec<Option<f64>>,
+    /// Per level, where it lies among the ranks; `None` has no features (missing).
+    levels: Vec<Option<f64>>,
 }
 
 impl RankInputs {
     /// Number of features.
     pub(crate) const WIDTH: usize = 1 + PIECES;
 
-    /// `edges` ascend; `cells` has an entry for each cell (the first, continuous one is not read).
-    pub(crate) fn new(edges: Vec<f64>, cells: Vec<Option<f64>>) -> Self {
-        Self { edges, cells }
+    /// `edges` ascend; `levels` has an entry for each level (the first, continuous one is not read).
+    pub(crate) fn new(edges: Vec<f64>, levels: Vec<Option<f64>>) -> Self {
+        Self { edges, levels }
     }
 
-    /// The rank that stands for a value of `cell` whose places' middle is `rank`; `None` if it has no features.
+    /// The rank that stands for a value of `level` whose places' middle is `rank`; `None` if it has no features.
     ///
     /// On a rounding grid all ranks of one grid point have one representative, so that a rank that was drawn gives
     /// the features of the value it stands for.
-    pub(crate) fn representative(&self, cell: u32, rank: f64) -> Option<f64> {
-        match cell {
+    pub(crate) fn representative(&self, level: u32, rank: f64) -> Option<f64> {
+        match level {
             0 if self.edges.len() < 2 => Some(rank),
             0 => {
                 let after = self
@@ -42,7 +42,7 @@ impl RankInputs {
                     .clamp(1, self.edges.len() - 1);
                 Some(0.5 * (self.edges[after - 1] + self.edges[after]))
             }
-            cell => self.cells.get(cell as usize).copied().flatten(),
+            level => self.levels.get(level as usize).copied().flatten(),
         }
     }
 

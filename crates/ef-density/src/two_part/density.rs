@@ -1,4 +1,4 @@
-//! Whole rows: cells, then ranks given cells.
+//! Whole rows: levels, then ranks given levels.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::density::{Density, Scores};
 use crate::key::{Key, ScoreKey, StepKey};
 use crate::rows::{RowScratch, Rows};
 
-/// `log p(row) = log_measure + log P(cells) + log E[ratio(ranks | cells)]`, in the table's own units.
+/// `log p(row) = log_measure + log P(levels) + log E[ratio(ranks | levels)]`, in the table's own units.
 ///
 /// Either part may be absent: tables of categories alone, tables of numbers alone. Parameters are those of the
 /// discrete part, then those of the flow; the parts share none, so they can be trained one after the other.
@@ -27,7 +27,7 @@ impl<T: Real> TwoPart<T> {
         Self { discrete, continuous }
     }
 
-    /// The part over cells.
+    /// The part over levels.
     pub fn discrete(&self) -> Option<&DiscreteMade> {
         self.discrete.as_ref()
     }

@@ -12,8 +12,8 @@ use rand_core::RngCore;
 use crate::density::{Density, HeadOffsets};
 use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
-use crate::rows::{Layout, RowScratch, Rows, gather_codes, gather_context, given_context};
-use crate::softmax::{draw_codes, log_shares, softmax_nll};
+use crate::rows::{Layout, RowScratch, Rows, gather_context, gather_levels, given_context};
+use crate::softmax::{draw_levels, log_shares, softmax_nll};
 
 /// Size of a [`DiscreteMade`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,7 +37,7 @@ impl Default for DiscreteConfig {
 }
 
 /// `P(c_0, c_1, .. | context) = prod_v softmax(net(c_0 .. c_{v-1}, context)_v)[c_v]`: MADE (Germain et al. 2015,
-/// 1502.03509) with one softmax a variable. Exact: it sums to 1 over all combinations of cells.
+/// 1502.03509) with one softmax a variable. Exact: it sums to 1 over all combinations of levels.
 ///
 /// Codes are gathered, never expanded ([`SparseLinear`]); hidden units are sorted by how many variables they see.
 /// The log shares are constants that the network's outputs are added to, so training starts from independent columns. The
@@ -72,9 +72,9 @@ impl DiscreteMade {
         let (mut starts, mut output_degrees) = (vec![0], Vec::new());
         for (v, variable) in variables.iter().enumerate() {
             let first_unit = degrees.partition_point(|&d| d <= v);
-            input = input.with_variable(variable.cells(), &variable.features, first_unit);
+            input = input.with_variable(variable.levels(), &variable.features, first_unit);
             let outputs = if v > 0 || with_context {
-                variable.cells()
+                variable.levels()
             } else {
                 0
             };
@@ -138,21 +138,21 @@ impl DiscreteMade {
     fn first<T: Real>(
         &self,
         params: &[T],
-        codes: ArrayView2<'_, u32>,
+        levels: ArrayView2<'_, u32>,
         context: ArrayView2<'_, T>,
         scratch: &mut RowScratch<T>,
     ) -> Array2<T> {
         let [p_input, p_context, _] = self.split(params);
-        let mut h = scratch.ws.take(codes.nrows(), self.net.hidden());
+        let mut h = scratch.ws.take(levels.nrows(), self.net.hidden());
         self.context.forward(p_context, context, h.view_mut());
-        self.input.forward_add(p_input, codes, h.view_mut());
+        self.input.forward_add(p_input, levels, h.view_mut());
         h
     }
 
-    fn codes<'a>(&self, codes: &'a [u32]) -> ArrayView2<'a, u32> {
+    fn view<'a>(&self, levels: &'a [u32]) -> ArrayView2<'a, u32> {
         let variables = self.variables();
-        let rows = codes.len().checked_div(variables).unwrap_or(0);
-        ArrayView2::from_shape((rows, variables), codes).expect("gathered with this many variables")
+        let rows = levels.len().checked_div(variables).unwrap_or(0);
+        ArrayView2::from_shape((rows, variables), levels).expect("gathered with this many variables")
     }
 }
 
@@ -162,7 +162,7 @@ struct Softmaxes<'a, T> {
     starts: &'a [usize],
     log_shares: &'a [Vec<f64>],
     logits: &'a mut [T],
-    codes: ArrayView1<'a, u32>,
+    levels: ArrayView1<'a, u32>,
 }
 
 impl<T: Real> Kernel for Softmaxes<'_, T> {
@@ -171,7 +171,12 @@ impl<T: Real> Kernel for Softmaxes<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> f64 {
         let mut log_prob = 0.0;
-        for ((&code, at), log_shares) in self.codes.iter().zip(self.starts.windows(2)).zip(self.log_shares) {
+        for ((&code, at), log_shares) in self
+            .levels
+            .iter()
+            .zip(self.starts.windows(2))
+            .zip(self.log_shares)
+        {
             let logits = &mut self.logits[at[0]..at[1]];
             if logits.is_empty() {
                 // depends on nothing; a value never seen has its mass in `log_measure`
@@ -188,13 +193,13 @@ impl<T: Real> Kernel for Softmaxes<'_, T> {
 }
 
 impl DiscreteMade {
-    /// The log-probability of one row's codes; `logits` become its negative's gradient.
-    fn log_prob_of<T: Real>(&self, mut logits: ArrayViewMut1<'_, T>, codes: ArrayView1<'_, u32>) -> f64 {
+    /// The log-probability of one row's levels; `logits` become its negative's gradient.
+    fn log_prob_of<T: Real>(&self, mut logits: ArrayViewMut1<'_, T>, levels: ArrayView1<'_, u32>) -> f64 {
         dispatch(Softmaxes {
             starts: &self.starts,
             log_shares: &self.log_shares,
             logits: logits.as_slice_mut().expect("a row of a standard layout"),
-            codes,
+            levels,
         })
     }
 }
@@ -235,21 +240,21 @@ impl<T: Real> Density<T> for DiscreteMade {
         scratch: &mut RowScratch<T>,
         out: &mut [f64],
     ) {
-        let mut codes = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, index, &mut codes);
+        let mut levels = std::mem::take(&mut scratch.levels);
+        gather_levels(rows, index, &mut levels);
         let context = gather_context(rows, index, &mut scratch.ws);
-        let view = self.codes(&codes);
+        let view = self.view(&levels);
         let h = self.first(params, view, context.view(), scratch);
         let mut y = scratch.ws.take(index.len(), self.net.outputs());
         let [_, _, p_net] = self.split(params);
         self.net
             .forward(p_net, h, y.view_mut(), None, None, &mut scratch.ws);
-        for ((out, mut y), codes) in out.iter_mut().zip(y.rows_mut()).zip(view.rows()) {
-            *out = self.log_prob_of(y.view_mut(), codes);
+        for ((out, mut y), levels) in out.iter_mut().zip(y.rows_mut()).zip(view.rows()) {
+            *out = self.log_prob_of(y.view_mut(), levels);
         }
         scratch.ws.give(y);
         scratch.ws.give(context);
-        scratch.codes = codes;
+        scratch.levels = levels;
     }
 
     fn nll_backward(
@@ -261,10 +266,10 @@ impl<T: Real> Density<T> for DiscreteMade {
         scratch: &mut RowScratch<T>,
         grads: &mut [T],
     ) -> f64 {
-        let mut codes = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, index, &mut codes);
+        let mut levels = std::mem::take(&mut scratch.levels);
+        gather_levels(rows, index, &mut levels);
         let context = gather_context(rows, index, &mut scratch.ws);
-        let view = self.codes(&codes);
+        let view = self.view(&levels);
         let h = self.first(params, view, context.view(), scratch);
         let RowScratch { tape, ws, .. } = scratch;
         let [_, _, p_net] = self.split(params);
@@ -275,8 +280,8 @@ impl<T: Real> Density<T> for DiscreteMade {
         let dropped = masks.is_some();
         self.net.forward(p_net, h, y.view_mut(), masks, Some(tape), ws);
         let mut nll = 0.0;
-        for (mut y, codes) in y.rows_mut().into_iter().zip(view.rows()) {
-            nll -= self.log_prob_of(y.view_mut(), codes);
+        for (mut y, levels) in y.rows_mut().into_iter().zip(view.rows()) {
+            nll -= self.log_prob_of(y.view_mut(), levels);
         }
         let gh = self.net.backward(p_net, y.view(), dropped, g_net, tape, ws);
         self.context.backward(context.view(), gh.view(), g_context);
@@ -284,7 +289,7 @@ impl<T: Real> Density<T> for DiscreteMade {
         for a in [y, context, gh] {
             ws.give(a);
         }
-        scratch.codes = codes;
+        scratch.levels = levels;
         nll
     }
 
@@ -307,7 +312,7 @@ impl<T: Real> Density<T> for DiscreteMade {
             u.iter_mut().for_each(|u| *u = uniform(&mut rng));
         }
         let mut left = Vec::with_capacity(n);
-        let mut codes = Array2::zeros((n, variables));
+        let mut levels = Array2::zeros((n, variables));
         let mut drawn = vec![0_u32; n];
         let mut net = Incremental::new(&self.net, p_net, n, ws);
         let hidden = self.net.hidden();
@@ -325,16 +330,16 @@ impl<T: Real> Density<T> for DiscreteMade {
             for (mut weights, &log_share) in weights.rows_mut().into_iter().zip(log_shares) {
                 weights += T::of(log_share);
             }
-            draw_codes(weights.view_mut(), uniforms.column(v), &mut left, &mut drawn);
+            draw_levels(weights.view_mut(), uniforms.column(v), &mut left, &mut drawn);
             ws.give(weights);
-            codes.column_mut(v).assign(&ArrayView1::from(&drawn));
+            levels.column_mut(v).assign(&ArrayView1::from(&drawn));
             self.input
                 .forward_variable(p_input, v, &drawn, units.end..hidden, net.first.view_mut());
         }
         net.finish(ws);
         ws.give(context);
         Rows {
-            codes,
+            levels,
             ..Rows::of_context(given.context.clone())
         }
     }

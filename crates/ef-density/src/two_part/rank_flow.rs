@@ -1,4 +1,4 @@
-//! A flow over normal scores of ranks, given cells and a context.
+//! A flow over normal scores of ranks, given levels and a context.
 
 use std::ops::Range;
 
@@ -11,31 +11,31 @@ use crate::density::Density;
 use crate::flow::Flow;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
 use crate::normal::{log_phi, ndtr, ndtri};
-use crate::rows::{Layout, RowScratch, Rows, gather_codes, gather_context, given_context};
+use crate::rows::{Layout, RowScratch, Rows, gather_context, gather_levels, given_context};
 
 /// Normal scores are held to `[-LIMIT, LIMIT]`; beyond lies a mass of 1e-15.
 const LIMIT: f64 = 8.0;
 
-/// `p(ranks | cells, context)`: with `z_j = Phi^-1(v_j)` the normal score of rank `v_j`,
+/// `p(ranks | levels, context)`: with `z_j = Phi^-1(v_j)` the normal score of rank `v_j`,
 ///
 /// ```text
-/// ratio(v) = p_flow(z | s) / prod_j phi(z_j),      s = silu(E[cells] + C context + b)
+/// ratio(v) = p_flow(z | s) / prod_j phi(z_j),      s = silu(E[levels] + C context + b)
 /// ```
 ///
-/// is a density with respect to uniform ranks. Where a place is an interval (a rounding step, a missing or heavy
-/// cell, whose interval is all of (0, 1)), the row's density is the mean of `ratio` over it: `v` is an **auxiliary
+/// is a density with respect to uniform ranks. Where a place is an interval (a rounding step, a missing cell, an
+/// atom, whose interval is all of (0, 1)), the row's density is the mean of `ratio` over it: `v` is an **auxiliary
 /// variable**. Training takes one keyed draw (a bound on the log-density, on average); scoring takes the log-mean
 /// over many, an estimate whose standard error is known. A row without intervals is exact.
 #[derive(Debug)]
 pub struct RankFlow<T: Real> {
-    cells: SparseLinear,
+    levels: SparseLinear,
     context: Linear,
     flow: Flow<T>,
 }
 
 impl<T: Real> RankFlow<T> {
     /// A flow over the `layout`'s ranks. `make(dim, context_dim)` builds its bijector; the context it gets is `width`
-    /// wide, or 0 where there are neither cells nor context features to depend on.
+    /// wide, or 0 where there are neither levels nor context features to depend on.
     ///
     /// # Errors
     /// What `make` returns.
@@ -46,13 +46,13 @@ impl<T: Real> RankFlow<T> {
     ) -> Result<Self, E> {
         let alone = layout.variables().is_empty() && layout.context_dim() == 0;
         let width = if alone { 0 } else { width };
-        let mut cells = SparseLinear::new(width);
+        let mut levels = SparseLinear::new(width);
         for v in layout.variables() {
-            cells = cells.with_variable(v.cells(), &v.features, 0);
+            levels = levels.with_variable(v.levels(), &v.features, 0);
         }
         let bijector = make(layout.continuous(), width)?;
         Ok(Self {
-            cells,
+            levels,
             context: Linear::new(layout.context_dim(), width),
             flow: Flow::boxed(bijector),
         })
@@ -64,23 +64,23 @@ impl<T: Real> RankFlow<T> {
     }
 
     fn split<'a>(&self, params: &'a [T]) -> [&'a [T]; 3] {
-        let (cells, rest) = params.split_at(self.cells.num_params());
+        let (levels, rest) = params.split_at(self.levels.num_params());
         let (context, flow) = rest.split_at(self.context.num_params());
-        [cells, context, flow]
+        [levels, context, flow]
     }
 
     /// Pre-activations of the summary `s`.
     fn summary(
         &self,
         params: &[T],
-        codes: ArrayView2<'_, u32>,
+        levels: ArrayView2<'_, u32>,
         context: ArrayView2<'_, T>,
         scratch: &mut RowScratch<T>,
     ) -> Array2<T> {
-        let [p_cells, p_context, _] = self.split(params);
-        let mut h = scratch.ws.take(context.nrows(), self.cells.outputs());
+        let [p_levels, p_context, _] = self.split(params);
+        let mut h = scratch.ws.take(context.nrows(), self.levels.outputs());
         self.context.forward(p_context, context, h.view_mut());
-        self.cells.forward_add(p_cells, codes, h.view_mut());
+        self.levels.forward_add(p_levels, levels, h.view_mut());
         h
     }
 
@@ -88,17 +88,17 @@ impl<T: Real> RankFlow<T> {
     fn activated_summary(
         &self,
         params: &[T],
-        codes: ArrayView2<'_, u32>,
+        levels: ArrayView2<'_, u32>,
         context: ArrayView2<'_, T>,
         scratch: &mut RowScratch<T>,
     ) -> Array2<T> {
-        let mut s = self.summary(params, codes, context, scratch);
+        let mut s = self.summary(params, levels, context, scratch);
         Activation::Silu.apply(s.as_slice_mut().expect("standard layout"), None);
         s
     }
 
-    fn codes<'a>(&self, rows: usize, codes: &'a [u32]) -> ArrayView2<'a, u32> {
-        ArrayView2::from_shape((rows, self.cells.variables()), codes)
+    fn view<'a>(&self, rows: usize, levels: &'a [u32]) -> ArrayView2<'a, u32> {
+        ArrayView2::from_shape((rows, self.levels.variables()), levels)
             .expect("gathered with this many variables")
     }
 
@@ -114,10 +114,10 @@ impl<T: Real> RankFlow<T> {
         mut visit: impl FnMut(usize, f64),
     ) {
         let n = index.len();
-        let mut codes = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, index, &mut codes);
+        let mut levels = std::mem::take(&mut scratch.levels);
+        gather_levels(rows, index, &mut levels);
         let context = gather_context(rows, index, &mut scratch.ws);
-        let s = self.activated_summary(params, self.codes(n, &codes), context.view(), scratch);
+        let s = self.activated_summary(params, self.view(n, &levels), context.view(), scratch);
         let mut out = std::mem::take(&mut scratch.out);
         out.resize(n, 0.0);
         let mut z = scratch.ws.take(n, self.flow.dim());
@@ -140,7 +140,7 @@ impl<T: Real> RankFlow<T> {
         for a in [z, s, context] {
             scratch.ws.give(a);
         }
-        scratch.codes = codes;
+        scratch.levels = levels;
         scratch.out = out;
     }
 
@@ -213,11 +213,11 @@ impl<T: Real> Density<T> for RankFlow<T> {
     type Scratch = RowScratch<T>;
 
     fn num_params(&self) -> usize {
-        self.cells.num_params() + self.context.num_params() + self.flow.num_params()
+        self.levels.num_params() + self.context.num_params() + self.flow.num_params()
     }
 
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
-        self.cells.visit_params(&mut Scope::new("cells", visitor));
+        self.levels.visit_params(&mut Scope::new("cells", visitor));
         self.context.visit_params(&mut Scope::new("context", visitor));
         self.flow
             .bijector()
@@ -225,26 +225,26 @@ impl<T: Real> Density<T> for RankFlow<T> {
     }
 
     fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
-        let (cells, rest) = params.split_at_mut(self.cells.num_params());
+        let (levels, rest) = params.split_at_mut(self.levels.num_params());
         let (context, flow) = rest.split_at_mut(self.context.num_params());
-        self.cells.init(1.0, rng, cells);
+        self.levels.init(1.0, rng, levels);
         self.context.init(1.0, rng, context);
         self.flow.bijector().init(rng, flow);
     }
 
     fn project(&self, params: &mut [T]) {
-        let at = self.cells.num_params() + self.context.num_params();
+        let at = self.levels.num_params() + self.context.num_params();
         self.flow.bijector().project(&mut params[at..]);
     }
 
     fn init_from_data(&self, params: &mut [T], rows: &Rows, index: &[usize]) {
         let mut scratch = RowScratch::default();
-        let mut codes = Vec::new();
-        gather_codes(rows, index, &mut codes);
+        let mut levels = Vec::new();
+        gather_levels(rows, index, &mut levels);
         let context = gather_context(rows, index, &mut scratch.ws);
         let s = self.activated_summary(
             params,
-            self.codes(index.len(), &codes),
+            self.view(index.len(), &levels),
             context.view(),
             &mut scratch,
         );
@@ -253,7 +253,7 @@ impl<T: Real> Density<T> for RankFlow<T> {
             // Any place inside a row's intervals will do for a start; the middle needs no key.
             normal_scores(rows, row, z.row_mut(i), &mut || 0.5);
         }
-        let at = self.cells.num_params() + self.context.num_params();
+        let at = self.levels.num_params() + self.context.num_params();
         self.flow
             .bijector()
             .init_from_data(&mut params[at..], z.view(), s.view(), &mut scratch.ws);
@@ -283,10 +283,10 @@ impl<T: Real> Density<T> for RankFlow<T> {
         grads: &mut [T],
     ) -> f64 {
         let n = index.len();
-        let mut codes = std::mem::take(&mut scratch.codes);
-        gather_codes(rows, index, &mut codes);
+        let mut levels = std::mem::take(&mut scratch.levels);
+        gather_levels(rows, index, &mut levels);
         let context = gather_context(rows, index, &mut scratch.ws);
-        let view = self.codes(n, &codes);
+        let view = self.view(n, &levels);
         let mut s = self.summary(params, view, context.view(), scratch);
         let RowScratch { tape, ws, out, .. } = scratch;
         let mut slope = ws.take(n, s.ncols());
@@ -301,7 +301,7 @@ impl<T: Real> Density<T> for RankFlow<T> {
         out.resize(n, 0.0);
         let mut g_s = ws.zeros(n, s.ncols());
         let [_, _, p_flow] = self.split(params);
-        let (g_cells, rest) = grads.split_at_mut(self.cells.num_params());
+        let (g_levels, rest) = grads.split_at_mut(self.levels.num_params());
         let (g_context, g_flow) = rest.split_at_mut(self.context.num_params());
         self.flow.nll_backward(
             p_flow,
@@ -315,16 +315,16 @@ impl<T: Real> Density<T> for RankFlow<T> {
         );
         g_s *= &slope;
         self.context.backward(context.view(), g_s.view(), g_context);
-        self.cells.backward(view, g_s.view(), g_cells);
+        self.levels.backward(view, g_s.view(), g_levels);
         let nll = log_base - out.iter().sum::<f64>();
         for a in [s, slope, z, g_s, context] {
             ws.give(a);
         }
-        scratch.codes = codes;
+        scratch.levels = levels;
         nll
     }
 
-    /// Reads `given.codes` and `given.context`.
+    /// Reads `given.levels` and `given.context`.
     fn sample(
         &self,
         params: &[T],
@@ -334,7 +334,7 @@ impl<T: Real> Density<T> for RankFlow<T> {
         scratch: &mut RowScratch<T>,
     ) -> Rows {
         let context = given_context(given, &mut scratch.ws);
-        let s = self.activated_summary(params, given.codes.view(), context.view(), scratch);
+        let s = self.activated_summary(params, given.levels.view(), context.view(), scratch);
         let [_, _, p_flow] = self.split(params);
         let z = self
             .flow

@@ -2,17 +2,15 @@
 
 #![allow(dead_code, reason = "not every test has one")]
 
-use ef_density::autoregressive::{
-    AncestralPass, CellSet, OrderAgnostic, PassSums, Step, TableMade, TableMadeConfig,
-};
+use ef_density::autoregressive::{AncestralPass, OrderAgnostic, PassSums, Step, TableMade, TableMadeConfig};
 use ef_density::rows::{Layout, RowScratch, Rows};
-use ef_density::{ColumnLaw, Density, Key, Place, ScoreKey};
+use ef_density::{Density, Key, LevelSet, Marginal, Place, ScoreKey};
 use ef_tensor::{Activation, MlpConfig, Real};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{TestLaw, gridded, law, tables};
+use super::{TestMarginal, gridded, marginal, tables};
 
 fn config(dropout: f64) -> TableMadeConfig {
     let net = MlpConfig {
@@ -28,37 +26,41 @@ fn config(dropout: f64) -> TableMadeConfig {
     }
 }
 
-pub(crate) fn chain(laws: &[TestLaw], context: usize, dropout: f64) -> (Layout, TableMade) {
-    let layout = Layout::new(laws, context);
+pub(crate) fn chain(marginals: &[TestMarginal], context: usize, dropout: f64) -> (Layout, TableMade) {
+    let layout = Layout::new(marginals, context);
     let chain = TableMade::new(&layout, &config(dropout)).unwrap();
     (layout, chain)
 }
 
-pub(crate) fn order_agnostic(laws: &[TestLaw], context: usize, dropout: f64) -> (Layout, OrderAgnostic) {
-    let layout = Layout::new(laws, context);
+pub(crate) fn order_agnostic(
+    marginals: &[TestMarginal],
+    context: usize,
+    dropout: f64,
+) -> (Layout, OrderAgnostic) {
+    let layout = Layout::new(marginals, context);
     let any = OrderAgnostic::new(&layout, &config(dropout)).unwrap();
     (layout, any)
 }
 
 /// Those of flows, and numbers on grids.
-pub(crate) fn all_tables() -> Vec<Vec<TestLaw>> {
+pub(crate) fn all_tables() -> Vec<Vec<TestMarginal>> {
     let mut all = tables();
-    all.push(vec![gridded(5, 0), law(false, 3), gridded(4, 2)]);
-    all.push(vec![law(false, 1), gridded(3, 1), law(true, 1)]);
+    all.push(vec![gridded(5, 0), marginal(false, 3), gridded(4, 2)]);
+    all.push(vec![marginal(false, 1), gridded(3, 1), marginal(true, 1)]);
     all
 }
 
 /// Those whose rows can be listed.
-pub(crate) fn listed_tables() -> Vec<Vec<TestLaw>> {
+pub(crate) fn listed_tables() -> Vec<Vec<TestMarginal>> {
     let mut all = all_tables();
-    all.retain(|laws| densities(laws) == 0);
-    all.push(vec![law(false, 3), law(false, 1), gridded(3, 2)]);
+    all.retain(|marginals| densities(marginals) == 0);
+    all.push(vec![marginal(false, 3), marginal(false, 1), gridded(3, 2)]);
     all
 }
 
 /// How many columns have a density.
-pub(crate) fn densities(laws: &[TestLaw]) -> usize {
-    laws.iter().filter(|l| l.continuous && l.steps == 0).count()
+pub(crate) fn densities(marginals: &[TestMarginal]) -> usize {
+    marginals.iter().filter(|l| l.continuous && l.steps == 0).count()
 }
 
 /// Starting values, with uniform noise of this width.
@@ -85,11 +87,16 @@ pub(crate) fn log_probs<D: Density<f64, Rows = Rows, Scratch = RowScratch<f64>>>
 }
 
 /// Rows of these values, all with the same context.
-pub(crate) fn rows_of(layout: &Layout, laws: &[TestLaw], values: &[Vec<(u32, f64)>], context: f32) -> Rows {
-    let places: Vec<Vec<Place>> = laws
+pub(crate) fn rows_of(
+    layout: &Layout,
+    marginals: &[TestMarginal],
+    values: &[Vec<(u32, f64)>],
+    context: f32,
+) -> Rows {
+    let places: Vec<Vec<Place>> = marginals
         .iter()
         .enumerate()
-        .map(|(j, law)| values.iter().map(|v| law.place(&v[j])).collect())
+        .map(|(j, marginal)| values.iter().map(|v| marginal.place(&v[j])).collect())
         .collect();
     let context = Array2::from_elem((values.len(), layout.context_dim()), context);
     layout.rows(places.iter().map(Vec::as_slice), context)
@@ -99,7 +106,7 @@ pub(crate) fn rows_of(layout: &Layout, laws: &[TestLaw], values: &[Vec<(u32, f64
 pub(crate) fn chosen(rows: &Rows, index: &[usize]) -> Rows {
     let axis = ndarray::Axis(0);
     Rows {
-        codes: rows.codes.select(axis, index),
+        levels: rows.levels.select(axis, index),
         low: rows.low.select(axis, index),
         high: rows.high.select(axis, index),
         log_measure: index.iter().map(|&i| rows.log_measure[i]).collect(),
@@ -107,14 +114,16 @@ pub(crate) fn chosen(rows: &Rows, index: &[usize]) -> Rows {
     }
 }
 
-/// Every value of a column with its weight in sums: 1 for cells and grid points; for a density, those of midpoints.
-pub(crate) fn every_value(law: &TestLaw, points: u32) -> Vec<((u32, f64), f64)> {
-    let first = u32::from(law.continuous);
-    let mut values: Vec<((u32, f64), f64)> = (first..law.cells() as u32).map(|c| ((c, 0.5), 1.0)).collect();
-    if law.steps > 0 {
-        let middles = (0..law.steps).map(|k| (k as f64 + 0.5) / law.steps as f64);
+/// Every value of a column with its weight in sums: 1 for levels and grid points; for a density, those of midpoints.
+pub(crate) fn every_value(marginal: &TestMarginal, points: u32) -> Vec<((u32, f64), f64)> {
+    let first = u32::from(marginal.continuous);
+    let mut values: Vec<((u32, f64), f64)> = (first..marginal.levels() as u32)
+        .map(|c| ((c, 0.5), 1.0))
+        .collect();
+    if marginal.steps > 0 {
+        let middles = (0..marginal.steps).map(|k| (k as f64 + 0.5) / marginal.steps as f64);
         values.extend(middles.map(|x| ((0, x), 1.0)));
-    } else if law.continuous {
+    } else if marginal.continuous {
         values.extend(midpoints(0.0, 1.0, points));
     }
     values
@@ -133,8 +142,8 @@ fn midpoints(low: f64, high: f64, points: u32) -> impl Iterator<Item = ((u32, f6
 }
 
 /// Every row of a table, with its weight in sums.
-pub(crate) fn every_row(laws: &[TestLaw], points: u32) -> (Vec<Vec<(u32, f64)>>, Vec<f64>) {
-    rows_among(laws.iter().map(|law| every_value(law, points)))
+pub(crate) fn every_row(marginals: &[TestMarginal], points: u32) -> (Vec<Vec<(u32, f64)>>, Vec<f64>) {
+    rows_among(marginals.iter().map(|marginal| every_value(marginal, points)))
 }
 
 /// Every row of these values of each column, with the product of their weights.
@@ -157,39 +166,38 @@ pub(crate) fn rows_among(
     rows.into_iter().unzip()
 }
 
-/// A set of some grid points or intervals of ranks, of some cells, and of parts of others.
-pub(crate) fn some_values(law: &TestLaw, rng: &mut ChaCha8Rng) -> CellSet {
+/// A set of some grid points or intervals of ranks, of some levels, and of parts of others.
+pub(crate) fn some_values(marginal: &TestMarginal, rng: &mut ChaCha8Rng) -> LevelSet {
     let share = |rng: &mut ChaCha8Rng| match rng.random_range(0..3) {
         0 => 0.0,
         1 => 1.0,
         _ => rng.random(),
     };
-    let cells = (0..law.cells()).map(|_| share(rng)).collect();
-    let ranks = if law.steps > 0 {
-        let steps = law.steps as f64;
-        let held = (0..law.steps).filter(|_| rng.random());
+    let levels = (0..marginal.levels()).map(|_| share(rng)).collect();
+    let ranks = if marginal.steps > 0 {
+        let steps = marginal.steps as f64;
+        let held = (0..marginal.steps).filter(|_| rng.random());
         held.map(|k| (k as f64 / steps, (k + 1) as f64 / steps)).collect()
-    } else if law.continuous {
+    } else if marginal.continuous {
         let mut ends: Vec<f64> = (0..4).map(|_| rng.random()).collect();
         ends.sort_by(f64::total_cmp);
         vec![(ends[0], ends[1]), (ends[2], ends[3])]
     } else {
         Vec::new()
     };
-    CellSet { cells, ranks }
+    LevelSet::new(levels, ranks)
 }
 
 /// Every value of a column in a set with its weight in sums, its share included.
-pub(crate) fn values_in(law: &TestLaw, set: &CellSet, points: u32) -> Vec<((u32, f64), f64)> {
-    let mut values = every_value(law, 0);
-    for ((cell, rank), weight) in &mut values {
-        *weight = if law.continuous && *cell == 0 {
-            f64::from(u8::from(set.contains(0, Some(*rank))))
-        } else {
-            set.cells[*cell as usize]
+pub(crate) fn values_in(marginal: &TestMarginal, set: &LevelSet, points: u32) -> Vec<((u32, f64), f64)> {
+    let mut values = every_value(marginal, 0);
+    for ((level, rank), weight) in &mut values {
+        *weight = match marginal.continuous && *level == 0 {
+            true => f64::from(u8::from(set.contains(0, Some(*rank)))),
+            false => set.shares[*level as usize],
         };
     }
-    if law.continuous && law.steps == 0 {
+    if marginal.continuous && marginal.steps == 0 {
         for &(low, high) in &set.ranks {
             values.extend(midpoints(low, high, points));
         }
@@ -199,15 +207,15 @@ pub(crate) fn values_in(law: &TestLaw, set: &CellSet, points: u32) -> Vec<((u32,
 }
 
 /// The position of a row's values among those of [`every_row`], for tables that can be listed.
-pub(crate) fn position(layout: &Layout, laws: &[TestLaw], rows: &Rows, row: usize) -> usize {
-    laws.iter().enumerate().fold(0, |at, (j, law)| {
-        let (cell, rank) = layout.cell_and_rank(rows, row, j);
-        let value = if law.continuous && cell == 0 {
-            law.atoms + (rank * law.steps as f64) as usize
+pub(crate) fn position(layout: &Layout, marginals: &[TestMarginal], rows: &Rows, row: usize) -> usize {
+    marginals.iter().enumerate().fold(0, |at, (j, marginal)| {
+        let (level, rank) = layout.level_and_rank(rows, row, j);
+        let value = if marginal.continuous && level == 0 {
+            marginal.atoms + (rank * marginal.steps as f64) as usize
         } else {
-            cell as usize - usize::from(law.continuous)
+            level as usize - usize::from(marginal.continuous)
         };
-        at * (law.atoms + law.steps) + value
+        at * (marginal.atoms + marginal.steps) + value
     })
 }
 

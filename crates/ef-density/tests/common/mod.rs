@@ -5,68 +5,65 @@ pub(crate) mod autoregressive;
 use ef_bijectors::{Bijector, FlowConfig, MlpConfig, maf, real_nvp};
 use ef_density::rows::{Layout, Rows};
 use ef_density::two_part::{DiscreteConfig, DiscreteMade, RankFlow, TwoPart};
-use ef_density::{ColumnLaw, Place};
+use ef_density::{Marginal, Place};
 use ndarray::Array2;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// A column with `atoms` atoms after an optional uniform continuous cell on (0, 1), with a grid of so many `steps` or none.
+/// A column with `atoms` atoms after an optional uniform continuous level on (0, 1), with a grid of so many `steps` or
+/// none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TestLaw {
+pub(crate) struct TestMarginal {
     pub(crate) continuous: bool,
     pub(crate) atoms: usize,
     pub(crate) steps: usize,
 }
 
-impl ColumnLaw for TestLaw {
-    type Value = (u32, f64);
-    fn cells(&self) -> usize {
+impl Marginal for TestMarginal {
+    fn levels(&self) -> usize {
         self.atoms + usize::from(self.continuous)
     }
     fn is_continuous(&self) -> bool {
         self.continuous
     }
-    fn cell_shares(&self) -> Vec<f64> {
+    fn level_shares(&self) -> Vec<f64> {
         // no two alike, and rare last ones
-        let weights = (1..=self.cells()).rev().map(|weight| weight as f64);
-        let total = (self.cells() * (self.cells() + 1) / 2) as f64;
+        let weights = (1..=self.levels()).rev().map(|weight| weight as f64);
+        let total = (self.levels() * (self.levels() + 1) / 2) as f64;
         weights.map(|weight| weight / total).collect()
     }
-    fn cell_features(&self, cell: u32) -> Vec<f64> {
-        vec![f64::from(cell), 1.0]
+    fn level_features(&self, level: u32) -> Vec<f64> {
+        vec![f64::from(level), 1.0]
     }
     fn rank_edges(&self) -> Vec<f64> {
         let edges = if self.steps > 0 { self.steps + 1 } else { 0 };
         (0..edges).map(|i| i as f64 / self.steps as f64).collect()
     }
-    fn cell_rank(&self, cell: u32) -> Option<f64> {
-        (cell == 1).then_some(0.5)
+    fn level_rank(&self, level: u32) -> Option<f64> {
+        (level == 1).then_some(0.5)
     }
-    fn place(&self, &(cell, x): &(u32, f64)) -> Place {
+}
+
+impl TestMarginal {
+    pub(crate) fn place(&self, &(level, x): &(u32, f64)) -> Place {
         let steps = self.steps as f64;
-        let (low, high) = match (self.continuous && cell == 0, self.steps) {
+        let (low, high) = match (self.continuous && level == 0, self.steps) {
             (true, 0) => (x, x),
             (true, _) => ((x * steps).floor() / steps, ((x * steps).floor() + 1.0) / steps),
             (false, _) => (0.0, 1.0),
         };
         Place {
-            cell: Some(cell),
+            level: Some(level),
             low,
             high,
             // With uniform ranks, a grid point has the mass of its interval.
             log_measure: if low < high { (high - low).ln() } else { 0.0 },
         }
     }
-    fn draw_in_cell(&self, cell: u32, rank: f64) -> (u32, f64) {
-        (cell, rank)
-    }
-    fn mass(&self, low: f64, high: f64) -> f64 {
-        (high.min(1.0) - low.max(0.0)).max(0.0)
-    }
 }
 
-pub(crate) fn law(continuous: bool, atoms: usize) -> TestLaw {
-    TestLaw {
+pub(crate) fn marginal(continuous: bool, atoms: usize) -> TestMarginal {
+    TestMarginal {
         continuous,
         atoms,
         steps: 0,
@@ -75,21 +72,21 @@ pub(crate) fn law(continuous: bool, atoms: usize) -> TestLaw {
 
 /// A column of numbers on a grid.
 #[allow(dead_code, reason = "not every test has one")]
-pub(crate) fn gridded(steps: usize, atoms: usize) -> TestLaw {
-    TestLaw {
+pub(crate) fn gridded(steps: usize, atoms: usize) -> TestMarginal {
+    TestMarginal {
         steps,
-        ..law(true, atoms)
+        ..marginal(true, atoms)
     }
 }
 
 /// The tables every law is tried on: categories only, numbers only, both, one column of each.
-pub(crate) fn tables() -> Vec<Vec<TestLaw>> {
+pub(crate) fn tables() -> Vec<Vec<TestMarginal>> {
     vec![
-        vec![law(false, 3), law(false, 2), law(false, 4)],
-        vec![law(false, 2)],
-        vec![law(true, 0)],
-        vec![law(true, 0), law(true, 0), law(true, 0)],
-        vec![law(true, 2), law(false, 3), law(true, 0)],
+        vec![marginal(false, 3), marginal(false, 2), marginal(false, 4)],
+        vec![marginal(false, 2)],
+        vec![marginal(true, 0)],
+        vec![marginal(true, 0), marginal(true, 0), marginal(true, 0)],
+        vec![marginal(true, 2), marginal(false, 3), marginal(true, 0)],
     ]
 }
 
@@ -104,12 +101,12 @@ const NET: MlpConfig = MlpConfig {
 
 #[allow(dead_code, reason = "not every test has one")]
 pub(crate) fn density(
-    laws: &[TestLaw],
+    marginals: &[TestMarginal],
     context: usize,
     dropout: f64,
     coupling: bool,
 ) -> (Layout, TwoPart<f64>) {
-    let layout = Layout::new(laws, context);
+    let layout = Layout::new(marginals, context);
     let discrete = (!layout.variables().is_empty())
         .then(|| DiscreteMade::new(&layout, &DiscreteConfig { net: NET, dropout }).unwrap());
     let config = FlowConfig {
@@ -137,18 +134,18 @@ pub(crate) fn density(
 #[allow(dead_code, reason = "not every test draws rows")]
 pub(crate) fn draw_rows(
     layout: &Layout,
-    laws: &[TestLaw],
+    marginals: &[TestMarginal],
     n: usize,
     context: usize,
     rng: &mut ChaCha8Rng,
 ) -> Rows {
-    let places: Vec<Vec<Place>> = laws
+    let places: Vec<Vec<Place>> = marginals
         .iter()
-        .map(|law| {
+        .map(|marginal| {
             (0..n)
                 .map(|_| {
-                    law.place(&(
-                        rng.random_range(0..law.cells() as u32),
+                    marginal.place(&(
+                        rng.random_range(0..marginal.levels() as u32),
                         rng.random_range(0.01..0.99),
                     ))
                 })

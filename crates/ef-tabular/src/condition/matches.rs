@@ -6,7 +6,7 @@ use super::boxes::ConditionBox;
 use super::error::ConditionError;
 use super::expression::{ColumnComparison, Comparison, Condition, Node};
 use super::value_set::ValueSet;
-use crate::law::Value;
+use crate::marginal::Value;
 use crate::schema::Schema;
 use crate::table::Table;
 

@@ -5,7 +5,7 @@
 //! intersection and complement are merges of sorted lists. Where only whole numbers count, as for days, every cut is
 //! moved just before the next whole number, so that equal sets are equal lists.
 
-use crate::law::Grid;
+use crate::marginal::Grid;
 
 /// A place between numbers: before `at` or after it.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ranges::{NumberRange, Ranges};
 use crate::date::Date;
-use crate::law::Value;
+use crate::marginal::Value;
 use crate::schema::Kind;
 
 /// A set of values of one column, by its kind: labels listed or all but those listed, unions of numeric ranges (dates by

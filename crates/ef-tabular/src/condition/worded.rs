@@ -5,7 +5,7 @@ use super::expression::{Condition, Literal, column};
 use super::ranges::NumberRange;
 use super::value_set::{LabelSet, ValueSet};
 use crate::date::Date;
-use crate::law::Value;
+use crate::marginal::Value;
 use crate::schema::Kind;
 
 impl ConditionBox {

@@ -7,7 +7,7 @@ use std::hash::Hash;
 use serde::{Deserialize, Serialize};
 
 use crate::date::Date;
-use crate::law::{DateLaw, Grid, NumberLawBuilder, Value};
+use crate::marginal::{DateMarginal, Grid, NumberMarginalBuilder, Value};
 use crate::schema::Kind;
 use crate::table::Table;
 
@@ -50,8 +50,8 @@ impl Level {
     }
 }
 
-/// A number as its column's law sees it: the point of its rounding grid that it stands for. Other values stay, a number
-/// between grid points among them.
+/// A number as its column's marginal sees it: the point of its rounding grid that it stands for. Other values stay, a
+/// number between grid points among them.
 pub(super) fn snapped(value: Value<'_>, grid: Grid) -> Value<'_> {
     match value {
         Value::Number(x) => Value::Number(grid.point(x).map_or(x, |index| grid.value(index)) + 0.0),
@@ -171,12 +171,12 @@ pub(super) fn number(value: Value<'_>) -> Option<f64> {
     }
 }
 
-/// Whether a column drawn by its law only takes values it was fitted on, so that a lookup finds them.
+/// Whether a column drawn by its marginal only takes values it was fitted on, so that a lookup finds them.
 pub(super) fn draws_seen_values(kind: Kind, coded: &Coded) -> bool {
     let builder = match kind {
         Kind::Category | Kind::Boolean => return true,
-        Kind::Integer | Kind::Decimal => NumberLawBuilder::default(),
-        Kind::Date => DateLaw::builder(),
+        Kind::Integer | Kind::Decimal => NumberMarginalBuilder::default(),
+        Kind::Date => DateMarginal::builder(),
     };
     builder.lists(coded.levels.len(), coded.present() as usize)
 }

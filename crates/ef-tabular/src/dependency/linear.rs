@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{NumberRange, ValueSet};
-use crate::law::{Grid, Value};
+use crate::marginal::{Grid, Value};
 use crate::schema::Kind;
 
 /// Most steps of a source from 0: beyond them grid points are not exact.

@@ -7,7 +7,7 @@ use super::evidence;
 use super::level::{Coded, Level, LevelIndex, MISSING, draws_seen_values, number, snapped};
 use crate::condition::{NumberRange, ValueSet};
 use crate::date::Date;
-use crate::law::{ColumnLaw, Grid, Value};
+use crate::marginal::{ColumnMarginal, Grid, Value};
 use crate::schema::Kind;
 
 /// Most entries of a lookup.
@@ -76,27 +76,27 @@ impl Lookup {
     }
 
     /// The known values of the source that stand for a value of the set.
-    pub(super) fn preimage(&self, set: &ValueSet, source: &ColumnLaw) -> ValueSet {
+    pub(super) fn preimage(&self, set: &ValueSet, source: &ColumnMarginal) -> ValueSet {
         let inside = |value: &Value<'_>| self.derive(*value).is_some_and(|derived| set.contains(derived));
         let day = |day: i32| Date::from_day_number(day).is_some_and(|date| inside(&Value::Date(date)));
         let point = |x: f64| NumberRange::closed(x, x);
         match source {
-            ColumnLaw::Category(law) if law.is_boolean() => ValueSet::booleans(
+            ColumnMarginal::Category(marginal) if marginal.is_boolean() => ValueSet::booleans(
                 [false, true]
                     .into_iter()
                     .filter(|flag| inside(&Value::Boolean(*flag))),
             ),
-            ColumnLaw::Category(law) => {
-                let labels = law.levels().iter();
+            ColumnMarginal::Category(marginal) => {
+                let labels = marginal.labels().iter();
                 ValueSet::labels(labels.filter(|label| inside(&Value::Text(label))))
             }
-            ColumnLaw::Number(_) => {
+            ColumnMarginal::Number(_) => {
                 let keys = self.saved.keys.iter().map(Level::value);
                 let numbers = keys.filter(inside).filter_map(number).map(point);
                 ValueSet::ranges(Kind::Decimal, numbers)
             }
-            ColumnLaw::Date(law) => {
-                let (first, last) = law.days().reach().unwrap_or((0.0, -1.0));
+            ColumnMarginal::Date(marginal) => {
+                let (first, last) = marginal.days().reach().unwrap_or((0.0, -1.0));
                 let days = (first as i32..=last as i32).filter(|at| day(*at));
                 ValueSet::ranges(Kind::Date, days.map(|day| point(f64::from(day))))
             }

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::ValueSet;
 use crate::error::TableError;
-use crate::law::{ColumnLaw, Grid, Value};
+use crate::marginal::{ColumnMarginal, Grid, Value};
 use crate::table::Table;
 use level::snapped;
 use linear::Linear;
@@ -98,10 +98,10 @@ impl Dependency {
     /// The values of the one source whose derived values lie in a set, so that a condition on the derived column can be
     /// asked of the source instead. `None` for a sum of several sources.
     ///
-    /// `source` is the law of the source column: where a lookup reads a part of a date, the days are those that the law
-    /// can draw; numbers are those on the source's rounding grid. A source value of which the relation says nothing is
-    /// not in the set.
-    pub fn preimage(&self, set: &ValueSet, source: &ColumnLaw) -> Option<ValueSet> {
+    /// `source` is the marginal of the source column: where a lookup reads a part of a date, the days are those that
+    /// the marginal can draw; numbers are those on the source's rounding grid. A source value of which the relation
+    /// says nothing is not in the set.
+    pub fn preimage(&self, set: &ValueSet, source: &ColumnMarginal) -> Option<ValueSet> {
         let known = match &self.rule {
             Rule::Copy(_) => set.intersect(&ValueSet::known(set.kind())),
             Rule::Lookup(lookup) => lookup.preimage(set, source),
@@ -142,8 +142,8 @@ impl std::fmt::Display for Dependency {
 /// The dependencies of a table, in an order in which they can be derived: sources before what is derived from them.
 ///
 /// Scoring with them needs an `eps` for rows that break a relation: with `n` training rows that all keep it,
-/// `p(derived | sources) = (1 - eps) [derived is right] + eps p(derived)`, `eps = 1 / (n + 2)`, `p` the column's own law.
-/// Its sum over all values is 1.
+/// `p(derived | sources) = (1 - eps) [derived is right] + eps p(derived)`, `eps = 1 / (n + 2)`, `p` the column's own
+/// marginal. Its sum over all values is 1.
 ///
 /// ```
 /// use ef_tabular::Dependencies;

@@ -5,7 +5,7 @@ use super::linear::Linear;
 use super::lookup::{Key, Lookup, MOST_DAYS, MOST_ENTRIES};
 use super::steps::{Scaling, Steps, Sum, missing_fits, sums};
 use super::{Dependencies, Dependency, Rule, date_part, evidence};
-use crate::law::{Grid, Value};
+use crate::marginal::{Grid, Value};
 use crate::schema::Kind;
 use crate::table::Table;
 

@@ -3,7 +3,7 @@
 use super::evidence;
 use super::level::{grid_of, number};
 use super::linear::gcd;
-use crate::law::Grid;
+use crate::marginal::Grid;
 use crate::table::Table;
 
 /// The steps of a missing cell.

@@ -1,10 +1,10 @@
-//! Laws of every sort of column, and drawn sets of their values.
+//! Marginals of every sort of column, and drawn sets of their values.
 
 use std::sync::LazyLock;
 
 use ef_tabular::{
-    ColumnData, ColumnLaw, Date, DateLaw, EncoderOptions, Kind, NumberRange, Table, TableEncoder, Value,
-    ValueSet,
+    ColumnData, ColumnMarginal, Date, DateMarginal, EncoderOptions, Kind, NumberRange, Table, TableEncoder,
+    Value, ValueSet,
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -19,7 +19,7 @@ fn to(x: f64, multiple: f64) -> f64 {
     (x / multiple).round() * multiple
 }
 
-/// Numbers of every sort of law, and whether they have a rounding grid.
+/// Numbers of every sort of marginal, and whether they have a rounding grid.
 fn numbers(seed: u64) -> Vec<(&'static str, Vec<f64>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let base: Vec<f64> = (0..1500).map(|_| normal(&mut rng)).collect();
@@ -60,25 +60,25 @@ fn numbers(seed: u64) -> Vec<(&'static str, Vec<f64>)> {
     ]
 }
 
-/// Laws of four seeds, fitted once.
-pub(crate) fn laws(seed: u64) -> &'static [(&'static str, ColumnLaw)] {
-    static LAWS: LazyLock<Vec<Vec<(&str, ColumnLaw)>>> = LazyLock::new(|| (0..4).map(fitted).collect());
+/// Marginals of four seeds, fitted once.
+pub(crate) fn marginals(seed: u64) -> &'static [(&'static str, ColumnMarginal)] {
+    static LAWS: LazyLock<Vec<Vec<(&str, ColumnMarginal)>>> = LazyLock::new(|| (0..4).map(fitted).collect());
     &LAWS[seed as usize]
 }
 
-fn fitted(seed: u64) -> Vec<(&'static str, ColumnLaw)> {
-    let mut laws: Vec<(&str, ColumnLaw)> = numbers(seed)
+fn fitted(seed: u64) -> Vec<(&'static str, ColumnMarginal)> {
+    let mut marginals: Vec<(&str, ColumnMarginal)> = numbers(seed)
         .into_iter()
-        .map(|(name, values)| (name, ColumnLaw::fit_numbers(&values, None).expect(name)))
+        .map(|(name, values)| (name, ColumnMarginal::fit_numbers(&values, None).expect(name)))
         .collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for (name, spread) in [("few days", 100.0), ("many days", 2000.0)] {
         let days = (0..1500).map(|k| (k % 9 > 0).then(|| (spread * normal(&mut rng)) as i32));
         let dates: Vec<Option<Date>> = days.map(|day| day.and_then(Date::from_day_number)).collect();
-        let law = DateLaw::fit(dates.into_iter()).expect(name);
-        laws.push((name, ColumnLaw::Date(Box::new(law))));
+        let marginal = DateMarginal::fit(dates.into_iter()).expect(name);
+        marginals.push((name, ColumnMarginal::Date(Box::new(marginal))));
     }
-    laws
+    marginals
 }
 
 /// Encoders of tables of one such column, for each of four seeds.
@@ -100,31 +100,31 @@ pub(crate) fn encoders(seed: u64) -> &'static [(&'static str, TableEncoder)] {
     &ENCODERS[seed as usize]
 }
 
-/// Where a law's values are: numbers, or days.
-pub(crate) fn spread(law: &ColumnLaw) -> (f64, f64, Kind) {
-    match law {
-        ColumnLaw::Number(law) => {
-            let (min, max) = law.range();
+/// Where a marginal's values are: numbers, or days.
+pub(crate) fn spread(marginal: &ColumnMarginal) -> (f64, f64, Kind) {
+    match marginal {
+        ColumnMarginal::Number(marginal) => {
+            let (min, max) = marginal.range();
             (min, max, Kind::Decimal)
         }
-        ColumnLaw::Date(law) => {
-            let (min, max) = law.days().range();
+        ColumnMarginal::Date(marginal) => {
+            let (min, max) = marginal.days().range();
             (min, max, Kind::Date)
         }
         _ => panic!("no numbers"),
     }
 }
 
-/// Ends of ranges: anywhere in the data and a little beyond, some at values that the law draws.
-fn end(law: &ColumnLaw, share: f64, snap: u8) -> f64 {
-    let (min, max, _) = spread(law);
+/// Ends of ranges: anywhere in the data and a little beyond, some at values that the marginal draws.
+fn end(marginal: &ColumnMarginal, share: f64, snap: u8) -> f64 {
+    let (min, max, _) = spread(marginal);
     let x = match snap {
         0 => f64::NEG_INFINITY,
         1 => f64::INFINITY,
         2 | 3 => min + (1.3 * share - 0.15) * (max - min),
         _ => {
-            let cell = (share * law.cells() as f64) as u32;
-            match law.draw(cell.min(law.cells() as u32 - 1), share) {
+            let level = (share * marginal.levels() as f64) as u32;
+            match marginal.draw(level.min(marginal.levels() as u32 - 1), share) {
                 Value::Number(x) => x,
                 Value::Date(date) => f64::from(date.day_number()),
                 _ => 0.0,
@@ -134,8 +134,8 @@ fn end(law: &ColumnLaw, share: f64, snap: u8) -> f64 {
     if snap == 3 { x.round() } else { x }
 }
 
-fn range(law: &ColumnLaw, (a, b, snap_a, snap_b, closed): (f64, f64, u8, u8, u8)) -> NumberRange {
-    let (x, y) = (end(law, a, snap_a), end(law, b, snap_b));
+fn range(marginal: &ColumnMarginal, (a, b, snap_a, snap_b, closed): (f64, f64, u8, u8, u8)) -> NumberRange {
+    let (x, y) = (end(marginal, a, snap_a), end(marginal, b, snap_b));
     NumberRange {
         low: x.min(y),
         low_closed: closed & 1 > 0,
@@ -145,13 +145,13 @@ fn range(law: &ColumnLaw, (a, b, snap_a, snap_b, closed): (f64, f64, u8, u8, u8)
 }
 
 pub(crate) fn drawn_set(
-    law: &ColumnLaw,
+    marginal: &ColumnMarginal,
     ranges: &[(f64, f64, u8, u8, u8)],
     complement: bool,
     missing: bool,
 ) -> ValueSet {
-    let kind = spread(law).2;
-    let set = ValueSet::ranges(kind, ranges.iter().map(|drawn| range(law, *drawn)));
+    let kind = spread(marginal).2;
+    let set = ValueSet::ranges(kind, ranges.iter().map(|drawn| range(marginal, *drawn)));
     let set = if complement { set.complement() } else { set };
     if missing {
         set.union(&ValueSet::missing(kind))

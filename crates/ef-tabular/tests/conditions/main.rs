@@ -1,9 +1,9 @@
-//! The language of conditions: text, meaning on tables, boxes, and the cells of laws.
+//! The language of conditions: text, meaning on tables, boxes, and the levels of marginals.
 
 mod boxes;
-mod cells;
 mod columns;
 mod drawn;
 mod language;
+mod levels;
 mod matches;
 mod sources;

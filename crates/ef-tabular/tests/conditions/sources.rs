@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use ef_tabular::{
-    ColumnData, ColumnLaw, Date, Dependencies, EncoderOptions, Kind, NumberRange, Table, TableEncoder, Value,
-    ValueSet,
+    ColumnData, ColumnMarginal, Date, Dependencies, EncoderOptions, Kind, NumberRange, Table, TableEncoder,
+    Value, ValueSet,
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -76,21 +76,21 @@ fn the_planted_dependencies_are_there() {
     }
 }
 
-fn law(name: &str) -> &'static ColumnLaw {
-    &FITTED.0.laws()[FITTED.0.schema().index(name).unwrap()]
+fn marginal(name: &str) -> &'static ColumnMarginal {
+    &FITTED.0.marginals()[FITTED.0.schema().index(name).unwrap()]
 }
 
 fn kind(name: &str) -> Kind {
     FITTED.0.schema().column(name).unwrap().kind
 }
 
-/// What the column's law draws, and a missing cell.
+/// What the column's marginal draws, and a missing cell.
 fn values(name: &str, count: usize, rng: &mut ChaCha8Rng) -> Vec<Value<'static>> {
-    let law = law(name);
+    let marginal = marginal(name);
     let mut values: Vec<Value<'_>> = (0..count)
         .map(|_| {
-            let cell = rng.random_range(0..law.cells() as u32);
-            law.draw(cell, rng.random())
+            let level = rng.random_range(0..marginal.levels() as u32);
+            marginal.draw(level, rng.random())
         })
         .collect();
     values.push(Value::Missing);
@@ -180,7 +180,7 @@ proptest! {
         for dependency in FITTED.1.iter() {
             let set = drawn_set(dependency.derived(), &mut rng);
             let sources = dependency.sources();
-            let preimage = dependency.preimage(&set, law(sources[0]));
+            let preimage = dependency.preimage(&set, marginal(sources[0]));
             if sources.len() > 1 {
                 prop_assert_eq!(preimage, None);
                 continue;
@@ -200,7 +200,9 @@ proptest! {
 fn a_condition_on_what_is_derived_is_one_on_the_source() {
     let preimage = |derived: &str, set: ValueSet| {
         let dependency = FITTED.1.of(derived).unwrap();
-        dependency.preimage(&set, law(dependency.sources()[0])).unwrap()
+        dependency
+            .preimage(&set, marginal(dependency.sources()[0]))
+            .unwrap()
     };
     let warm = ValueSet::ranges(
         Kind::Decimal,

@@ -20,7 +20,7 @@ use crate::density::{Density, HeadOffsets};
 use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
 use crate::rows::{Layout, RowScratch, Rows};
-use crate::rows::{gather_codes, gather_context};
+use crate::rows::{gather_context, gather_levels};
 
 /// The conditional distribution of any column given any others: `q(x_j | x_S)` for all `S` and `j` outside `S`, by one
 /// network without masks that reads which columns it is shown (order-agnostic training, Uria, Murray and Larochelle 2014,
@@ -40,19 +40,14 @@ use crate::rows::{gather_codes, gather_context};
 /// ```
 /// # use ef_density::autoregressive::{OrderAgnostic, TableMadeConfig, Step, AncestralPass};
 /// # use ef_density::rows::{Layout, RowScratch};
-/// # use ef_density::{ColumnLaw, Density, Key, Place};
+/// # use ef_density::{Density, Key, Marginal};
 /// # use rand::SeedableRng;
 /// # #[derive(Debug)]
 /// # struct Coin;
-/// # impl ColumnLaw for Coin {
-/// #     type Value = u32;
-/// #     fn cells(&self) -> usize { 2 }
+/// # impl Marginal for Coin {
+/// #     fn levels(&self) -> usize { 2 }
 /// #     fn is_continuous(&self) -> bool { false }
-/// #     fn cell_shares(&self) -> Vec<f64> { vec![0.8, 0.2] }
-/// #     fn cell_features(&self, _: u32) -> Vec<f64> { Vec::new() }
-/// #     fn place(&self, &side: &u32) -> Place { Place { cell: Some(side), low: 0.0, high: 1.0, log_measure: 0.0 } }
-/// #     fn draw_in_cell(&self, side: u32, _: f64) -> u32 { side }
-/// #     fn mass(&self, _: f64, _: f64) -> f64 { 0.0 }
+/// #     fn level_shares(&self) -> Vec<f64> { vec![0.8, 0.2] }
 /// # }
 /// let layout = Layout::new(&[Coin, Coin], 0);
 /// let any = OrderAgnostic::new(&layout, &TableMadeConfig::default())?;
@@ -60,7 +55,7 @@ use crate::rows::{gather_codes, gather_context};
 /// any.init(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1), &mut params);
 ///
 /// let mut rows = layout.blank(ndarray::Array2::zeros((100, 0)));
-/// rows.codes.column_mut(1).fill(1);
+/// rows.levels.column_mut(1).fill(1);
 /// let pass = AncestralPass {
 ///     steps: &|_, column| if column == 0 { Step::Draw(None) } else { Step::Observe },
 ///     streams: &(0..100).collect::<Vec<u64>>(),
@@ -69,7 +64,7 @@ use crate::rows::{gather_codes, gather_context};
 ///     by_column: false,
 /// };
 /// let sums = any.pass(&params, &mut rows, &[0], pass, &mut RowScratch::default());
-/// for (row, log_prob) in rows.codes.rows().into_iter().zip(sums.proposed) {
+/// for (row, log_prob) in rows.levels.rows().into_iter().zip(sums.proposed) {
 ///     let share: f64 = if row[0] == 0 { 0.8 } else { 0.2 }; // at the start columns are independent
 ///     assert!((log_prob - share.ln()).abs() < 1e-9);
 /// }
@@ -98,7 +93,7 @@ impl OrderAgnostic {
         let hidden = if free.is_empty() { 0 } else { config.net.hidden };
         let mut embedding = SparseLinear::new(hidden);
         for variable in layout.variables() {
-            embedding = embedding.with_variable(variable.cells(), &variable.features, 0);
+            embedding = embedding.with_variable(variable.levels(), &variable.features, 0);
         }
         let (features, outputs) = columns.last().map_or((0, 0), |c| (c.features.end, c.outputs.end));
         let net = MlpConfig { hidden, ..config.net };
@@ -143,8 +138,8 @@ impl OrderAgnostic {
         let mut subsets = Subsets {
             shown: scratch.ws.take(index.len(), network.columns.len()),
             weights: scratch.ws.take(index.len(), 1),
-            codes: std::mem::take(&mut scratch.codes),
-            shown_codes: std::mem::take(&mut scratch.shown),
+            levels: std::mem::take(&mut scratch.levels),
+            shown_levels: std::mem::take(&mut scratch.shown),
         };
         for (i, mut shown) in subsets.shown.rows_mut().into_iter().enumerate() {
             let mut rng = streams(i);
@@ -162,14 +157,14 @@ impl OrderAgnostic {
                 left -= 1;
             }
         }
-        gather_codes(rows, index, &mut subsets.codes);
-        subsets.shown_codes.clone_from(&subsets.codes);
+        gather_levels(rows, index, &mut subsets.levels);
+        subsets.shown_levels.clone_from(&subsets.levels);
         let variables = network.embedding.variables();
         for (j, column) in network.columns.iter().enumerate() {
             let Some(v) = column.variable else { continue };
             for i in 0..index.len() {
                 if !subsets.shows(i, j) {
-                    subsets.shown_codes[i * variables + v] = SparseLinear::NONE;
+                    subsets.shown_levels[i * variables + v] = SparseLinear::NONE;
                 }
             }
         }
@@ -190,11 +185,11 @@ impl OrderAgnostic {
         let RowScratch { tape, ws, .. } = scratch;
         let (p_network, p_shown) = self.split(params);
         let [.., p_skip, p_net] = network.split(p_network);
-        let codes = network.codes(index.len(), &subsets.codes);
-        let shown_codes = network.codes(index.len(), &subsets.shown_codes);
+        let levels = network.levels(index.len(), &subsets.levels);
+        let shown_levels = network.levels(index.len(), &subsets.shown_levels);
         let context = gather_context(rows, index, ws);
-        let features = network.features(rows, index, codes, |i, j| subsets.shows(i, j), ws);
-        let mut h = network.first(p_network, shown_codes, features.view(), context.view(), ws);
+        let features = network.features(rows, index, levels, |i, j| subsets.shows(i, j), ws);
+        let mut h = network.first(p_network, shown_levels, features.view(), context.view(), ws);
         self.shown
             .forward_add(p_shown, subsets.shown.view(), h.view_mut());
         let mut y = ws.take(index.len(), network.net.outputs());
@@ -221,9 +216,9 @@ struct Subsets<T> {
     shown: Array2<T>,
     /// `D / (D - |S|)`, over the number of draws: `(rows, 1)`.
     weights: Array2<T>,
-    codes: Vec<u32>,
+    levels: Vec<u32>,
     /// The same without those of hidden columns.
-    shown_codes: Vec<u32>,
+    shown_levels: Vec<u32>,
 }
 
 impl<T: Real> Subsets<T> {
@@ -234,8 +229,8 @@ impl<T: Real> Subsets<T> {
     fn finish(self, scratch: &mut RowScratch<T>) {
         scratch.ws.give(self.shown);
         scratch.ws.give(self.weights);
-        scratch.codes = self.codes;
-        scratch.shown = self.shown_codes;
+        scratch.levels = self.levels;
+        scratch.shown = self.shown_levels;
     }
 }
 
@@ -298,9 +293,9 @@ impl<T: Real> Density<T> for OrderAgnostic {
             let stream = |i: usize| streams.index(draw as u64).row(index[i] as u64);
             let subsets = self.subsets(rows, index, stream, (draw, draws), scratch);
             let mut forward = self.forward(params, rows, index, &subsets, None, scratch);
-            let codes = network.codes(index.len(), &subsets.codes);
+            let levels = network.levels(index.len(), &subsets.levels);
             let (y, hidden) = (forward.y.view_mut(), |i, j| !subsets.shows(i, j));
-            network.heads(rows, index, codes, y, hidden, |i, log_prob, _| {
+            network.heads(rows, index, levels, y, hidden, |i, log_prob, _| {
                 out[i] += subsets.weights[[i, 0]].wide() * log_prob;
             });
             forward.finish(&mut scratch.ws);
@@ -326,10 +321,10 @@ impl<T: Real> Density<T> for OrderAgnostic {
         let stream = |i: usize| streams.row(key.row + i as u64);
         let subsets = self.subsets(rows, index, stream, (0, 1), scratch);
         let mut forward = self.forward(params, rows, index, &subsets, Some(key), scratch);
-        let codes = network.codes(index.len(), &subsets.codes);
-        let shown_codes = network.codes(index.len(), &subsets.shown_codes);
+        let levels = network.levels(index.len(), &subsets.levels);
+        let shown_levels = network.levels(index.len(), &subsets.shown_levels);
         let (y, hidden) = (forward.y.view_mut(), |i, j| !subsets.shows(i, j));
-        network.heads(rows, index, codes, y, hidden, |i, log_prob, y| {
+        network.heads(rows, index, levels, y, hidden, |i, log_prob, y| {
             let weight = subsets.weights[[i, 0]];
             nll -= weight.wide() * log_prob;
             y.iter_mut().for_each(|y| *y *= weight);
@@ -350,7 +345,7 @@ impl<T: Real> Density<T> for OrderAgnostic {
         network
             .numbers
             .backward(forward.features.view(), gh.view(), g_numbers);
-        network.embedding.backward(shown_codes, gh.view(), g_embedding);
+        network.embedding.backward(shown_levels, gh.view(), g_embedding);
         self.shown.backward(subsets.shown.view(), gh.view(), g_shown);
         ws.give(gh);
         forward.finish(ws);

@@ -38,16 +38,16 @@ impl OrderAgnostic {
                 continue;
             }
             let mut features = ws.take(column.features.len(), index.len());
-            let mut cells = Vec::with_capacity(index.len());
+            let mut levels = Vec::with_capacity(index.len());
             for (i, &row) in index.iter().enumerate() {
-                let cell = column.variable.map_or(0, |v| rows.codes[[row, v]]);
+                let level = column.variable.map_or(0, |v| rows.levels[[row, v]]);
                 let middle = column
                     .rank
                     .map_or(0.5, |r| 0.5 * (rows.low[[row, r]] + rows.high[[row, r]]));
-                network.write_features(column, cell, middle, features.column_mut(i).into_iter());
-                cells.push(cell);
+                network.write_features(column, level, middle, features.column_mut(i).into_iter());
+                levels.push(level);
             }
-            seen.show(j, &index, &cells, features.view(), ws);
+            seen.show(j, &index, &levels, features.view(), ws);
             ws.give(features);
         }
         for &j in order {
@@ -66,7 +66,7 @@ impl OrderAgnostic {
             let outputs = y.slice(s![column.outputs.clone(), ..]);
             visitor.visit(j, &index, outputs, rows, write, ws);
             if !column.outputs.is_empty() {
-                seen.show(j, &index, &visitor.cells, features.view(), ws);
+                seen.show(j, &index, &visitor.levels, features.view(), ws);
             }
             ws.give(y);
             ws.give(features);
@@ -106,12 +106,12 @@ impl<'a, T: Real> Seen<'a, T> {
         }
     }
 
-    /// Shows column `j` of the rows at `index`, with its cells and `features: (features of j, index.len())`.
+    /// Shows column `j` of the rows at `index`, with its levels and `features: (features of j, index.len())`.
     fn show(
         &mut self,
         j: usize,
         index: &[usize],
-        cells: &[u32],
+        levels: &[u32],
         features: ArrayView2<'_, T>,
         ws: &mut Workspace<T>,
     ) {
@@ -126,7 +126,7 @@ impl<'a, T: Real> Seen<'a, T> {
         if let Some(v) = column.variable {
             network
                 .embedding
-                .forward_variable(p_embedding, v, cells, 0..hidden, added.view_mut());
+                .forward_variable(p_embedding, v, levels, 0..hidden, added.view_mut());
         }
         let bits = &p_shown[j * hidden..][..hidden];
         for ((mut first, added), &bit) in self.first.rows_mut().into_iter().zip(added.rows()).zip(bits) {

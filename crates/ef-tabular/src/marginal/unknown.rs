@@ -1,19 +1,20 @@
-//! Values that a condition asks for and that a law cannot draw, with those nearest to them.
+//! Values that a condition asks for and that a marginal cannot draw, with those nearest to them.
 
 use std::fmt;
 
-use super::{CategoryLaw, ColumnLaw, NumberLaw, Value};
+use super::{CategoryMarginal, ColumnMarginal, NumberMarginal, Value};
 use crate::condition::{LabelSet, NumberRange, ValueSet, did_you_mean, near};
 use crate::date::Date;
 use crate::format::NumberFormat;
 
-/// A value, or a range of values, that no training row has and that the law of its column cannot draw. Its `Display` says
-/// so in words that follow "no training row has": `"Femal" (did you mean "Female"?)`, `3.5 (the nearest are 3 and 4)`.
+/// A value, or a range of values, that no training row has and that the marginal of its column cannot draw. Its
+/// `Display` says so in words that follow "no training row has": `"Femal" (did you mean "Female"?)`, `3.5 (the nearest
+/// are 3 and 4)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownValue {
     /// The value as text: a label, a number, `20 to 30`.
     pub value: String,
-    /// Values that the law can draw: labels like it, or the nearest numbers or dates below and above.
+    /// Values that the marginal can draw: labels like it, or the nearest numbers or dates below and above.
     pub near: Vec<String>,
     label: bool,
 }
@@ -29,16 +30,17 @@ impl fmt::Display for UnknownValue {
     }
 }
 
-impl ColumnLaw {
-    /// What a set names that the law cannot draw: labels never seen at fit (also those it excludes), ranges of numbers
-    /// or dates without any value of the law, a missing cell if the set holds nothing else and none was missing.
+impl ColumnMarginal {
+    /// What a set names that the marginal cannot draw: labels never seen at fit (also those it excludes), ranges of
+    /// numbers or dates without any value of the marginal, a missing cell if the set holds nothing else and none was
+    /// missing.
     pub fn unknown_in(&self, set: &ValueSet) -> Vec<UnknownValue> {
         let mut unknown = match self {
-            Self::Category(law) => law.unknown_labels(set),
-            Self::Number(law) => law.unknown_ranges(self, set, &number_text),
-            Self::Date(law) => law.days().unknown_ranges(self, set, &day_text),
+            Self::Category(marginal) => marginal.unknown_labels(set),
+            Self::Number(marginal) => marginal.unknown_ranges(self, set, &number_text),
+            Self::Date(marginal) => marginal.days().unknown_ranges(self, set, &day_text),
         };
-        if set.single() == Some(Value::Missing) && self.missing_cell().is_none() {
+        if set.single() == Some(Value::Missing) && self.missing_level().is_none() {
             unknown.push(UnknownValue {
                 value: "a missing cell".to_owned(),
                 near: Vec::new(),
@@ -49,7 +51,7 @@ impl ColumnLaw {
     }
 }
 
-impl CategoryLaw {
+impl CategoryMarginal {
     fn unknown_labels(&self, set: &ValueSet) -> Vec<UnknownValue> {
         let flags = [false, true].map(|flag| flag.to_string());
         let named: Vec<&str> = match set.label_set() {
@@ -63,20 +65,20 @@ impl CategoryLaw {
         };
         named
             .into_iter()
-            .filter(|label| self.place(Value::Text(label)).cell.is_none())
+            .filter(|label| self.place(Value::Text(label)).level.is_none())
             .map(|label| UnknownValue {
                 value: label.to_owned(),
-                near: near(label, self.levels().iter().map(String::as_str)),
+                near: near(label, self.labels().iter().map(String::as_str)),
                 label: true,
             })
             .collect()
     }
 }
 
-impl NumberLaw {
+impl NumberMarginal {
     fn unknown_ranges(
         &self,
-        law: &ColumnLaw,
+        marginal: &ColumnMarginal,
         set: &ValueSet,
         text: &dyn Fn(f64) -> String,
     ) -> Vec<UnknownValue> {
@@ -84,9 +86,10 @@ impl NumberLaw {
             // without a grid a number alone has a density, and is no less known than its neighbours
             let dense = self.is_continuous() && self.decimals().is_none() && range.low == range.high;
             let known = if dense {
-                self.place(Value::Number(range.low)).cell.is_some()
+                self.place(Value::Number(range.low)).level.is_some()
             } else {
-                !law.cells_within(&ValueSet::ranges(set.kind(), [*range]))
+                !marginal
+                    .levels_within(&ValueSet::ranges(set.kind(), [*range]))
                     .is_empty()
             };
             !known
@@ -112,12 +115,12 @@ impl NumberLaw {
     fn nearest(&self, range: NumberRange) -> Vec<f64> {
         let grid = self.grid();
         let (min, max) = self.range();
-        let mut candidates = self.points().to_vec();
+        let mut candidates = self.atoms().to_vec();
         candidates.extend([min, max]);
         if grid.decimals().is_some() {
             candidates.extend([grid.floor(range.low), grid.ceil(range.high)].map(|index| grid.value(index)));
         }
-        candidates.retain(|x| !range.contains(*x) && self.place(Value::Number(*x)).cell.is_some());
+        candidates.retain(|x| !range.contains(*x) && self.place(Value::Number(*x)).level.is_some());
         let below = candidates.iter().copied().filter(|x| *x <= range.low);
         let above = candidates.iter().copied().filter(|x| *x >= range.high);
         let below = below.max_by(f64::total_cmp);

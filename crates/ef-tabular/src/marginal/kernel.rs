@@ -1,8 +1,8 @@
 //! Kernel density on bins, its bandwidth chosen by leave-one-out likelihood.
 //!
 //! Gaussian kernels, reflected at both ends of the binned range, are convolved by Fourier transform. A distinct value
-//! is scored by the estimate that leaves out **all** its copies, so that repeats do not pull the bandwidth to 0: on a grid
-//! they have parts of their own in the mixture ([`heaping`](super::heaping)).
+//! is scored by the estimate that leaves out **all** its copies, so that repeats do not pull the bandwidth to 0: on a
+//! grid they have parts of their own in the mixture ([`heaping`](super::heaping)).
 
 use super::fft::Fft;
 

@@ -1,18 +1,18 @@
 //! Heaping: numbers that people round to multiples of 5, 100 or 250 more often than chance has it.
 //!
-//! For a multiple `g` of the column's step, `S_g(x)` is the smooth mass of the interval of width `g` around `x` if `x` is
-//! a multiple of `g`, else 0: what the smooth part becomes when its draws are rounded to `g`. A share `w_g` of the
-//! continuous cell is rounded so (Heitjan & Rubin 1990, coarse data). `S_g` depends on the grid and the smooth part
+//! For a multiple `g` of the column's step, `S_g(x)` is the smooth mass of the interval of width `g` around `x` if `x`
+//! is a multiple of `g`, else 0: what the smooth part becomes when its draws are rounded to `g`. A share `w_g` of the
+//! continuous level is rounded so (Heitjan & Rubin 1990, coarse data). `S_g` depends on the grid and the smooth part
 //! alone: it holds no training value.
 
 use serde::{Deserialize, Serialize};
 
-use super::NumberLaw;
+use super::NumberMarginal;
 
 /// Largest multiple: beyond it grid points are not exact.
 const MOST_MULTIPLE: i64 = 1 << 53;
 
-/// A coarser grid and its share of the continuous cell.
+/// A coarser grid and its share of the continuous level.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Heap {
     /// The grid: multiples of so many steps, at least 2.
@@ -31,15 +31,15 @@ impl Heap {
     }
 }
 
-/// The mass `S_g` of points that are cells of their own: before each, and the total.
+/// The mass `S_g` of atoms: before each, and the total.
 pub(super) type Cut = Vec<f64>;
 
-impl NumberLaw {
-    /// The masses of points under one grid.
+impl NumberMarginal {
+    /// The masses of atoms under one grid.
     pub(super) fn heap_cut(&self, heap: &Heap) -> Cut {
         let mut cut = vec![0.0];
-        for point in &self.point_index {
-            let mass = self.log_rounded_mass(heap, *point).exp();
+        for atom in &self.atom_index {
+            let mass = self.log_rounded_mass(heap, *atom).exp();
             cut.push(cut[cut.len() - 1] + mass);
         }
         cut
@@ -75,7 +75,7 @@ impl NumberLaw {
             .then(|| (self.heap_edge(heap, below), self.heap_edge(heap, index)))
     }
 
-    /// `S_g` of a grid point that is no point of its own.
+    /// `S_g` of a grid point that is no atom.
     pub(super) fn heap_mass(&self, at: usize, index: i64) -> f64 {
         self.log_rounded_mass(&self.saved.heaps[at], index).exp() / self.heap_kept(at)
     }
@@ -90,14 +90,14 @@ impl NumberLaw {
     pub(super) fn heap_upper(&self, at: usize, index: i64) -> f64 {
         let heap = &self.saved.heaps[at];
         let mut multiple = heap.at_or_below(index);
-        // a point of its own has no extent: its rank is the one before it
-        let points = loop {
-            match self.point_index.binary_search(&multiple) {
+        // an atom has no extent: its rank is the one before it
+        let atoms = loop {
+            match self.atom_index.binary_search(&multiple) {
                 Ok(_) => multiple -= heap.multiple,
-                Err(points) => break points,
+                Err(atoms) => break atoms,
             }
         };
         let raw = self.saved.smooth.cdf(self.heap_edge(heap, multiple));
-        ((raw - self.heap_cuts[at][points]) / self.heap_kept(at)).clamp(0.0, 1.0)
+        ((raw - self.heap_cuts[at][atoms]) / self.heap_kept(at)).clamp(0.0, 1.0)
     }
 }

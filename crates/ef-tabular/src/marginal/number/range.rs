@@ -1,8 +1,8 @@
 //! Numbers beyond a bound of the support, and the mass of a range.
 
-use super::{Bound, NumberLaw};
+use super::{Bound, NumberMarginal};
 
-impl NumberLaw {
+impl NumberMarginal {
     /// Scale of the exponential beyond a bound.
     fn outside_scale(&self) -> f64 {
         let range = 0.05 * (self.saved.max - self.saved.min);
@@ -65,13 +65,13 @@ impl NumberLaw {
         }
         let seen = self.log_seen.exp();
         let inside =
-            self.saved.points.partition_point(|x| *x < lo)..self.saved.points.partition_point(|x| *x <= hi);
-        let points = if inside.start < inside.end {
-            self.point_rows[inside.end] - self.point_rows[inside.start]
+            self.saved.atoms.partition_point(|x| *x < lo)..self.saved.atoms.partition_point(|x| *x <= hi);
+        let atoms = if inside.start < inside.end {
+            self.atom_rows[inside.end] - self.atom_rows[inside.start]
         } else {
             0
         };
-        let (smooth, cell) = if self.on_grid() {
+        let (smooth, level) = if self.on_grid() {
             let (first, last) = (self.saved.grid.ceil(lo), self.saved.grid.floor(hi));
             if first > last {
                 (0.0, 0.0)
@@ -83,13 +83,19 @@ impl NumberLaw {
                 )
             }
         } else {
-            let law = &self.saved.smooth;
-            let at = |x: f64| if x.is_infinite() { x } else { law.w(self.clip(x)) };
-            let mass = law.cdf(at(hi)) - law.cdf(at(lo));
+            let marginal = &self.saved.smooth;
+            let at = |x: f64| {
+                if x.is_infinite() {
+                    x
+                } else {
+                    marginal.w(self.clip(x))
+                }
+            };
+            let mass = marginal.cdf(at(hi)) - marginal.cdf(at(lo));
             (mass, mass)
         };
-        let continuous = self.saved.continuous as f64 * cell;
-        seen * (points as f64 + continuous) / self.rows() + self.new * smooth + self.outside_mass(lo, hi)
+        let continuous = self.saved.continuous as f64 * level;
+        seen * (atoms as f64 + continuous) / self.rows() + self.new * smooth + self.outside_mass(lo, hi)
     }
 
     pub(super) fn clip(&self, x: f64) -> f64 {

@@ -1,16 +1,17 @@
-//! The law of dates: a law of day numbers, and the calendar as network inputs.
+//! The marginal of dates: a marginal of day numbers, and the calendar as network inputs.
 //!
-//! A date is its number of days since 1970-01-01, so its law is a [`NumberLaw`] on a grid of step 1, with two
-//! differences. Up to 1024 distinct days are listed if they have 2 rows or more on average, so that a model can know each
-//! day by itself: weather or a holiday is one day's, not its neighbours'. And the support is the calendar, 0001-01-01 to
-//! 9999-12-31: there is no bound at day 0, and nothing beyond the ends.
+//! A date is its number of days since 1970-01-01, so its marginal is a [`NumberMarginal`] on a grid of step 1, with two
+//! differences. Up to 1024 distinct days are listed if they have 2 rows or more on average, so that a model can know
+//! each day by itself: weather or a holiday is one day's, not its neighbours'. And the support is the calendar,
+//! 0001-01-01 to 9999-12-31: there is no bound at day 0, and nothing beyond the ends.
 
 use std::f64::consts::TAU;
 
+use ef_column::Place;
 use serde::{Deserialize, Serialize};
 
-use super::number::NumberLawBuilder;
-use super::{NUMBER_FEATURES, NumberLaw, Place, Value};
+use super::number::NumberMarginalBuilder;
+use super::{NUMBER_FEATURES, NumberMarginal, Value};
 use crate::date::Date;
 
 /// Width of the network inputs a date gives: those of its day number, weekday and month one-hot, and the place in the
@@ -19,15 +20,15 @@ pub const DATE_FEATURES: usize = NUMBER_FEATURES + WEEKDAYS + MONTHS + 2;
 const WEEKDAYS: usize = 7;
 const MONTHS: usize = 12;
 
-/// The law of one column of dates.
+/// The marginal of one column of dates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct DateLaw {
-    days: NumberLaw,
+pub struct DateMarginal {
+    days: NumberMarginal,
 }
 
-impl DateLaw {
-    /// Fits the law; `None` is a missing cell.
+impl DateMarginal {
+    /// Fits the marginal; `None` is a missing cell.
     ///
     /// # Errors
     /// A sentence that says why these days cannot be smoothed; no column of dates is known that cannot.
@@ -39,17 +40,17 @@ impl DateLaw {
         })
     }
 
-    pub(crate) fn builder() -> NumberLawBuilder {
-        NumberLawBuilder {
+    pub(crate) fn builder() -> NumberMarginalBuilder {
+        NumberMarginalBuilder {
             most_listed: 1024,
             rows_a_value: 2,
             confined: Some([Date::FIRST, Date::LAST].map(|end| f64::from(end.day_number()))),
-            ..NumberLawBuilder::default()
+            ..NumberMarginalBuilder::default()
         }
     }
 
-    /// The law of the day numbers.
-    pub fn days(&self) -> &NumberLaw {
+    /// The marginal of the day numbers.
+    pub fn days(&self) -> &NumberMarginal {
         &self.days
     }
 
@@ -67,8 +68,8 @@ impl DateLaw {
         }
     }
 
-    pub(super) fn draw(&self, cell: u32, rank: f64) -> Value<'static> {
-        match self.days.draw(cell, rank) {
+    pub(super) fn draw(&self, level: u32, rank: f64) -> Value<'static> {
+        match self.days.draw(level, rank) {
             Value::Number(day) => Value::Date(Date::nearest(day)),
             _ => Value::Missing,
         }

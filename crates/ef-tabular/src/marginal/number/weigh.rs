@@ -1,8 +1,8 @@
-//! The weights of the parts of the continuous cell, and the smooth part under repeated values.
+//! The weights of the parts of the continuous level, and the smooth part under repeated values.
 //!
-//! What repeated values have of the cell, the smooth part must not have a second time, or the values around them and the
-//! mass far from them come out wrong. With the weight `w` of the repeats and `n` rows, a value of `n_x` rows leaves to the
-//! smooth part
+//! What repeated values have of the level, the smooth part must not have a second time, or the values around them and
+//! the mass far from them come out wrong. With the weight `w` of the repeats and `n` rows, a value of `n_x` rows leaves
+//! to the smooth part
 //!
 //! ```text
 //! n_x - b max(n_x - 4, 0),      b = min(w n / sum_y max(n_y - 4, 0), 1)
@@ -12,18 +12,18 @@
 
 use super::fit::Smoothing;
 use super::heaps::Heap;
-use super::{NumberLaw, Saved};
-use crate::law::heaping::{DISCOUNT, Parts, Weights};
-use crate::law::sample::Sample;
+use super::{NumberMarginal, Saved};
+use crate::marginal::heaping::{DISCOUNT, Parts, Weights};
+use crate::marginal::sample::Sample;
 
-/// Most distinct values that the weights of a cell's parts are fitted to.
+/// Most distinct values that the weights of a level's parts are fitted to.
 const MOST_WEIGHED: usize = 10_000;
 /// Most turns of fitting the smooth part and the weights, and the change of the repeats' weight that ends them. The
 /// slowest column of adult, bank, bike_hour and housing (latitude) goes from 0.46 to 0.74 in eight and on to 0.75.
 const TURNS: usize = 8;
 const SETTLED: f64 = 0.005;
 
-/// The values of the cell, and the share `b` of their repeats that the smooth part is rid of.
+/// The values of the level, and the share `b` of their repeats that the smooth part is rid of.
 struct Left<'a> {
     rest: &'a Sample,
     share: f64,
@@ -50,36 +50,36 @@ impl Left<'_> {
     }
 }
 
-impl NumberLaw {
-    /// Finds the weights of the parts of the continuous cell, and keeps those that have one.
+impl NumberMarginal {
+    /// Finds the weights of the parts of the continuous level, and keeps those that have one.
     pub(super) fn weigh(self, rest: &Sample, bandwidth: f64, smoothing: &Smoothing) -> Result<Self, String> {
         let mut left = Left { rest, share: 0.0 };
         let mut weights = self.parts(&left, bandwidth).weights();
-        let mut law = self;
+        let mut marginal = self;
         for _ in 0..TURNS {
             if weights.repeats == 0.0 {
                 break;
             }
             left.share = (weights.repeats * rest.total() as f64 / left.counted()).min(1.0);
-            let map = law.saved.smooth.shared_transformer();
+            let map = marginal.saved.smooth.shared_transformer();
             let Some(fit) = smoothing.fit(rest, &left.copies(), map) else {
                 break;
             };
             let refitted = Self::try_from(Saved {
-                smooth: fit.law,
-                ..law.saved.clone()
+                smooth: fit.marginal,
+                ..marginal.saved.clone()
             })?;
             let again = refitted.parts(&left, fit.bandwidth).weights();
             if again.repeats == 0.0 {
                 break;
             }
             let moved = (again.repeats - weights.repeats).abs();
-            (law, weights) = (refitted, again);
+            (marginal, weights) = (refitted, again);
             if moved < SETTLED {
                 break;
             }
         }
-        law.with_weights(rest, weights)
+        marginal.with_weights(rest, weights)
     }
 
     fn with_weights(self, rest: &Sample, weights: Weights) -> Result<Self, String> {
@@ -102,8 +102,8 @@ impl NumberLaw {
         Self::try_from(saved)
     }
 
-    /// The parts' masses at values of the continuous cell, one row of the value left out. Of many values a part that is
-    /// spread evenly over them.
+    /// The parts' masses at values of the continuous level, one row of the value left out. Of many values a part that
+    /// is spread evenly over them.
     fn parts(&self, left: &Left<'_>, bandwidth: f64) -> Parts {
         let rest = left.rest;
         let share = MOST_WEIGHED as f64 / rest.values.len() as f64;
@@ -146,7 +146,7 @@ impl NumberLaw {
                 .push((copies - 1.0 - DISCOUNT).max(0.0) / (counted - 1.0).max(1.0));
             for (at, masses) in parts.heaps.iter_mut().enumerate() {
                 let (heap, kept) = (&self.saved.heaps[at], self.heap_kept(at));
-                // a grid whose multiples are nearly all points of their own has nothing to say here
+                // a grid whose multiples are nearly all atoms has nothing to say here
                 let ends = self.heap_ends(heap, index).filter(|_| kept > 1e-3);
                 masses.push(ends.map_or(0.0, |ends| without(ends, heap.multiple as f64) / kept));
             }

@@ -1,24 +1,24 @@
 //! What a network sees of a number.
 
-use super::NumberLaw;
-use crate::law::{NUMBER_FEATURES, PIECES, Value};
+use super::NumberMarginal;
+use crate::marginal::{NUMBER_FEATURES, PIECES, Value};
 
-impl NumberLaw {
+impl NumberMarginal {
     /// Rank of a number among all numbers of the column, the middle of its own share, in [0, 1].
     pub fn mid_rank(&self, x: f64) -> f64 {
         let numbers = self.numbers().max(1) as f64;
-        let points = &self.saved.points;
-        let middle = |i: usize| (self.point_rows[i] as f64 + 0.5 * self.saved.counts[i] as f64) / numbers;
-        let found = self.point_of(x);
+        let atoms = &self.saved.atoms;
+        let middle = |i: usize| (self.atom_rows[i] as f64 + 0.5 * self.saved.counts[i] as f64) / numbers;
+        let found = self.atom_of(x);
         if !self.is_continuous() {
-            if let Some(point) = found {
-                return middle(point);
+            if let Some(atom) = found {
+                return middle(atom);
             }
-            let after = points.partition_point(|point| *point < x);
-            if after == 0 || after == points.len() {
+            let after = atoms.partition_point(|atom| *atom < x);
+            if after == 0 || after == atoms.len() {
                 return if after == 0 { 0.0 } else { 1.0 };
             }
-            let share = ((x - points[after - 1]) / (points[after] - points[after - 1])).clamp(0.0, 1.0);
+            let share = ((x - atoms[after - 1]) / (atoms[after] - atoms[after - 1])).clamp(0.0, 1.0);
             let share = if share.is_nan() { 0.5 } else { share };
             return middle(after - 1) + share * (middle(after) - middle(after - 1));
         }
@@ -29,13 +29,13 @@ impl NumberLaw {
             None => self.saved.smooth.cdf(self.saved.smooth.w(self.clip(x))),
         };
         let below = match found {
-            Some(point) => middle(point),
-            None => self.point_rows[points.partition_point(|point| *point < x)] as f64 / numbers,
+            Some(atom) => middle(atom),
+            None => self.atom_rows[atoms.partition_point(|atom| *atom < x)] as f64 / numbers,
         };
         (below + within * self.saved.continuous as f64 / numbers).clamp(0.0, 1.0)
     }
 
-    pub(in crate::law) fn features(&self, value: Value<'_>, out: &mut [f32]) {
+    pub(in crate::marginal) fn features(&self, value: Value<'_>, out: &mut [f32]) {
         let out = &mut out[..NUMBER_FEATURES];
         out.fill(0.0);
         let x = match value {

@@ -1,33 +1,34 @@
-//! What a law of numbers keeps, and what is worked out from it when it is loaded.
+//! What a marginal of numbers keeps, and what is worked out from it when it is loaded.
 
 use serde::{Deserialize, Serialize};
 
 use super::heaps::Heap;
-use super::{NumberLaw, ranks};
-use crate::law::sample::Grid;
-use crate::law::smooth::SmoothLaw;
-use crate::law::unseen_share;
+use super::{NumberMarginal, ranks};
+use crate::marginal::sample::Grid;
+use crate::marginal::smooth::SmoothMarginal;
+use crate::marginal::unseen_share;
 
 /// Probability of a number on the wrong side of a natural bound.
 const OUTSIDE: f64 = 1e-6;
-/// What a law keeps: plain numbers.
+/// What a marginal keeps: plain numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(in crate::law) struct Saved {
+pub(in crate::marginal) struct Saved {
     pub(super) grid: Grid,
     pub(super) missing: u64,
-    /// Rows in the continuous cell; 0 if all values are listed.
-    pub(in crate::law) continuous: u64,
-    /// Listed values, or atoms, ascending.
-    pub(super) points: Vec<f64>,
+    /// Rows in the continuous level; 0 if all values are listed.
+    pub(in crate::marginal) continuous: u64,
+    /// Ascending; all values of a listed column.
+    #[serde(rename = "points")]
+    pub(super) atoms: Vec<f64>,
     pub(super) counts: Vec<u64>,
-    pub(super) smooth: SmoothLaw,
+    pub(super) smooth: SmoothMarginal,
     /// Weight e of the smooth part.
     pub(super) weight: f64,
     /// Coarser grids that values are rounded to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) heaps: Vec<Heap>,
-    /// Grid points seen in the continuous cell, kept only if repeated values have weight.
-    pub(in crate::law) seen: Vec<i64>,
+    /// Grid points seen in the continuous level, kept only if repeated values have weight.
+    pub(in crate::marginal) seen: Vec<i64>,
     pub(super) seen_counts: Vec<u64>,
     /// Copies of each that do not count.
     #[serde(default)]
@@ -53,7 +54,7 @@ pub(super) struct Bound {
 }
 
 impl Saved {
-    /// What the smooth part and the coarser grids leave of the continuous cell.
+    /// What the smooth part and the coarser grids leave of the continuous level.
     fn rest(&self) -> f64 {
         1.0 - self.weight - self.heaps.iter().map(|heap| heap.weight).sum::<f64>()
     }
@@ -79,7 +80,7 @@ impl Saved {
     }
 }
 
-impl TryFrom<Saved> for NumberLaw {
+impl TryFrom<Saved> for NumberMarginal {
     type Error = String;
 
     fn try_from(saved: Saved) -> Result<Self, String> {
@@ -90,7 +91,7 @@ impl TryFrom<Saved> for NumberLaw {
                 .for_each(|count| sums.push(sums[sums.len() - 1].saturating_add(*count)));
             sums
         };
-        let whole = saved.points.len() == saved.counts.len()
+        let whole = saved.atoms.len() == saved.counts.len()
             && saved.seen.len() == saved.seen_counts.len()
             && saved.smooth.is_whole()
             && (0.0..=1.0).contains(&saved.weight)
@@ -99,17 +100,19 @@ impl TryFrom<Saved> for NumberLaw {
             && saved.discount >= 0.0
             && saved.discount.is_finite();
         if !whole {
-            return Err("the law of a number column is damaged; its lists do not fit together".to_owned());
+            return Err(
+                "the marginal of a number column is damaged; its lists do not fit together".to_owned(),
+            );
         }
-        let point_rows = sums(&saved.counts);
+        let atom_rows = sums(&saved.counts);
         let seen_rows = sums(&saved.seen_counts);
         let on_grid = saved.grid.decimals().is_some();
-        let point_index = if on_grid {
-            saved.points.iter().filter_map(|x| saved.grid.index(*x)).collect()
+        let atom_index = if on_grid {
+            saved.atoms.iter().filter_map(|x| saved.grid.index(*x)).collect()
         } else {
             Vec::new()
         };
-        let numbers = saved.continuous.saturating_add(point_rows[point_rows.len() - 1]);
+        let numbers = saved.continuous.saturating_add(atom_rows[atom_rows.len() - 1]);
         let rows = numbers.saturating_add(saved.missing) as usize;
         let listed = saved.continuous == 0;
         let singletons = saved.counts.iter().filter(|count| **count == 1).count();
@@ -118,8 +121,8 @@ impl TryFrom<Saved> for NumberLaw {
         } else {
             1.0 / (rows as f64 + 2.0)
         };
-        // a number off the grid, or a missing cell where none was missing at fit: one unseen event among others; a day is
-        // never off its grid
+        // a number off the grid, or a missing cell where none was missing at fit: one unseen event among others; a day
+        // is never off its grid
         let off_grid = on_grid && !saved.confined;
         let foreign = match (saved.missing > 0 && !off_grid, listed) {
             (true, _) => 0.0,
@@ -132,10 +135,10 @@ impl TryFrom<Saved> for NumberLaw {
         let repeats = saved.repeats();
         let log_seen = (-(foreign + new + outside)).ln_1p();
         let (first, last) = ranks::support(saved.grid, saved.floor, saved.ceiling);
-        let mut law = Self {
+        let mut marginal = Self {
             saved,
-            point_index,
-            point_rows,
+            atom_index,
+            atom_rows,
             cut: vec![0.0],
             heap_cuts: Vec::new(),
             seen_rows,
@@ -148,19 +151,24 @@ impl TryFrom<Saved> for NumberLaw {
             new,
             log_seen,
         };
-        for i in 0..law.point_index.len() {
-            let mass = law.log_smooth_mass(law.point_index[i]).exp();
-            law.cut.push(law.cut[i] + mass);
+        for i in 0..marginal.atom_index.len() {
+            let mass = marginal.log_smooth_mass(marginal.atom_index[i]).exp();
+            marginal.cut.push(marginal.cut[i] + mass);
         }
-        law.kept = (1.0 - law.cut[law.cut.len() - 1]).max(1e-12);
-        law.heap_cuts = law.saved.heaps.iter().map(|heap| law.heap_cut(heap)).collect();
-        law.ranks_seen = law.ranks_of_range();
-        Ok(law)
+        marginal.kept = (1.0 - marginal.cut[marginal.cut.len() - 1]).max(1e-12);
+        marginal.heap_cuts = marginal
+            .saved
+            .heaps
+            .iter()
+            .map(|heap| marginal.heap_cut(heap))
+            .collect();
+        marginal.ranks_seen = marginal.ranks_of_range();
+        Ok(marginal)
     }
 }
 
-impl From<NumberLaw> for Saved {
-    fn from(law: NumberLaw) -> Self {
-        law.saved
+impl From<NumberMarginal> for Saved {
+    fn from(marginal: NumberMarginal) -> Self {
+        marginal.saved
     }
 }

@@ -1,7 +1,7 @@
 //! Masses and ranks of grid points.
 
-use super::{Bound, NumberLaw};
-use crate::law::sample::Grid;
+use super::{Bound, NumberMarginal};
+use crate::marginal::sample::Grid;
 
 /// First and last grid point between the bounds, on a side that has one.
 pub(super) fn support(
@@ -22,7 +22,7 @@ pub(super) fn support(
     )
 }
 
-impl NumberLaw {
+impl NumberMarginal {
     pub(super) fn on_grid(&self) -> bool {
         self.saved.grid.decimals().is_some()
     }
@@ -59,20 +59,20 @@ impl NumberLaw {
         if log.is_nan() { f64::NEG_INFINITY } else { log }
     }
 
-    /// Rank at a grid point's upper end under the smooth part, points cut out.
+    /// Rank at a grid point's upper end under the smooth part, atoms cut out.
     pub(super) fn smooth_upper(&self, mut index: i64) -> f64 {
-        let mut points = self.point_index.partition_point(|point| *point <= index);
-        // a point of its own has no extent: its rank is the one before it
-        while points > 0 && self.point_index[points - 1] == index {
+        let mut atoms = self.atom_index.partition_point(|atom| *atom <= index);
+        // an atom has no extent: its rank is the one before it
+        while atoms > 0 && self.atom_index[atoms - 1] == index {
             index = index.saturating_sub(1);
-            points -= 1;
+            atoms -= 1;
         }
-        let cut = if self.on_grid() { self.cut[points] } else { 0.0 };
+        let cut = if self.on_grid() { self.cut[atoms] } else { 0.0 };
         ((self.saved.smooth.cdf(self.edge(index)) - cut) / self.kept).clamp(0.0, 1.0)
     }
 
-    /// Rank at a grid point's upper end in the continuous cell.
-    pub(in crate::law) fn upper(&self, index: i64) -> f64 {
+    /// Rank at a grid point's upper end in the continuous level.
+    pub(in crate::marginal) fn upper(&self, index: i64) -> f64 {
         let seen = &self.saved.seen;
         self.mix(seen.partition_point(|seen| *seen <= index), self.curve(index))
     }
@@ -105,8 +105,8 @@ impl NumberLaw {
         (self.repeated(before) + curve).min(1.0)
     }
 
-    /// `ln` of a grid point's mass within the continuous cell.
-    pub(super) fn log_cell_mass(&self, index: i64) -> f64 {
+    /// `ln` of a grid point's mass within the continuous level.
+    pub(super) fn log_level_mass(&self, index: i64) -> f64 {
         let smooth = self.log_smooth_mass(index) - self.kept.ln() + self.saved.weight.ln();
         let heaps = self.saved.heaps.iter().enumerate();
         let mut rest: f64 = heaps
@@ -124,10 +124,11 @@ impl NumberLaw {
         }
     }
 
-    /// Where an atom lies among the ranks of the continuous cell; `None` for other cells, and where there is no such cell.
-    pub fn cell_rank(&self, cell: u32) -> Option<f64> {
-        let point = (cell as usize).checked_sub(1).filter(|_| self.is_continuous())?;
-        let x = *self.saved.points.get(point)?;
+    /// Where an atom lies among the ranks of the continuous level; `None` for other levels, and where there is no
+    /// continuous one.
+    pub fn level_rank(&self, level: u32) -> Option<f64> {
+        let atom = (level as usize).checked_sub(1).filter(|_| self.is_continuous())?;
+        let x = *self.saved.atoms.get(atom)?;
         Some(match self.saved.grid.index(x) {
             Some(index) => self.upper(index),
             None => self.saved.smooth.cdf(self.saved.smooth.w(self.clip(x))),
@@ -145,7 +146,7 @@ impl NumberLaw {
         // between two seen points the curve alone grows; heaps are narrow, so the smooth part is near it
         let smooth = ((u - self.repeated(after)) / (1.0 - self.repeats)).clamp(0.0, 1.0);
         let mut passed = match after.checked_sub(1) {
-            Some(last) => self.point_index.partition_point(|point| *point <= seen[last]),
+            Some(last) => self.atom_index.partition_point(|atom| *atom <= seen[last]),
             None => 0,
         };
         let inverse = |passed: usize| {
@@ -157,7 +158,7 @@ impl NumberLaw {
                 .unwrap_or(if x < 0.0 { -FAR } else { FAR })
         };
         let mut high = inverse(passed);
-        while self.point_index.get(passed).is_some_and(|point| high >= *point) {
+        while self.atom_index.get(passed).is_some_and(|atom| high >= *atom) {
             passed += 1;
             high = inverse(passed);
         }

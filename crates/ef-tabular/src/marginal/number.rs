@@ -1,15 +1,15 @@
-//! The law of numbers: listed values, or a continuous cell with atoms.
+//! The marginal of numbers: **atoms**, values with a mass of their own, alone or beside a continuous level.
 //!
-//! * Few distinct values: each is a cell (**listed**); a number off the list has the smoothed marginal, its share by
-//!   Good-Turing.
-//! * Else cell 0 is **continuous**, and values that stand out of their surroundings (**atoms**) are cells of their own.
-//!   On a rounding grid the continuous cell is `e smooth + sum_g w_g rounded to g + w_r repeats`; without a grid it is
+//! * Few distinct values: each is an atom, and there is no continuous level (the column is **listed**). A number off
+//!   the list has the smoothed marginal, its share by Good-Turing.
+//! * Else level 0 is **continuous**, and values that stand out of their surroundings are atoms.
+//!   On a rounding grid the continuous level is `e smooth + sum_g w_g rounded to g + w_r repeats`; without a grid it is
 //!   smooth.
-//! * Missing, if seen at fit, is the last cell.
+//! * Missing, if seen at fit, is the last level.
 //! * A number between the points of the rounding grid, and a missing cell where none was missing at fit, are one event
 //!   that was never seen: `1 / (n + 2)`, of listed values that share of what is off the list.
 //!
-//! On a grid the points of listed values and atoms are cut out of the smooth part, so that no mass is counted twice.
+//! On a grid the points of atoms are cut out of the smooth part, so that no mass is counted twice.
 
 mod features;
 mod fit;
@@ -20,13 +20,15 @@ mod saved;
 mod weigh;
 mod within;
 
-pub(crate) use fit::NumberLawBuilder;
+pub(crate) use fit::NumberMarginalBuilder;
 use heaps::Cut;
 use saved::{Bound, Saved};
 use serde::{Deserialize, Serialize};
 
 use super::sample::Grid;
-use super::{Place, Value};
+use ef_column::Place;
+
+use super::Value;
 use crate::transform::Transformer;
 
 /// Ranks nearer to 0 or 1 are drawn as this: beyond it lie no digits.
@@ -35,16 +37,16 @@ pub(super) const HIGHEST_RANK: f64 = 1.0 - LOWEST_RANK;
 /// The log-probability given to values so far out that the tail's own underflows.
 const FAR_OUT: f64 = -1e15;
 
-/// The law of one column of numbers.
+/// The marginal of one column of numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
-pub struct NumberLaw {
+pub struct NumberMarginal {
     pub(super) saved: Saved,
-    /// Grid indices of the points.
-    point_index: Vec<i64>,
-    /// Rows of points before each, and the total.
-    point_rows: Vec<u64>,
-    /// Smooth mass of points before each, and the total (0 without a grid).
+    /// Grid indices of the atoms.
+    atom_index: Vec<i64>,
+    /// Rows of atoms before each, and the total.
+    atom_rows: Vec<u64>,
+    /// Smooth mass of atoms before each, and the total (0 without a grid).
     cut: Vec<f64>,
     /// The same under each coarser grid.
     heap_cuts: Vec<Cut>,
@@ -63,12 +65,12 @@ pub struct NumberLaw {
     foreign: f64,
     /// Probability of a number off the list.
     new: f64,
-    /// `ln` of what is left for the cells.
+    /// `ln` of what is left for the levels.
     log_seen: f64,
 }
 
-impl NumberLaw {
-    /// Whether the column has a continuous cell.
+impl NumberMarginal {
+    /// Whether the column has a continuous level.
     pub fn is_continuous(&self) -> bool {
         self.saved.continuous > 0
     }
@@ -78,9 +80,9 @@ impl NumberLaw {
         self.saved.grid.decimals()
     }
 
-    /// Listed values, or atoms beside the continuous cell, ascending.
-    pub fn points(&self) -> &[f64] {
-        &self.saved.points
+    /// Atoms, ascending: all values of a listed column, or those beside the continuous level.
+    pub fn atoms(&self) -> &[f64] {
+        &self.saved.atoms
     }
 
     /// Most significant digits of any training value; `None` on a rounding grid, which says where digits end.
@@ -101,18 +103,18 @@ impl NumberLaw {
         (self.saved.min, self.saved.max)
     }
 
-    /// Weight of the smooth part of the continuous cell; coarser grids and repeated values have the rest.
+    /// Weight of the smooth part of the continuous level; coarser grids and repeated values have the rest.
     pub fn smooth_weight(&self) -> f64 {
         self.saved.weight
     }
 
-    /// Weight of the repeated values of the continuous cell.
+    /// Weight of the repeated values of the continuous level.
     pub fn repeats_weight(&self) -> f64 {
         self.repeats
     }
 
-    /// The coarser grids that values of the continuous cell are rounded to, as distances in the column's unit, and their
-    /// weights.
+    /// The coarser grids that values of the continuous level are rounded to, as distances in the column's unit, and
+    /// their weights.
     pub fn heaping(&self) -> impl Iterator<Item = (f64, f64)> {
         let step = self.saved.grid.step();
         let heaps = self.saved.heaps.iter();
@@ -124,15 +126,15 @@ impl NumberLaw {
         self.saved.smooth.transformer()
     }
 
-    /// The cell of missing values, if any were missing at fit.
-    pub fn missing_cell(&self) -> Option<u32> {
-        (self.saved.missing > 0).then(|| (usize::from(self.is_continuous()) + self.saved.points.len()) as u32)
+    /// The level of missing values, if any were missing at fit.
+    pub fn missing_level(&self) -> Option<u32> {
+        (self.saved.missing > 0).then(|| (usize::from(self.is_continuous()) + self.saved.atoms.len()) as u32)
     }
 
-    pub(super) fn cells(&self) -> usize {
-        let cells =
-            usize::from(self.is_continuous()) + self.saved.points.len() + usize::from(self.saved.missing > 0);
-        cells.max(1)
+    pub(super) fn levels(&self) -> usize {
+        let levels =
+            usize::from(self.is_continuous()) + self.saved.atoms.len() + usize::from(self.saved.missing > 0);
+        levels.max(1)
     }
 
     fn rows(&self) -> f64 {
@@ -142,15 +144,15 @@ impl NumberLaw {
     fn numbers(&self) -> u64 {
         self.saved
             .continuous
-            .saturating_add(self.point_rows[self.point_rows.len() - 1])
+            .saturating_add(self.atom_rows[self.atom_rows.len() - 1])
     }
 
-    pub(super) fn cell_shares(&self) -> Vec<f64> {
+    pub(super) fn level_shares(&self) -> Vec<f64> {
         if self.numbers() == 0 && self.saved.missing == 0 {
             return vec![1.0];
         }
         let continuous = self.is_continuous().then_some(self.saved.continuous);
-        let missing = self.missing_cell().map(|_| self.saved.missing);
+        let missing = self.missing_level().map(|_| self.saved.missing);
         let counts = continuous
             .into_iter()
             .chain(self.saved.counts.iter().copied())
@@ -158,29 +160,25 @@ impl NumberLaw {
         counts.map(|count| count as f64 / self.rows()).collect()
     }
 
-    /// Position of a listed value or atom.
-    fn point_of(&self, x: f64) -> Option<usize> {
+    /// Position of an atom.
+    fn atom_of(&self, x: f64) -> Option<usize> {
         match self.saved.grid.point(x) {
-            Some(index) => self.point_index.binary_search(&index).ok(),
+            Some(index) => self.atom_index.binary_search(&index).ok(),
             None if self.saved.grid.is_off(x) => None,
-            None => self
-                .saved
-                .points
-                .binary_search_by(|point| point.total_cmp(&x))
-                .ok(),
+            None => self.saved.atoms.binary_search_by(|atom| atom.total_cmp(&x)).ok(),
         }
     }
 
     pub(super) fn has_density(&self, x: f64) -> bool {
-        !self.on_grid() && self.point_of(x + 0.0).is_none()
+        !self.on_grid() && self.atom_of(x + 0.0).is_none()
     }
 
     pub(super) fn place(&self, value: Value<'_>) -> Place {
         match value {
             Value::Number(x) if x.is_finite() => self.place_number(x + 0.0),
             Value::Number(x) if x.is_infinite() => Place::discrete(None, f64::NEG_INFINITY),
-            Value::Missing | Value::Number(_) => match self.missing_cell() {
-                Some(cell) => Place::discrete(Some(cell), self.log_seen),
+            Value::Missing | Value::Number(_) => match self.missing_level() {
+                Some(level) => Place::discrete(Some(level), self.log_seen),
                 None => Place::discrete(None, self.foreign.ln()),
             },
             Value::Text(_) | Value::Boolean(_) | Value::Date(_) => Place::discrete(None, f64::NEG_INFINITY),
@@ -189,8 +187,8 @@ impl NumberLaw {
 
     fn place_number(&self, x: f64) -> Place {
         let first = u32::from(self.is_continuous());
-        if let Some(point) = self.point_of(x) {
-            return Place::discrete(Some(first + point as u32), self.log_seen);
+        if let Some(atom) = self.atom_of(x) {
+            return Place::discrete(Some(first + atom as u32), self.log_seen);
         }
         if self.saved.grid.is_off(x) {
             return Place::discrete(None, self.foreign.ln());
@@ -211,7 +209,7 @@ impl NumberLaw {
             Some(index) => (
                 self.upper(index.saturating_sub(1)),
                 self.upper(index),
-                self.log_cell_mass(index),
+                self.log_level_mass(index),
             ),
             None => {
                 let rank = self.saved.smooth.cdf(self.saved.smooth.w(x));
@@ -224,25 +222,25 @@ impl NumberLaw {
             }
         };
         Place {
-            cell: Some(0),
-            lo,
-            hi: hi.max(lo),
+            level: Some(0),
+            low: lo,
+            high: hi.max(lo),
             log_measure: (self.log_seen + log).max(FAR_OUT),
         }
     }
 
-    pub(super) fn draw(&self, cell: u32, rank: f64) -> Value<'static> {
+    pub(super) fn draw(&self, level: u32, rank: f64) -> Value<'static> {
         let first = usize::from(self.is_continuous());
-        if self.is_continuous() && cell == 0 {
+        if self.is_continuous() && level == 0 {
             return Value::Number(self.drawn(rank));
         }
-        let point = (cell as usize)
+        let atom = (level as usize)
             .checked_sub(first)
-            .and_then(|point| self.saved.points.get(point));
-        point.map_or(Value::Missing, |x| Value::Number(*x))
+            .and_then(|atom| self.saved.atoms.get(atom));
+        atom.map_or(Value::Missing, |x| Value::Number(*x))
     }
 
-    /// The number of the continuous cell at a rank.
+    /// The number of the continuous level at a rank.
     fn drawn(&self, rank: f64) -> f64 {
         let u = if rank.is_nan() {
             0.5
@@ -254,9 +252,9 @@ impl NumberLaw {
             return self.saved.grid.value(self.point_at(u));
         }
         let x = self.clip(self.saved.smooth.inverse(u));
-        match self.point_of(x) {
+        match self.atom_of(x) {
             None => x,
-            // an atom is another cell's: its neighbour inside the range
+            // an atom is another level's: its neighbour inside the range
             Some(_) if x > self.saved.min => x.next_down(),
             Some(_) => x.next_up(),
         }
@@ -266,7 +264,7 @@ impl NumberLaw {
     pub(crate) fn reach(&self) -> Option<(f64, f64)> {
         let ends = [0.0, 1.0].map(|rank| self.drawn(rank));
         let ends = self.is_continuous().then_some(ends);
-        let numbers = || ends.iter().flatten().chain(self.points()).copied();
+        let numbers = || ends.iter().flatten().chain(self.atoms()).copied();
         Some((
             numbers().min_by(f64::total_cmp)?,
             numbers().max_by(f64::total_cmp)?,
@@ -278,8 +276,8 @@ impl NumberLaw {
         self.ranks_seen
     }
 
-    /// A rank within the range seen at fit: a rank beyond is reflected at the end it passed, so that no atoms pile up at
-    /// the extremes. For models whose ranks pile up in the tails more than the data's do: one absurd value spoils a
+    /// A rank within the range seen at fit: a rank beyond is reflected at the end it passed, so that no atoms pile up
+    /// at the extremes. For models whose ranks pile up in the tails more than the data's do: one absurd value spoils a
     /// synthetic column.
     pub fn confined(&self, rank: f64) -> f64 {
         let (low, high) = self.ranks_seen;
@@ -309,7 +307,7 @@ impl NumberLaw {
     }
 
     pub(super) fn stored_training_values(&self) -> usize {
-        self.saved.points.len() + self.saved.seen.len()
+        self.saved.atoms.len() + self.saved.seen.len()
     }
 
     pub(super) fn grid(&self) -> Grid {

@@ -1,9 +1,9 @@
-//! What must hold for every law of numbers: mass 1, ranks that invert, ranges that agree with sums.
+//! What must hold for every marginal of numbers: mass 1, ranks that invert, ranges that agree with sums.
 
 use std::sync::Arc;
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
-use ef_tabular::{Asinh, ColumnLaw, Place, Transformer, Value};
+use ef_tabular::{Asinh, ColumnMarginal, Place, Transformer, Value};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -54,22 +54,22 @@ fn rounded(x: f64, decimals: i32) -> f64 {
     (x * scale).round() / scale
 }
 
-/// A name, the law, and its grid step (0 without one).
+/// A name, the marginal, and its grid step (0 without one).
 struct Case {
     name: &'static str,
-    law: ColumnLaw,
+    marginal: ColumnMarginal,
     step: f64,
 }
 
 fn case(name: &'static str, step: f64, values: &[f64], map: Option<Arc<dyn Transformer>>) -> Case {
     Case {
         name,
-        law: ColumnLaw::fit_numbers(values, map).expect(name),
+        marginal: ColumnMarginal::fit_numbers(values, map).expect(name),
         step,
     }
 }
 
-/// One law of every sort.
+/// One marginal of every sort.
 fn cases() -> Vec<Case> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut normal = |n: usize| -> Vec<f64> {
@@ -179,17 +179,17 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn number(law: &ColumnLaw, cell: u32, rank: f64) -> f64 {
-    match law.draw(cell, rank) {
+fn number(marginal: &ColumnMarginal, level: u32, rank: f64) -> f64 {
+    match marginal.draw(level, rank) {
         Value::Number(x) => x,
         other => panic!("not a number: {other:?}"),
     }
 }
 
-fn numbers_of(law: &ColumnLaw) -> &ef_tabular::NumberLaw {
-    match law {
-        ColumnLaw::Number(law) => law,
-        _ => panic!("not a law of numbers"),
+fn numbers_of(marginal: &ColumnMarginal) -> &ef_tabular::NumberMarginal {
+    match marginal {
+        ColumnMarginal::Number(marginal) => marginal,
+        _ => panic!("not a marginal of numbers"),
     }
 }
 
@@ -198,20 +198,20 @@ fn the_heaped_cases_are_heaped() {
     let heaped = |case: &Case| case.name.contains("heaped") || case.name.contains("prices");
     let cases: Vec<Case> = cases().into_iter().filter(heaped).collect();
     assert_eq!(cases.len(), 5);
-    for Case { name, law, .. } in &cases {
-        assert!(numbers_of(law).heaping().next().is_some(), "{name}");
+    for Case { name, marginal, .. } in &cases {
+        assert!(numbers_of(marginal).heaping().next().is_some(), "{name}");
     }
 }
 
 #[test]
 fn every_value_together_has_mass_one() {
-    for Case { name, law, step } in cases() {
-        let (min, max) = numbers_of(&law).range();
+    for Case { name, marginal, step } in cases() {
+        let (min, max) = numbers_of(&marginal).range();
         let range = (max - min).max(20.0 * step).max(0.1 * max.abs());
-        let mut missing = law.log_marginal(Value::Missing).exp();
-        if step > 0.0 && law.missing_cell().is_some() {
-            // a number off the grid; where no cell was missing at fit, a missing one is the same event
-            missing += law.log_marginal(Value::Number(0.5 * step)).exp();
+        let mut missing = marginal.log_marginal(Value::Missing).exp();
+        if step > 0.0 && marginal.missing_level().is_some() {
+            // a number off the grid; where none was missing at fit, a missing one is the same event
+            missing += marginal.log_marginal(Value::Number(0.5 * step)).exp();
         }
         let (mut total, mut atoms) = (missing, 0.0);
         if step > 0.0 {
@@ -225,11 +225,11 @@ fn every_value_together_has_mass_one() {
                 } else {
                     index as f64
                 };
-                total += law.log_marginal(Value::Number(x)).exp();
+                total += marginal.log_marginal(Value::Number(x)).exp();
             }
         } else {
-            for x in numbers_of(&law).points() {
-                atoms += law.log_marginal(Value::Number(*x)).exp();
+            for x in numbers_of(&marginal).atoms() {
+                atoms += marginal.log_marginal(Value::Number(*x)).exp();
             }
             // a natural bound at 0 may lie far below the smallest value
             let (low, high) = (
@@ -244,14 +244,14 @@ fn every_value_together_has_mass_one() {
             for i in 0..pieces {
                 let t = ends[0] + (f64::from(i) + 0.5) * width;
                 let x = scale * t.sinh();
-                total += law.log_marginal(Value::Number(x)).exp() * width * scale * t.cosh();
+                total += marginal.log_marginal(Value::Number(x)).exp() * width * scale * t.cosh();
             }
             total += atoms;
         }
         // what is left: the far ends of the tails, and the quadrature's own error
         let tolerance = if step > 0.0 { 1e-6 } else { 2e-4 };
         assert_abs_diff_eq!(total, 1.0, epsilon = tolerance);
-        let everything = numbers_of(&law).mass(f64::NEG_INFINITY, f64::INFINITY);
+        let everything = numbers_of(&marginal).mass(f64::NEG_INFINITY, f64::INFINITY);
         println!("{name}: {total}");
         assert_abs_diff_eq!(everything + missing, 1.0, epsilon = 1e-9);
     }
@@ -259,8 +259,8 @@ fn every_value_together_has_mass_one() {
 
 #[test]
 fn ranges_agree_with_sums_and_integrals() {
-    for Case { name, law, step } in cases() {
-        let numbers = numbers_of(&law);
+    for Case { name, marginal, step } in cases() {
+        let numbers = numbers_of(&marginal);
         let (min, max) = numbers.range();
         let range = (max - min).max(20.0 * step).max(0.1 * max.abs());
         for (from, to) in [(-0.5, 0.2), (0.3, 0.31), (0.0, 1.0), (0.9, 1.5), (-1.0, -0.1)] {
@@ -269,17 +269,19 @@ fn ranges_agree_with_sums_and_integrals() {
                 let scale = (1.0 / step).round();
                 let (first, last) = ((lo * scale).ceil() as i64, (hi * scale).floor() as i64);
                 (first..=last)
-                    .map(|i| law.log_marginal(Value::Number(i as f64 / scale)).exp())
+                    .map(|i| marginal.log_marginal(Value::Number(i as f64 / scale)).exp())
                     .sum()
             } else {
-                let inside = numbers.points().iter().filter(|x| (lo..=hi).contains(x));
-                let atoms: f64 = inside.map(|x| law.log_marginal(Value::Number(*x)).exp()).sum();
+                let inside = numbers.atoms().iter().filter(|x| (lo..=hi).contains(x));
+                let atoms: f64 = inside
+                    .map(|x| marginal.log_marginal(Value::Number(*x)).exp())
+                    .sum();
                 let pieces = 400_000;
                 let width = (hi - lo) / f64::from(pieces);
                 let middle = |i: i32| lo + (f64::from(i) + 0.5) * width;
                 atoms
                     + (0..pieces)
-                        .map(|i| law.log_marginal(Value::Number(middle(i))).exp() * width)
+                        .map(|i| marginal.log_marginal(Value::Number(middle(i))).exp() * width)
                         .sum::<f64>()
             };
             println!("{name} [{lo}, {hi}]: {sum}");
@@ -295,14 +297,20 @@ fn ranges_agree_with_sums_and_integrals() {
 #[test]
 fn ranks_invert() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    for Case { name, law, step } in cases() {
-        for cell in 0..law.cells() as u32 {
-            let missing = matches!(law.draw(cell, 0.5), Value::Missing);
-            assert_eq!(law.place(law.draw(cell, 0.5)).cell, Some(cell), "{name}");
-            if missing || cell > 0 || !law.is_continuous() {
+    for Case { name, marginal, step } in cases() {
+        for level in 0..marginal.levels() as u32 {
+            let missing = matches!(marginal.draw(level, 0.5), Value::Missing);
+            assert_eq!(
+                marginal.place(marginal.draw(level, 0.5)).level,
+                Some(level),
+                "{name}"
+            );
+            if missing || level > 0 || !marginal.is_continuous() {
                 continue;
             }
-            let ColumnLaw::Number(own) = &law else { continue };
+            let ColumnMarginal::Number(own) = &marginal else {
+                continue;
+            };
             let seen = own.ranks_seen();
             assert!(seen.0 < seen.1, "{name}: {seen:?}");
             for i in 0..20_000 {
@@ -312,15 +320,15 @@ fn ranks_invert() {
                     rng.random()
                 };
                 let rank = if i % 2 == 0 { rank } else { 1.0 - rank }.clamp(1e-15, 1.0 - 1e-15);
-                let x = number(&law, 0, rank);
-                let place = law.place(Value::Number(x));
-                assert_eq!(place.cell, Some(0), "{name}: rank {rank} gave {x}");
+                let x = number(&marginal, 0, rank);
+                let place = marginal.place(Value::Number(x));
+                assert_eq!(place.level, Some(0), "{name}: rank {rank} gave {x}");
                 let slack = if step > 0.0 { 1e-14 } else { 1e-9 };
                 assert!(
-                    place.lo - slack <= rank && rank <= place.hi + slack,
+                    place.low - slack <= rank && rank <= place.high + slack,
                     "{name}: {rank} {x} {place:?}"
                 );
-                assert_eq!(place.lo == place.hi, step == 0.0, "{name}: {place:?}");
+                assert_eq!(place.low == place.high, step == 0.0, "{name}: {place:?}");
             }
         }
     }
@@ -328,14 +336,15 @@ fn ranks_invert() {
 
 #[test]
 fn an_interval_of_ranks_is_its_mass() {
-    for Case { name, law, step } in cases() {
-        if step == 0.0 || !law.is_continuous() {
+    for Case { name, marginal, step } in cases() {
+        if step == 0.0 || !marginal.is_continuous() {
             continue;
         }
-        // what is left of 1 for values that no cell holds
-        let places = (1..500).map(|i| law.place(Value::Number(number(&law, 0, f64::from(i) / 500.0))));
+        // what is left of 1 for values that no level holds
+        let places =
+            (1..500).map(|i| marginal.place(Value::Number(number(&marginal, 0, f64::from(i) / 500.0))));
         let factors: Vec<f64> = places
-            .map(|place| place.log_measure.exp() / (place.hi - place.lo))
+            .map(|place| place.log_measure.exp() / (place.high - place.low))
             .collect();
         for factor in &factors {
             println!("{name}: {factor}");
@@ -347,21 +356,21 @@ fn an_interval_of_ranks_is_its_mass() {
 
 #[test]
 fn uniform_ranks_reproduce_the_marginal() {
-    for Case { name, law, .. } in cases() {
-        if !law.is_continuous() {
+    for Case { name, marginal, .. } in cases() {
+        if !marginal.is_continuous() {
             continue;
         }
         let draws = 20_000;
         let mut values: Vec<f64> = (0..draws)
-            .map(|k| number(&law, 0, (f64::from(k) + 0.5) / f64::from(draws)))
+            .map(|k| number(&marginal, 0, (f64::from(k) + 0.5) / f64::from(draws)))
             .collect();
         values.sort_by(f64::total_cmp);
         assert!(values.windows(2).all(|pair| pair[0] <= pair[1]), "{name}");
         // shares between quantiles are what place says they are
         for q in [0.1, 0.35, 0.5, 0.77, 0.98] {
-            let x = number(&law, 0, q);
+            let x = number(&marginal, 0, q);
             let below = values.partition_point(|value| *value <= x) as f64 / f64::from(draws);
-            let hi = law.place(Value::Number(x)).hi;
+            let hi = marginal.place(Value::Number(x)).high;
             assert_abs_diff_eq!(below, hi, epsilon = 2.0 / f64::from(draws));
         }
     }
@@ -369,11 +378,11 @@ fn uniform_ranks_reproduce_the_marginal() {
 
 #[test]
 fn drawing_stays_on_the_grid_and_inside_natural_bounds() {
-    for Case { name, law, step } in cases() {
-        let numbers = numbers_of(&law);
+    for Case { name, marginal, step } in cases() {
+        let numbers = numbers_of(&marginal);
         for i in 0..2000 {
             let rank = (f64::from(i) + 0.5) / 2000.0;
-            let Value::Number(x) = law.draw(0, rank) else {
+            let Value::Number(x) = marginal.draw(0, rank) else {
                 continue;
             };
             if step > 0.0 {
@@ -386,8 +395,8 @@ fn drawing_stays_on_the_grid_and_inside_natural_bounds() {
 }
 
 #[test]
-fn every_number_scores_finite_and_saved_laws_are_equal() {
-    for Case { name, law, .. } in cases() {
+fn every_number_scores_finite_and_saved_marginals_are_equal() {
+    for Case { name, marginal, .. } in cases() {
         for x in [
             0.0,
             -0.0,
@@ -401,45 +410,49 @@ fn every_number_scores_finite_and_saved_laws_are_equal() {
             f64::MIN,
             5e-324,
         ] {
-            let place = law.place(Value::Number(x));
+            let place = marginal.place(Value::Number(x));
             assert!(place.log_measure.is_finite(), "{name}: {x} {place:?}");
             assert!(
-                0.0 <= place.lo && place.lo <= place.hi && place.hi <= 1.0,
+                0.0 <= place.low && place.low <= place.high && place.high <= 1.0,
                 "{name}: {x} {place:?}"
             );
-            let mut features = vec![0.0; law.num_features()];
-            law.features(Value::Number(x), &mut features);
+            let mut features = vec![0.0; marginal.num_features()];
+            marginal.features(Value::Number(x), &mut features);
             assert!(
                 features.iter().all(|feature| feature.is_finite()),
                 "{name}: {x} {features:?}"
             );
         }
-        assert!(law.place(Value::Missing).log_measure.is_finite(), "{name}");
+        assert!(marginal.place(Value::Missing).log_measure.is_finite(), "{name}");
         ef_tabular::register_transformer("log1p", |_| Ok(Arc::new(Log1p))).unwrap();
         ef_tabular::register_transformer("negate", |_| Ok(Arc::new(Negate))).unwrap();
-        let saved = serde_json::to_string(&law).unwrap();
-        assert_eq!(serde_json::from_str::<ColumnLaw>(&saved).unwrap(), law, "{name}");
+        let saved = serde_json::to_string(&marginal).unwrap();
+        assert_eq!(
+            serde_json::from_str::<ColumnMarginal>(&saved).unwrap(),
+            marginal,
+            "{name}"
+        );
     }
 }
 
 #[test]
-fn cells_over_ranks_cover_everything() {
-    for Case { name, law, step } in cases() {
-        let Some(cells) = law.rank_cells(64) else {
-            assert!(!law.is_continuous());
+fn bins_over_ranks_cover_everything() {
+    for Case { name, marginal, step } in cases() {
+        let Some(bins) = marginal.rank_bins(64) else {
+            assert!(!marginal.is_continuous());
             continue;
         };
-        assert!(!cells.is_empty() && cells.len() <= 64, "{name}");
-        assert!(cells.ranks.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
-        assert!(cells.edges.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
+        assert!(!bins.is_empty() && bins.len() <= 64, "{name}");
+        assert!(bins.ranks.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
+        assert!(bins.edges.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
         for i in 0..200 {
             // a value between two edges has its ranks between theirs
-            let x = number(&law, 0, (f64::from(i) + 0.5) / 200.0);
-            let cell = cells.edges.partition_point(|edge| *edge <= x) - 1;
-            let place = law.place(Value::Number(x));
+            let x = number(&marginal, 0, (f64::from(i) + 0.5) / 200.0);
+            let bin = bins.edges.partition_point(|edge| *edge <= x) - 1;
+            let place = marginal.place(Value::Number(x));
             let slack = if step > 0.0 { 1e-12 } else { 1e-9 };
             assert!(
-                cells.ranks[cell] - slack <= place.lo && place.hi <= cells.ranks[cell + 1] + slack,
+                bins.ranks[bin] - slack <= place.low && place.high <= bins.ranks[bin + 1] + slack,
                 "{name}: {x}"
             );
         }
@@ -457,7 +470,7 @@ fn narrow_mixtures_are_resolved() {
         centre + deviation * (-2.0 * (1.0 - a).ln()).sqrt() * (std::f64::consts::TAU * b).cos()
     };
     let train: Vec<f64> = (0..10_000).map(|_| draw()).collect();
-    let law = ColumnLaw::fit_numbers(&train, None).unwrap();
+    let marginal = ColumnMarginal::fit_numbers(&train, None).unwrap();
     let truth = |x: f64| {
         let peak = |k: i32| (-0.5 * (x - 2.0 * f64::from(k)).powi(2) / 0.05).exp();
         ((-2..=2).map(peak).sum::<f64>() / 5.0 / (deviation * std::f64::consts::TAU.sqrt())).ln()
@@ -465,27 +478,27 @@ fn narrow_mixtures_are_resolved() {
     let draws = 100_000;
     let loss: f64 = (0..draws)
         .map(|_| draw())
-        .map(|x| truth(x) - law.log_marginal(Value::Number(x)))
+        .map(|x| truth(x) - marginal.log_marginal(Value::Number(x)))
         .sum();
     assert!(loss / f64::from(draws) < 0.006, "{}", loss / f64::from(draws));
 }
 
 #[test]
 fn a_transformer_must_fit_its_column() {
-    let error = ColumnLaw::fit_numbers(&[-2.0, 1.5, 3.0, 7.0], Some(Arc::new(Log1p))).unwrap_err();
+    let error = ColumnMarginal::fit_numbers(&[-2.0, 1.5, 3.0, 7.0], Some(Arc::new(Log1p))).unwrap_err();
     assert!(error.contains("domain is (-1, inf)"), "{error}");
 }
 
 #[test]
-fn missing_has_a_cell_only_if_it_was_seen() {
-    let law = ColumnLaw::fit_numbers(&[1.0, 2.0, f64::NAN], None).unwrap();
-    assert_eq!(law.place(Value::Missing).cell, Some(2));
-    assert_eq!(law.draw(2, 0.5), Value::Missing);
-    let law = ColumnLaw::fit_numbers(&[1.0, 2.0, 2.0], None).unwrap();
-    assert_eq!(law.place(Value::Missing).cell, None);
-    let law = ColumnLaw::fit_numbers(&[f64::NAN; 3], None).unwrap();
-    assert_eq!((law.cells(), law.draw(0, 0.1)), (1, Value::Missing));
-    assert!(law.place(Value::Number(3.0)).log_measure.is_finite());
+fn missing_has_a_level_only_if_it_was_seen() {
+    let marginal = ColumnMarginal::fit_numbers(&[1.0, 2.0, f64::NAN], None).unwrap();
+    assert_eq!(marginal.place(Value::Missing).level, Some(2));
+    assert_eq!(marginal.draw(2, 0.5), Value::Missing);
+    let marginal = ColumnMarginal::fit_numbers(&[1.0, 2.0, 2.0], None).unwrap();
+    assert_eq!(marginal.place(Value::Missing).level, None);
+    let marginal = ColumnMarginal::fit_numbers(&[f64::NAN; 3], None).unwrap();
+    assert_eq!((marginal.levels(), marginal.draw(0, 0.1)), (1, Value::Missing));
+    assert!(marginal.place(Value::Number(3.0)).log_measure.is_finite());
 }
 
 fn any_numbers() -> impl Strategy<Value = Vec<f64>> {
@@ -502,10 +515,14 @@ fn any_numbers() -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec(wild, 0..120)
 }
 
-fn check(law: &ColumnLaw, place: Place) -> Result<(), TestCaseError> {
+fn check(marginal: &ColumnMarginal, place: Place) -> Result<(), TestCaseError> {
     prop_assert!(!place.log_measure.is_nan());
-    prop_assert!(0.0 <= place.lo && place.lo <= place.hi && place.hi <= 1.0);
-    prop_assert!(place.cell.is_none_or(|cell| (cell as usize) < law.cells()));
+    prop_assert!(0.0 <= place.low && place.low <= place.high && place.high <= 1.0);
+    prop_assert!(
+        place
+            .level
+            .is_none_or(|level| (level as usize) < marginal.levels())
+    );
     Ok(())
 }
 
@@ -513,47 +530,47 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn no_column_of_numbers_breaks_a_law(values in any_numbers(), x in any::<f64>(), rank in any::<f64>()) {
-        let law = ColumnLaw::fit_numbers(&values, None).unwrap();
-        prop_assert_eq!(law.cell_shares().len(), law.cells());
+    fn no_column_of_numbers_breaks_a_marginal(values in any_numbers(), x in any::<f64>(), rank in any::<f64>()) {
+        let marginal = ColumnMarginal::fit_numbers(&values, None).unwrap();
+        prop_assert_eq!(marginal.level_shares().len(), marginal.levels());
         for value in values.iter().copied().chain([x]) {
-            let place = law.place(Value::Number(value));
-            check(&law, place)?;
+            let place = marginal.place(Value::Number(value));
+            check(&marginal, place)?;
             prop_assert!(!value.is_finite() || place.log_measure.is_finite());
-            let mut features = vec![0.0; law.num_features()];
-            law.features(Value::Number(value), &mut features);
+            let mut features = vec![0.0; marginal.num_features()];
+            marginal.features(Value::Number(value), &mut features);
             prop_assert!(features.iter().all(|feature| feature.is_finite()));
         }
         for rank in [rank, rank.abs().fract(), 0.0, 1.0] {
-            let drawn = law.draw(0, rank);
-            check(&law, law.place(drawn))?;
+            let drawn = marginal.draw(0, rank);
+            check(&marginal, marginal.place(drawn))?;
             prop_assert!(!matches!(drawn, Value::Number(x) if !x.is_finite()));
         }
-        let mass = match &law { ColumnLaw::Number(law) => law.mass(-1.0, x), _ => 0.0 };
+        let mass = match &marginal { ColumnMarginal::Number(marginal) => marginal.mass(-1.0, x), _ => 0.0 };
         prop_assert!((-1e-9..=1.0 + 1e-9).contains(&mass), "{}", mass);
-        let saved = serde_json::to_string(&law).unwrap();
-        prop_assert_eq!(&serde_json::from_str::<ColumnLaw>(&saved).unwrap(), &law);
-        law.rank_cells(20);
+        let saved = serde_json::to_string(&marginal).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<ColumnMarginal>(&saved).unwrap(), &marginal);
+        marginal.rank_bins(20);
     }
 }
 
 #[test]
-fn a_damaged_law_is_refused_when_it_is_loaded() {
+fn a_damaged_marginal_is_refused_when_it_is_loaded() {
     let values: Vec<f64> = (0..500).map(|i| f64::from(i) * 1.25).collect();
-    let law = serde_json::to_value(ColumnLaw::fit_numbers(&values, None).unwrap()).unwrap();
+    let marginal = serde_json::to_value(ColumnMarginal::fit_numbers(&values, None).unwrap()).unwrap();
     let damages: [fn(&mut serde_json::Value); 7] = [
-        |law| law["smooth"]["cdf"] = serde_json::json!([]),
-        |law| law["smooth"]["cdf"] = serde_json::json!([0.5, 0.2, 0.9]),
-        |law| law["smooth"]["width"] = serde_json::json!(-1.0),
-        |law| law["counts"] = serde_json::json!([1, 2, 3]),
-        |law| law["weight"] = serde_json::json!(7.0),
-        |law| law["heaps"] = serde_json::json!([{"multiple": 0, "weight": 0.1}]),
-        |law| law["heaps"] = serde_json::json!([{"multiple": 5, "weight": 0.9}]),
+        |marginal| marginal["smooth"]["cdf"] = serde_json::json!([]),
+        |marginal| marginal["smooth"]["cdf"] = serde_json::json!([0.5, 0.2, 0.9]),
+        |marginal| marginal["smooth"]["width"] = serde_json::json!(-1.0),
+        |marginal| marginal["counts"] = serde_json::json!([1, 2, 3]),
+        |marginal| marginal["weight"] = serde_json::json!(7.0),
+        |marginal| marginal["heaps"] = serde_json::json!([{"multiple": 0, "weight": 0.1}]),
+        |marginal| marginal["heaps"] = serde_json::json!([{"multiple": 5, "weight": 0.9}]),
     ];
     for damage in damages {
-        let mut damaged = law.clone();
+        let mut damaged = marginal.clone();
         damage(&mut damaged);
-        let error = serde_json::from_value::<ColumnLaw>(damaged)
+        let error = serde_json::from_value::<ColumnMarginal>(damaged)
             .unwrap_err()
             .to_string();
         assert!(error.contains("damaged"), "{error}");
@@ -563,9 +580,11 @@ fn a_damaged_law_is_refused_when_it_is_loaded() {
 /// Whatever rank a model comes up with, confined it is drawn within the range seen at fit.
 #[test]
 fn confined_draws_stay_in_the_range_seen() {
-    for Case { name, law, .. } in cases() {
-        let ColumnLaw::Number(own) = &law else { continue };
-        if !law.is_continuous() {
+    for Case { name, marginal, .. } in cases() {
+        let ColumnMarginal::Number(own) = &marginal else {
+            continue;
+        };
+        if !marginal.is_continuous() {
             continue;
         }
         let (low, high) = own.range();
@@ -574,7 +593,7 @@ fn confined_draws_stay_in_the_range_seen() {
             .flat_map(|t| [t, 1.0 - t])
             .chain([0.0, 1.0, -1.0, 2.0, f64::NAN, 0.5]);
         for rank in ranks {
-            let x = number(&law, 0, own.confined(rank));
+            let x = number(&marginal, 0, own.confined(rank));
             let slack = 1e-12 * (high - low);
             assert!(
                 (low - slack..=high + slack).contains(&x),
@@ -584,12 +603,12 @@ fn confined_draws_stay_in_the_range_seen() {
     }
 }
 
-/// A law saved before there was heaping holds no grids: counts have all that the smooth part leaves.
+/// A marginal saved before there was heaping holds no grids: counts have all that the smooth part leaves.
 #[test]
-fn a_law_saved_before_heaping_is_read_as_it_was() {
+fn a_marginal_saved_before_heaping_is_read_as_it_was() {
     let values: Vec<f64> = (0..6000).map(|i| f64::from((i * i) % 1009)).collect();
-    let law = ColumnLaw::fit_numbers(&values, None).unwrap();
-    let mut saved = serde_json::to_value(&law).unwrap();
+    let marginal = ColumnMarginal::fit_numbers(&values, None).unwrap();
+    let mut saved = serde_json::to_value(&marginal).unwrap();
     let repeated: Vec<i64> = (0..1009)
         .filter(|x| values.contains(&f64::from(*x as i32)))
         .collect();
@@ -599,16 +618,16 @@ fn a_law_saved_before_heaping_is_read_as_it_was() {
     saved["weight"] = serde_json::json!(0.25);
     saved["seen"] = serde_json::json!(repeated);
     saved["seen_counts"] = serde_json::json!(repeated.iter().map(count).collect::<Vec<usize>>());
-    let old: ColumnLaw = serde_json::from_value(saved).unwrap();
-    let ColumnLaw::Number(numbers) = &old else {
-        panic!("not a law of numbers")
+    let old: ColumnMarginal = serde_json::from_value(saved).unwrap();
+    let ColumnMarginal::Number(numbers) = &old else {
+        panic!("not a marginal of numbers")
     };
     assert_eq!((numbers.smooth_weight(), numbers.repeats_weight()), (0.25, 0.75));
     assert_eq!(numbers.heaping().count(), 0);
     for x in &repeated {
         let place = old.place(Value::Number(*x as f64));
         let empirical = 0.75 * count(x) as f64 / values.len() as f64;
-        assert!(place.hi - place.lo >= empirical - 1e-12, "{x}: {place:?}");
+        assert!(place.high - place.low >= empirical - 1e-12, "{x}: {place:?}");
     }
     let everything = numbers.mass(f64::NEG_INFINITY, f64::INFINITY) + old.log_marginal(Value::Missing).exp();
     assert_abs_diff_eq!(everything, 1.0, epsilon = 1e-9);

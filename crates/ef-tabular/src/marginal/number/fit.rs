@@ -1,12 +1,12 @@
-//! Fitting the law of numbers: the grid, what is listed, atoms, bounds, and the map to smooth under.
+//! Fitting the marginal of numbers: the grid, what is listed, atoms, bounds, and the map to smooth under.
 
 use std::sync::Arc;
 
 use super::heaps::Heap;
-use super::{Bound, NumberLaw, Saved};
-use crate::law::heaping::{DISCOUNT, multiples};
-use crate::law::sample::{Grid, Sample, significant_digits};
-use crate::law::smooth::{SmoothFit, SmoothLaw};
+use super::{Bound, NumberMarginal, Saved};
+use crate::marginal::heaping::{DISCOUNT, multiples};
+use crate::marginal::sample::{Grid, Sample, significant_digits};
+use crate::marginal::smooth::{SmoothFit, SmoothMarginal};
 use crate::transform::{Asinh, Identity, Transformer};
 
 /// Quantiles of the sizes of a column's numbers that are tried as the scale of a map.
@@ -16,9 +16,9 @@ const WELL_BELOW: f64 = 4.0;
 /// Nats, beside `ln n`, by which a map for numbers that span decades has to be likelier than the usual ones.
 const CLEARLY: f64 = 3.0;
 
-/// Fits a [`NumberLaw`]; a builder because a user's transformer may be refused with a reason.
+/// Fits a [`NumberMarginal`]; a builder because a user's transformer may be refused with a reason.
 #[derive(Debug)]
-pub(crate) struct NumberLawBuilder {
+pub(crate) struct NumberMarginalBuilder {
     pub(crate) transformer: Option<Arc<dyn Transformer>>,
     /// Most distinct values that are listed.
     pub(crate) most_listed: usize,
@@ -28,7 +28,7 @@ pub(crate) struct NumberLawBuilder {
     pub(crate) confined: Option<[f64; 2]>,
 }
 
-impl Default for NumberLawBuilder {
+impl Default for NumberMarginalBuilder {
     fn default() -> Self {
         Self {
             transformer: None,
@@ -39,14 +39,14 @@ impl Default for NumberLawBuilder {
     }
 }
 
-impl NumberLawBuilder {
-    /// Whether so many distinct numbers in so many rows are cells one by one, so that only they are ever drawn.
+impl NumberMarginalBuilder {
+    /// Whether so many distinct numbers in so many rows are levels one by one, so that only they are ever drawn.
     pub(crate) fn lists(&self, distinct: usize, rows: usize) -> bool {
         distinct <= usize::max(2, (rows / self.rows_a_value).min(self.most_listed))
     }
 
     /// NaN and infinities count as missing.
-    pub(crate) fn fit(&self, values: &[f64]) -> Result<NumberLaw, String> {
+    pub(crate) fn fit(&self, values: &[f64]) -> Result<NumberMarginal, String> {
         let present: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
         let missing = (values.len() - present.len()) as u64;
         // a column without any number still scores one: as if it had held a single 0
@@ -56,14 +56,14 @@ impl NumberLawBuilder {
         let (mean, deviation) = moments(&all);
         let distinct = all.values.len();
         let listed = self.lists(distinct, rows as usize);
-        let positions = if listed { Vec::new() } else { all.heavy() };
+        let positions = if listed { Vec::new() } else { all.atoms() };
         let (atoms, rest) = all.split(&positions);
-        let (points, rest) = if listed || rest.values.is_empty() {
+        let (atoms, rest) = if listed || rest.values.is_empty() {
             (all.clone(), all.clone())
         } else {
             (atoms, rest)
         };
-        let continuous = if points.values.len() == distinct {
+        let continuous = if atoms.values.len() == distinct {
             0
         } else {
             rest.total()
@@ -84,9 +84,9 @@ impl NumberLawBuilder {
             grid: all.grid,
             missing,
             continuous,
-            points: if nothing { Vec::new() } else { points.values },
-            counts: if nothing { Vec::new() } else { points.counts },
-            smooth: fit.law,
+            atoms: if nothing { Vec::new() } else { atoms.values },
+            counts: if nothing { Vec::new() } else { atoms.counts },
+            smooth: fit.marginal,
             weight: 1.0,
             heaps: heaps
                 .into_iter()
@@ -112,11 +112,11 @@ impl NumberLawBuilder {
                 .max()
                 .unwrap_or(17),
         };
-        let law = NumberLaw::try_from(saved)?;
+        let marginal = NumberMarginal::try_from(saved)?;
         if continuous > 0 && on_grid {
-            law.weigh(&rest, fit.bandwidth, &smoothing)
+            marginal.weigh(&rest, fit.bandwidth, &smoothing)
         } else {
-            Ok(law)
+            Ok(marginal)
         }
     }
 
@@ -177,14 +177,14 @@ pub(super) struct Smoothing {
     ends: (Option<f64>, Option<f64>),
     /// Whether 0 bounds the column.
     floored: bool,
-    /// Whether it is for the continuous cell, not for what lies between listed values.
+    /// Whether it is for the continuous level, not for what lies between listed values.
     continuous: bool,
 }
 
 impl Smoothing {
     /// The fit under one map to so many copies of each value.
     pub(super) fn fit(&self, rest: &Sample, copies: &[f64], map: Arc<dyn Transformer>) -> Option<SmoothFit> {
-        SmoothLaw::fit(rest, copies, map, self.ends, self.continuous)
+        SmoothMarginal::fit(rest, copies, map, self.ends, self.continuous)
     }
 
     /// The fit under the likeliest map.
@@ -234,7 +234,7 @@ impl Smoothing {
             // values that no scale tells apart, or spread over all of them
             let lone = Sample::new(vec![center]);
             let map = |scale: f64| Arc::new(Asinh::new(0.0, scale));
-            let fit = |scale: f64| SmoothLaw::fit(&lone, &[1.0], map(scale), (None, None), false);
+            let fit = |scale: f64| SmoothMarginal::fit(&lone, &[1.0], map(scale), (None, None), false);
             fit(if usable(center.abs()) { center.abs() } else { 1.0 }).or_else(|| fit(1.0))
         })
         .ok_or_else(|| "the values cannot be put on any scale; transform the column first".to_owned())
@@ -245,8 +245,8 @@ fn usable(scale: f64) -> bool {
     scale.is_finite() && scale > 0.0
 }
 
-/// Scales of `asinh` about 0 for numbers that span decades: their sizes at low quantiles, each well below the one before,
-/// the first below the centre. Most columns have none.
+/// Scales of `asinh` about 0 for numbers that span decades: their sizes at low quantiles, each well below the one
+/// before, the first below the centre. Most columns have none.
 fn small_scales(rest: &Sample, center: f64) -> Vec<f64> {
     let mut sizes: Vec<(f64, u64)> = rest
         .values

@@ -1,9 +1,9 @@
 //! Masses of a kernel estimate that are clearly not those of the rows.
 //!
-//! A kernel spreads what lies under it. Where a column has a long tail in `w`, one bandwidth for all of it is too wide for
-//! one of its ends, and the tail gets more mass than rows. The range is cut at quantiles, finer towards its ends, and every
-//! block is scaled to the rows it has, if that makes the rows likelier by more than one nat a block (Akaike 1974), or if the
-//! mass below a cut is further from its rows than chance has it. Other estimates stay as they are.
+//! A kernel spreads what lies under it. Where a column has a long tail in `w`, one bandwidth for all of it is too wide
+//! for one of its ends, and the tail gets more mass than rows. The range is cut at quantiles, finer towards its ends,
+//! and every block is scaled to the rows it has, if that makes the rows likelier by more than one nat a block (Akaike
+//! 1974), or if the mass below a cut is further from its rows than chance has it. Other estimates stay as they are.
 
 use super::kernel::Point;
 

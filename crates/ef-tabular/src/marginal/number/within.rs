@@ -1,14 +1,14 @@
-//! The ranks of the continuous cell whose numbers lie in a set.
+//! The ranks of the continuous level whose numbers lie in a set.
 
-use super::{HIGHEST_RANK, LOWEST_RANK, NumberLaw};
+use super::{HIGHEST_RANK, LOWEST_RANK, NumberMarginal};
 use crate::condition::{NumberRange, ValueSet};
 
 /// Roundings of w by which a map's own error may turn two neighbouring numbers around.
 const ROUNDINGS: f64 = 16.0;
 
-impl NumberLaw {
+impl NumberMarginal {
     /// Intervals of ranks, one a range of the set that has any, ascending.
-    pub(in crate::law) fn ranks_within(&self, set: &ValueSet) -> Vec<(f64, f64)> {
+    pub(in crate::marginal) fn ranks_within(&self, set: &ValueSet) -> Vec<(f64, f64)> {
         if !self.is_continuous() {
             return Vec::new();
         }

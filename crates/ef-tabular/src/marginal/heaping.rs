@@ -8,9 +8,9 @@
 //! are taken up one by one, the one that adds most to the leave-one-out likelihood first, as long as it adds more than
 //! chance would; after each the weights of all are refitted by expectation maximization (Dempster, Laird & Rubin 1977).
 //!
-//! `R` counts `n_x - 4` copies of a value ([`DISCOUNT`]; absolute discounting, Ney, Essen & Kneser 1994): what fewer than
-//! five training rows share is neither kept nor likelier for having been seen, so that a density does not tell who was in
-//! the table. A left-out copy sees `n_x - 5`.
+//! `R` counts `n_x - 4` copies of a value ([`DISCOUNT`]; absolute discounting, Ney, Essen & Kneser 1994): what fewer
+//! than five training rows share is neither kept nor likelier for having been seen, so that a density does not tell who
+//! was in the table. A left-out copy sees `n_x - 5`.
 
 /// Copies of a value that do not count as evidence that it is drawn again.
 pub(super) const DISCOUNT: f64 = 4.0;
@@ -20,7 +20,7 @@ const MOST_HEAPS: usize = 4;
 const LEAST_MULTIPLES: f64 = 8.0;
 /// Least weight of a grid.
 const LEAST_HEAP: f64 = 0.002;
-/// Least weight of the repeated values: they are kept with the law, so they have to be worth it.
+/// Least weight of the repeated values: they are kept with the marginal, so they have to be worth it.
 const LEAST_REPEATS: f64 = 0.02;
 /// The smooth part never gets less weight than this.
 const MIN_WEIGHT: f64 = 1e-3;
@@ -124,8 +124,8 @@ impl Parts {
     }
 }
 
-/// The likeliest share of a new part in `(1 - a) mixture + a part`, and what it adds to the log-likelihood. It is concave
-/// in `a`, so its slope is bisected.
+/// The likeliest share of a new part in `(1 - a) mixture + a part`, and what it adds to the log-likelihood. It is
+/// concave in `a`, so its slope is bisected.
 fn gain(rows: &[f64], mixture: &[f64], part: &[f64]) -> (f64, f64) {
     let ratios = || {
         rows.iter()

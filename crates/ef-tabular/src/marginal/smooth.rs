@@ -1,8 +1,8 @@
 //! The smoothed marginal: a kernel estimate in `w = g(x)` kept as a piecewise-linear distribution function.
 //!
-//! Body: equal bins of w with a constant density in each. Beyond the data: exponential tails of mass [`TAIL`] each; on a
-//! side with a natural bound they end there. Density, mass, distribution function and
-//! inverse all come from the same numbers, so they are exact with each other.
+//! Body: equal bins of w with a constant density in each. Beyond the data: exponential tails of mass [`TAIL`] each; on
+//! a side with a natural bound they end there. Density, mass, distribution function and inverse all come from the same
+//! numbers, so they are exact with each other.
 
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ impl End {
 
 /// A distribution on the line, in w.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct SmoothLaw {
+pub(crate) struct SmoothMarginal {
     map: Map,
     start: f64,
     width: f64,
@@ -102,19 +102,19 @@ pub(crate) struct SmoothLaw {
     upper: End,
 }
 
-/// A law with its leave-one-out likelihood.
+/// A marginal with its leave-one-out likelihood.
 #[derive(Debug)]
 pub(crate) struct SmoothFit {
-    pub(crate) law: SmoothLaw,
+    pub(crate) marginal: SmoothMarginal,
     /// Deviation of the kernels in w, at least about a bin's.
     pub(crate) bandwidth: f64,
     pub(crate) score: f64,
 }
 
-impl SmoothLaw {
+impl SmoothMarginal {
     /// Fits under one map to so many copies of each value; `None` if the map is of no use on these values. `floor` and
-    /// `ceiling` bound the support in x. What is `calibrated` has the rows' mass in every part of the range: without need
-    /// where the fit is for numbers that no row had.
+    /// `ceiling` bound the support in x. What is `calibrated` has the rows' mass in every part of the range: without
+    /// need where the fit is for numbers that no row had.
     pub(crate) fn fit(
         sample: &Sample,
         copies: &[f64],
@@ -232,7 +232,7 @@ impl SmoothLaw {
         let below = mean_excess(points.iter().map(|point| (-point.w, point.copies)), rows);
         let above = mean_excess(points.iter().rev().map(|point| (point.w, point.copies)), rows);
         let (lower, upper) = (side(floor_w, start, min, below), side(ceiling_w, end, max, above));
-        let mut law = Self {
+        let mut marginal = Self {
             map,
             start,
             width,
@@ -241,9 +241,9 @@ impl SmoothLaw {
             lower,
             upper,
         };
-        law.fill(choice.shares, choice.bandwidth, background);
+        marginal.fill(choice.shares, choice.bandwidth, background);
         Some(SmoothFit {
-            law,
+            marginal,
             bandwidth: choice.bandwidth.max(0.6 * width),
             score: choice.score,
         })

@@ -1,8 +1,8 @@
 //! The distinct values of a number column, and the rounding grid they stand on.
 //!
-//! A number stands on the grid of `d` decimals if it is the 64-bit float of a decimal of `d` digits, or within two units
-//! in its last place of it, which is what a sum of two or three such decimals is off by: `0.1 + 0.2` is 0.3. Decimals of
-//! at most 15 significant digits are further apart than that, so two of them are never one grid point.
+//! A number stands on the grid of `d` decimals if it is the 64-bit float of a decimal of `d` digits, or within two
+//! units in its last place of it, which is what a sum of two or three such decimals is off by: `0.1 + 0.2` is 0.3.
+//! Decimals of at most 15 significant digits are further apart than that, so two of them are never one grid point.
 //!
 //! A difference of large decimals is off by more: `5.01 - 5` is 0.0099999999999998. A column takes such numbers for
 //! decimals only if most of them have 16 or 17 digits, which nobody writes.
@@ -16,8 +16,9 @@ const MAX_INDEX: f64 = 9_007_199_254_740_992.0;
 /// Units in the last place by which a number may miss its decimal: a sum of two decimals is off by one, a sum of three
 /// by two. Decimals of 15 digits are at least four and a half apart.
 const MOST_UNITS: f64 = 2.0;
-/// The same in steps of the grid, at most, so that two digits after the last one of the grid are 0 or 9. Where floats are
-/// further apart (64-bit ones beyond 5e13 steps, 32-bit ones beyond 300,000) a number between grid points may be meant.
+/// The same in steps of the grid, at most, so that two digits after the last one of the grid are 0 or 9. Where floats
+/// are further apart (64-bit ones beyond 5e13 steps, 32-bit ones beyond 300,000) a number between grid points may be
+/// meant.
 const MOST_STEPS: f64 = 0.01;
 /// What a difference may be off by, as a share of it: that of numbers some thousand times as large. And in steps.
 const MOST_RELATIVE: f64 = 1e-12;
@@ -92,8 +93,8 @@ impl Grid {
         self.decimals.map_or(0.0, |decimals| 1.0 / power(decimals))
     }
 
-    /// The grid point that a number stands for; `None` without a grid, for a number between grid points, and beyond 2^53
-    /// points. The 32-bit float nearest to a grid point stands for it too: a table may have been kept in 32 bits.
+    /// The grid point that a number stands for; `None` without a grid, for a number between grid points, and beyond
+    /// 2^53 points. The 32-bit float nearest to a grid point stands for it too: a table may have been kept in 32 bits.
     pub(crate) fn point(self, value: f64) -> Option<i64> {
         let index = self.index(value)?;
         let point = self.value(index);
@@ -221,10 +222,10 @@ impl Sample {
 
     /// Values that stand out of their surroundings: at least 20 rows, 0.5 % of all rows and 4 times the median count of
     /// the 10 distinct values on each side; the heaviest 32.
-    pub(crate) fn heavy(&self) -> Vec<usize> {
+    pub(crate) fn atoms(&self) -> Vec<usize> {
         let least = f64::max(20.0, 0.005 * self.total() as f64);
         let mut around = Vec::with_capacity(20);
-        let mut heavy: Vec<usize> = (0..self.values.len())
+        let mut atoms: Vec<usize> = (0..self.values.len())
             .filter(|&i| {
                 let count = self.counts[i];
                 if (count as f64) < least {
@@ -241,10 +242,10 @@ impl Sample {
                 count as f64 >= 4.0 * median
             })
             .collect();
-        heavy.sort_by_key(|&i| std::cmp::Reverse(self.counts[i]));
-        heavy.truncate(32);
-        heavy.sort_unstable();
-        heavy
+        atoms.sort_by_key(|&i| std::cmp::Reverse(self.counts[i]));
+        atoms.truncate(32);
+        atoms.sort_unstable();
+        atoms
     }
 
     /// The sample in two: the values at these ascending positions, and the others.
@@ -365,14 +366,14 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_heavy_values() {
+    fn counts_and_atoms() {
         let mut values: Vec<f64> = (0..2000).map(f64::from).collect();
         values.extend([40.0; 60]);
         values.extend([-0.0; 3]);
         let sample = Sample::new(values);
         assert_eq!(sample.values.len(), 2000);
         assert_eq!(sample.counts[0], 4);
-        assert_eq!(sample.heavy(), [40]);
+        assert_eq!(sample.atoms(), [40]);
         let (chosen, others) = sample.split(&[40]);
         assert_eq!((chosen.total(), others.total()), (61, 2002));
     }
