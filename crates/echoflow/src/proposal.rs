@@ -121,7 +121,11 @@ impl Proposal {
         let held_out = draw(HELD_OUT, key.purpose("held out"));
         let gaps = over_chunks(HELD_OUT, |range, scratch: &mut RowScratch<f32>| {
             let index: Vec<usize> = range.collect();
-            let score = ScoreKey { key, draws: DRAWS };
+            let score = ScoreKey {
+                key,
+                draws: DRAWS,
+                first_row: 0,
+            };
             let mut scores = Scores::default();
             density.score(params, &held_out, &index, score, scratch, &mut scores);
             let mut proposed = vec![0.0; index.len()];

@@ -124,7 +124,7 @@ impl<T: Real> RankFlow<T> {
         let mut log_base = vec![0.0; n];
         let mut streams: Vec<_> = index
             .iter()
-            .map(|&r| key.key.purpose("places").row(r as u64))
+            .map(|&r| key.key.purpose("places").row(key.stream(r)))
             .collect();
         let [_, _, p_flow] = self.split(params);
         for _ in 0..key.draws.max(1) {
@@ -168,6 +168,31 @@ impl<T: Real> RankFlow<T> {
                 log_mean,
                 if rows.has_intervals(index[i]) { error } else { 0.0 },
             );
+        }
+    }
+
+    /// Draws the ranks of rows whose levels and contexts are `given`, one from each of `streams`.
+    pub(crate) fn sample_streams(
+        &self,
+        params: &[T],
+        given: &Rows,
+        streams: impl Iterator<Item = u64>,
+        key: Key,
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
+        let context = given_context(given, &mut scratch.ws);
+        let s = self.activated_summary(params, given.codes.view(), context.view(), scratch);
+        let [_, _, p_flow] = self.split(params);
+        let z = self
+            .flow
+            .sample_rows(p_flow, s.view(), streams, key.purpose("ranks"), &mut scratch.ws);
+        scratch.ws.give(s);
+        scratch.ws.give(context);
+        let ranks = z.mapv(|z| ndtr(z.wide()));
+        Rows {
+            high: ranks.clone(),
+            low: ranks,
+            ..given.clone()
         }
     }
 }
@@ -333,19 +358,6 @@ impl<T: Real> Density<T> for RankFlow<T> {
         key: Key,
         scratch: &mut RowScratch<T>,
     ) -> Rows {
-        let context = given_context(given, &mut scratch.ws);
-        let s = self.activated_summary(params, given.codes.view(), context.view(), scratch);
-        let [_, _, p_flow] = self.split(params);
-        let z = self
-            .flow
-            .sample(p_flow, s.view(), rows, key.purpose("ranks"), &mut scratch.ws);
-        scratch.ws.give(s);
-        scratch.ws.give(context);
-        let ranks = z.mapv(|z| ndtr(z.wide()));
-        Rows {
-            high: ranks.clone(),
-            low: ranks,
-            ..given.clone()
-        }
+        self.sample_streams(params, given, rows, key, scratch)
     }
 }
