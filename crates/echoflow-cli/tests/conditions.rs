@@ -126,7 +126,7 @@ fn the_story_of_conditional_rows_is_an_object() {
     assert_eq!(object["rows"], 20);
     assert_eq!(object["density"], false);
     assert!(["own", "any-order"].contains(&object["proposal"].as_str().unwrap()));
-    assert!(object["effective"].as_f64().unwrap() <= object["draws"].as_f64().unwrap());
+    assert!(object["ess"].as_f64().unwrap() <= object["draws"].as_f64().unwrap());
     let p = object["probability"].as_f64().unwrap();
     let error = object["standard_error"].as_f64().unwrap();
     let told = probability(&folder, &["age > 50 and active = true"], &[], "")
@@ -141,7 +141,7 @@ fn the_story_of_conditional_rows_is_an_object() {
     assert_eq!(folder.read("story.json"), story.out);
     let refused = sample(&folder, &["age > 50"], "-n 20 --json -");
     refused.refused("-o and --json cannot both go to standard output; name a file with -o");
-    for option in ["--json story.json", "--allow-poor"] {
+    for option in ["--json story.json", "--allow-low-ess"] {
         let alone = sample(&folder, &[], &format!("-n 20 {option}"));
         assert_eq!((alone.code, alone.out.as_str()), (Some(2), ""));
         assert!(alone.err.contains("--where <CONDITION>"), "{}", alone.err);
@@ -200,7 +200,7 @@ fn a_probability_says_how_sure_it_is() {
     let object: serde_json::Value = serde_json::from_str(&object).unwrap();
     assert_eq!(object["condition"], "age > 40");
     assert_eq!(object["given"], "active = true and zone = 10");
-    for name in ["probability", "standard_error", "draws", "effective"] {
+    for name in ["probability", "standard_error", "draws", "ess"] {
         assert!(object[name].as_f64().unwrap() >= 0.0, "{object}");
     }
     // what cannot be has no probability, and a misspelling is said
@@ -239,7 +239,7 @@ fn what_cannot_be_drawn_is_refused() {
     let never = sample(
         &folder,
         &["age < column zone and zone = 10"],
-        "-n 5 -o new.csv --allow-poor",
+        "-n 5 -o new.csv --allow-low-ess",
     );
     assert_eq!((never.code, never.out.as_str()), (Some(2), ""));
     assert!(
@@ -294,11 +294,11 @@ fn rare_rows_are_refused_unless_they_are_asked_for() {
         refused
             .err
             .starts_with("error: rows that meet age < `zone` and age > 18 are too rare under the model")
-            && refused.err.contains("--allow-poor"),
+            && refused.err.contains("--allow-low-ess"),
         "{}",
         refused.err
     );
-    sample(&folder, &rare, "-n 30 -o new.csv --allow-poor").ok();
+    sample(&folder, &rare, "-n 30 -o new.csv --allow-low-ess").ok();
     let rows = cells(&folder.read("new.csv"));
     assert_eq!(rows.len(), 31);
     assert!(

@@ -1,7 +1,7 @@
 //! Columns as a density reads them: the laws of `ef-tabular` as `ef-density` knows laws, tables as rows.
 
 use ef_density::rows::{Layout, Rows};
-use ef_density::{ColumnLaw, Key, Place, uniform};
+use ef_density::{ColumnLaw, Place, uniform};
 use ef_tabular::{
     DecodedColumn, Dependencies, EncodedColumn, EncoderOptions, Kind, NumberLaw, Schema, Table, TableEncoder,
     Value,
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::derived::Derived;
 use crate::error::Error;
+use crate::row_key::RowKey;
 
 /// A category's cells are context features one by one up to this many, the most frequent first.
 const MOST_CONTEXT_CELLS: usize = 256;
@@ -306,7 +307,7 @@ impl Columns {
         layout: &Layout,
         tails: bool,
         given: Option<&Table>,
-        key: Key,
+        key: RowKey,
     ) -> Result<Table, Error> {
         let drawn = self.decoded(rows, layout, tails, key, &|_, _, u| u)?;
         self.completed(drawn, given, key)
@@ -320,7 +321,7 @@ impl Columns {
         rows: &[Rows],
         layout: &Layout,
         tails: bool,
-        key: Key,
+        key: RowKey,
         position: &(dyn Fn(usize, usize, f64) -> f64 + Sync),
     ) -> Result<Table, Error> {
         let laws = self.modelled.laws();
@@ -339,7 +340,7 @@ impl Columns {
                     column.cells.push(cell);
                     column.ranks.push(match &laws[j] {
                         ef_tabular::ColumnLaw::Category(law) if law.rare_cell() == Some(cell) => {
-                            position(row as usize, j, uniform(&mut positions.row(row)))
+                            position(row, j, uniform(&mut positions.row(row)))
                         }
                         _ => confined.map_or(rank, |law| law.confined(rank)),
                     });
@@ -352,7 +353,7 @@ impl Columns {
 
     /// All columns in the table's order: the `drawn` ones, those of the context as they are `given`, and those derived
     /// from both.
-    pub(crate) fn completed(&self, drawn: Table, given: Option<&Table>, key: Key) -> Result<Table, Error> {
+    pub(crate) fn completed(&self, drawn: Table, given: Option<&Table>, key: RowKey) -> Result<Table, Error> {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let context = self.context_names();
         let table = match &self.derived {
@@ -376,6 +377,34 @@ impl Columns {
             None => Ok(table.select(&names)?),
         }
     }
+}
+
+/// Rows of all columns of an encoder, each column drawn by its own law and apart from the others, from the rows' streams of
+/// `key`.
+pub(crate) fn drawn_by_marginals(encoder: &TableEncoder, rows: usize, key: RowKey) -> Result<Table, Error> {
+    let column = |(j, law): (usize, &ef_tabular::ColumnLaw)| {
+        let mut below = 0.0;
+        let cumulated: Vec<f64> = law
+            .cell_shares()
+            .iter()
+            .map(|share| {
+                below += share;
+                below
+            })
+            .collect();
+        let streams = key.index(j as u64);
+        let mut column = DecodedColumn::default();
+        for row in 0..rows {
+            let mut stream = streams.row(row);
+            let (cell, rank) = (uniform(&mut stream), uniform(&mut stream));
+            let cell = cumulated.partition_point(|share| *share <= cell);
+            column.cells.push(cell.min(cumulated.len() - 1) as u32);
+            column.ranks.push(rank);
+        }
+        column
+    };
+    let columns: Vec<DecodedColumn> = encoder.laws().iter().enumerate().map(column).collect();
+    Ok(encoder.decode(&columns)?)
 }
 
 /// How many one-hot context features a law gives: its most frequent cells one each, missing cells one, and all other

@@ -34,6 +34,6 @@ impl ScoreKey {
 
     /// The stream of row `row` of the rows given.
     pub(crate) fn stream(&self, row: usize) -> u64 {
-        self.first_row + row as u64
+        self.first_row.wrapping_add(row as u64)
     }
 }

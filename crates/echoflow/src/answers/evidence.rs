@@ -1,4 +1,4 @@
-//! What a question fixes or narrows of each modelled column.
+//! What is known of a row, column by column: what a condition or a table fixes or narrows.
 
 use ef_density::Place;
 use ef_density::autoregressive::{CellSet, Step};
@@ -8,7 +8,7 @@ use ef_tabular::condition::ValueSet;
 
 /// What is known of one column of a row.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Limit {
+pub(crate) enum ColumnEvidence {
     /// Nothing.
     Free,
     /// That there is only one cell.
@@ -95,7 +95,7 @@ fn kind_of(law: &ColumnLaw) -> ef_tabular::Kind {
     }
 }
 
-impl Limit {
+impl ColumnEvidence {
     /// What is known of a column of which nothing else is: little, or that it has one cell.
     pub(crate) fn open(law: &ColumnLaw) -> Self {
         match law.cells() == 1 && !law.is_continuous() {
@@ -104,7 +104,7 @@ impl Limit {
         }
     }
 
-    /// A set as a limit: nothing if it leaves nothing out.
+    /// That the column lies in a set: nothing if the set leaves nothing out.
     pub(crate) fn within(law: &ColumnLaw, set: &ValueSet, tails: bool) -> Self {
         let within = Within::new(law, set, tails);
         if !set.is_all() && !within.is_whole(law, tails) {
@@ -114,7 +114,7 @@ impl Limit {
         }
     }
 
-    /// What a walk does with the column where it is drawn (or replayed) if it is not known.
+    /// What an ancestral pass does with the column where it is drawn (or replayed) if it is not known.
     pub(crate) fn step(&self, replay: bool) -> Step<'_> {
         let set = match self {
             Self::Value(_) | Self::Certain => return Step::Observe,
@@ -135,19 +135,28 @@ impl Limit {
         }
     }
 
+    /// The share of a cell that is left.
+    pub(crate) fn share_of_cell(&self, cell: usize) -> f64 {
+        match self {
+            Self::Free | Self::Certain => 1.0,
+            Self::Value(place) => f64::from(u8::from(place.cell == Some(cell as u32))),
+            Self::Within(within) => within.set.cells.get(cell).copied().unwrap_or(0.0),
+        }
+    }
+
     fn is_free(&self) -> bool {
         matches!(self, Self::Free | Self::Certain)
     }
 }
 
-/// One question: what is known of a row. Draws are made of the rest.
+/// What is known of a row. Draws are made of the rest.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Problem {
+pub(crate) struct Evidence {
     /// Of each modelled column.
-    pub(crate) limits: Vec<Limit>,
+    pub(crate) columns: Vec<ColumnEvidence>,
     /// Context features.
     pub(crate) context: Vec<f32>,
-    /// How many of the columns, from the first, weights depend on: all up to the last limit.
+    /// How many of the columns, from the first, weights depend on: all up to the last of which something is known.
     pub(crate) head: usize,
     /// Columns that proposals draw first.
     pub(crate) leading: Vec<usize>,
@@ -155,19 +164,19 @@ pub(crate) struct Problem {
     pub(crate) log_measure: f64,
 }
 
-impl Problem {
-    pub(crate) fn new(limits: Vec<Limit>, leading: Vec<usize>, context: Vec<f32>) -> Self {
-        let head = limits
+impl Evidence {
+    pub(crate) fn new(columns: Vec<ColumnEvidence>, leading: Vec<usize>, context: Vec<f32>) -> Self {
+        let head = columns
             .iter()
-            .rposition(|limit| !limit.is_free())
+            .rposition(|known| !known.is_free())
             .map_or(0, |last| last + 1);
-        let measure = |limit: &Limit| match limit {
-            Limit::Value(place) => place.log_measure,
+        let measure = |known: &ColumnEvidence| match known {
+            ColumnEvidence::Value(place) => place.log_measure,
             _ => 0.0,
         };
         Self {
-            log_measure: limits.iter().map(measure).sum(),
-            limits,
+            log_measure: columns.iter().map(measure).sum(),
+            columns,
             context,
             head,
             leading,
@@ -176,29 +185,31 @@ impl Problem {
 
     /// Whether every set has something in it.
     pub(crate) fn is_possible(&self) -> bool {
-        self.limits.iter().all(|limit| match limit {
-            Limit::Within(within) => !within.set.is_empty(),
-            Limit::Value(place) => place.cell.is_some() || place.log_measure > f64::NEG_INFINITY,
-            Limit::Free | Limit::Certain => true,
+        self.columns.iter().all(|known| match known {
+            ColumnEvidence::Within(within) => !within.set.is_empty(),
+            ColumnEvidence::Value(place) => place.cell.is_some() || place.log_measure > f64::NEG_INFINITY,
+            ColumnEvidence::Free | ColumnEvidence::Certain => true,
         })
     }
 
     /// Whether any value is known.
     pub(crate) fn has_values(&self) -> bool {
-        self.limits.iter().any(|limit| matches!(limit, Limit::Value(_)))
+        self.columns
+            .iter()
+            .any(|known| matches!(known, ColumnEvidence::Value(_)))
     }
 
     /// Whether anything is drawn in the head; if not, one draw says all.
     pub(crate) fn draws_in_head(&self) -> bool {
-        self.limits[..self.head]
+        self.columns[..self.head]
             .iter()
-            .any(|limit| !matches!(limit, Limit::Value(_) | Limit::Certain))
+            .any(|known| !matches!(known, ColumnEvidence::Value(_) | ColumnEvidence::Certain))
     }
 
     /// Writes known values to a row.
     pub(crate) fn write(&self, layout: &Layout, rows: &mut Rows, row: usize) {
-        for (j, limit) in self.limits.iter().enumerate() {
-            if let Limit::Value(place) = limit {
+        for (j, known) in self.columns.iter().enumerate() {
+            if let ColumnEvidence::Value(place) = known {
                 layout.set_place(rows, row, j, place);
             }
         }
@@ -212,14 +223,14 @@ impl Problem {
         row: usize,
         law_is_continuous: impl Fn(usize) -> bool,
     ) -> bool {
-        self.limits.iter().enumerate().all(|(j, limit)| match limit {
-            Limit::Free | Limit::Certain => true,
-            Limit::Value(place) => {
+        self.columns.iter().enumerate().all(|(j, known)| match known {
+            ColumnEvidence::Free | ColumnEvidence::Certain => true,
+            ColumnEvidence::Value(place) => {
                 let (cell, rank) = layout.cell_and_rank(rows, row, j);
                 let ranked = law_is_continuous(j) && cell == 0;
                 place.cell == Some(cell) && (!ranked || (place.low < rank && rank <= place.high))
             }
-            Limit::Within(within) => {
+            ColumnEvidence::Within(within) => {
                 let (cell, rank) = layout.cell_and_rank(rows, row, j);
                 within.set.contains(cell, law_is_continuous(j).then_some(rank))
             }
