@@ -216,7 +216,7 @@ fn likelihood(model: &EchoFlow, network: &Network, test: &Path) -> Result<Value>
     Ok(json!({
         "part": "likelihood",
         "truth": truth.iter().sum::<f64>() / truth.len() as f64,
-        "model": model.log_prob(&test)?.mean().0,
+        "model": model.score(&test)?.mean().0,
     }))
 }
 

@@ -138,7 +138,7 @@ fn compare(
     let rows = tested.num_rows();
     let mean = |sum: f64| -sum / rows as f64;
 
-    let scores = model.log_prob(&tested)?;
+    let scores = model.score(&tested)?;
     let marginals = marginals(&model);
     let copula = Copula::fit(&marginals, &train)?;
     let independent = (0..rows).map(|row| copula.log_marginals(&tested, row)).sum();

@@ -1,7 +1,7 @@
 //! A model's answer to a condition, and its cost.
 
 use anyhow::{Context, Result};
-use echoflow::{Drawn, EchoFlow, Probability};
+use echoflow::{Drawn, EchoFlow, Estimate, Probability, SampleWhere};
 use ef_random::Key;
 use ef_tabular::Condition;
 
@@ -22,7 +22,7 @@ pub(super) fn rows_where(
 ) -> Result<Result<(Drawn, f64), String>> {
     let condition = read(case, pool)?;
     let started = cpu_seconds()?;
-    let drawn = model.sample_where(&condition, rows, &mut key.purpose("rows").row(0));
+    let drawn = SampleWhere::new(&condition, rows).run(model, key.purpose("rows"));
     let took = cpu_seconds()? - started;
     Ok(drawn
         .map(|drawn| (drawn, took))
@@ -38,9 +38,9 @@ pub(super) fn probability(
     case: &Case,
     pool: &Pool,
     key: Key,
-) -> Result<Result<Probability, String>> {
+) -> Result<Result<Estimate, String>> {
     let condition = read(case, pool)?;
-    let found = model.probability(&condition, None, &mut key.purpose("probability").row(0));
+    let found = Probability::of(&condition).run(model, key);
     Ok(found.map_err(|refusal| refusal.to_string()))
 }
 

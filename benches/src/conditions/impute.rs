@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use echoflow::{EchoFlow, Prediction, Table};
+use echoflow::{EchoFlow, Impute, Prediction, Table};
 use ef_random::{Key, uniform};
 use ef_tabular::{ColumnMarginal, Kind, Value};
 use serde_json::json;
@@ -67,7 +67,9 @@ pub fn impute(
     let holed = pick(&whole, &all, |i, j| !removed[i][j])?;
 
     let started = cpu_seconds()?;
-    let imputed = model.impute(&holed, settings.draws, &mut key.purpose("draws").row(0))?;
+    let imputed = Impute::new()
+        .draws(settings.draws)
+        .run(model, &holed, key.purpose("draws"))?;
     let drawn = cpu_seconds()?;
     let points = points(&imputed.tables, &cells);
     let predicted = predicted(model, &whole, &holed, &cells)?;
@@ -76,8 +78,8 @@ pub fn impute(
     let restored = pick(&whole, &of_row, |at, j| {
         !removed[cells[at].0][j] || cells[at].1 == j
     })?;
-    let without = model.log_prob_observed(&holed)?;
-    let with = model.log_prob_observed(&restored)?;
+    let without = model.score_observed(&holed)?;
+    let with = model.score_observed(&restored)?;
     let scored = cpu_seconds()?;
 
     write_plain(train, &folder.join("train.csv"))?;
@@ -115,7 +117,7 @@ pub fn impute(
         "rows": rows.len(),
         "cells": cells.len(),
         "draws": settings.draws,
-        "poor_rows": imputed.poor.len(),
+        "poor_rows": imputed.low_ess.len(),
         "draw_cpu_s": drawn - started,
         "predict_cpu_s": told - drawn,
         "score_cpu_s": scored - told,
@@ -190,7 +192,7 @@ fn predicted(
         }
         let rows: Vec<usize> = at.iter().map(|at| cells[*at].0).collect();
         let asked = pick(holed, &rows, |_, _| true)?;
-        match model.conditional(&asked, &column.name)? {
+        match model.predict(&asked, &column.name)? {
             Prediction::Labels {
                 labels,
                 probabilities,
@@ -212,11 +214,12 @@ fn predicted(
                     };
                 }
             }
-            Prediction::Numbers { rows } => {
+            Prediction::Numbers { rows } | Prediction::Dates { rows } => {
                 for (at, row) in at.iter().zip(&rows) {
                     found[*at].point = Some(row.mean.to_string());
                 }
             }
+            other => anyhow::bail!("a prediction of a kind that is not known here: {other:?}"),
         }
     }
     Ok(found)

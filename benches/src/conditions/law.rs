@@ -207,11 +207,15 @@ fn measure(
     let nulls = reference.nulls(pool, rows.len());
     let worst = found.iter().zip(reference.names(pool));
     let worst = worst.max_by(|(a, _), (b, _)| a.excess().total_cmp(&b.excess()));
-    let story = answer.story;
+    let diagnostics = answer.diagnostics;
     if let Against::Own(_) = against {
         join(
             &mut line,
-            off(story.probability, story.standard_error, reference.share(pool)),
+            off(
+                diagnostics.probability,
+                diagnostics.standard_error,
+                reference.share(pool),
+            ),
         );
     }
     join(
@@ -219,9 +223,9 @@ fn measure(
         json!({
             "rows": rows.len(),
             "violations": rows.len() - case.hits(&drawn).len(),
-            "proposal": story.proposal,
-            "draws": story.draws,
-            "effective": story.effective,
+            "proposal": diagnostics.proposal,
+            "draws": diagnostics.draws,
+            "effective": diagnostics.ess,
             "cpu_s": took,
             "tv_mean": summary(&found, Distance::tv).0,
             "tv_worst": summary(&found, Distance::tv).1,

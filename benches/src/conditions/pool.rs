@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 use echoflow::demo::Demo;
-use echoflow::{EchoFlow, Table};
+use echoflow::{EchoFlow, Sample, Table};
 use ef_random::Key;
 use ef_tabular::{Kind, Value};
 
@@ -95,8 +95,8 @@ impl Pool {
     /// Those of [`EchoFlow::sample`], and those of [`like`](Self::like).
     pub fn of_model(model: &EchoFlow, like: Option<&Self>, rows: usize, key: Key) -> Result<Self> {
         by_chunks(like, rows, |range| {
-            let mut stream = key.row(range.start as u64);
-            Ok(model.sample(range.len(), &mut stream)?)
+            let request = Sample::rows(range.len()).from_row(range.start as u64);
+            Ok(request.run(model, key)?)
         })
     }
 

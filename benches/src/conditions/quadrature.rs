@@ -51,7 +51,7 @@ pub(super) fn across(model: &EchoFlow, pool: &Pool, given: usize, value: f64) ->
     if given == 1 {
         columns.reverse();
     }
-    let scores = model.log_prob(&Table::from_columns(columns)?)?.log_prob;
+    let scores = model.score(&Table::from_columns(columns)?)?.log_prob;
     let peak = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     ensure!(
         peak.is_finite(),

@@ -75,8 +75,8 @@ pub fn real(
                     .collect();
                 line["violations"] =
                     json!(answer.table.num_rows() - case.hits(&learned.like(&answer.table)?).len());
-                line["effective"] = json!(answer.story.effective);
-                line["draws"] = json!(answer.story.draws);
+                line["effective"] = json!(answer.diagnostics.ess);
+                line["draws"] = json!(answer.diagnostics.draws);
                 line["drawn"] = json!(file);
                 line["test_rows"] = json!(test_rows);
                 line["train_rows"] = json!(samples);

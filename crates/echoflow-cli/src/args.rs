@@ -74,6 +74,9 @@ pub(crate) enum Command {
 /// Most rows made at once: all of them are held in memory.
 pub(crate) const MOST_ROWS: usize = 10_000_000;
 
+/// A trillion rows, far below where streams of random numbers would repeat.
+const MOST_FIRST_ROW: u64 = 1_000_000_000_000;
+
 pub(crate) fn rows(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(rows) if rows <= MOST_ROWS => Ok(rows),
@@ -87,6 +90,14 @@ pub(crate) fn rows(text: &str) -> Result<usize, String> {
 pub(crate) fn seed(text: &str) -> Result<u64, String> {
     text.parse()
         .map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
+}
+
+/// The number of a table's first row.
+pub(crate) fn first_row(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|row| *row <= MOST_FIRST_ROW)
+        .ok_or_else(|| format!("give a whole number from 0 to {MOST_FIRST_ROW}, the rows before the first"))
 }
 
 pub(crate) fn epochs(text: &str) -> Result<usize, String> {

@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod files;
+mod hints;
 mod output;
 mod progress;
 
@@ -20,7 +21,11 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // One sentence; the errors below it are already in it.
-            output::note(&format!("error: {error}"));
+            let hint = error.chain().find_map(|cause| hints::hint(cause.downcast_ref()?));
+            match hint {
+                Some(hint) => output::note(&format!("error: {error} ({hint})")),
+                None => output::note(&format!("error: {error}")),
+            }
             ExitCode::from(2)
         }
     }

@@ -126,7 +126,7 @@ fn the_story_of_conditional_rows_is_an_object() {
     assert_eq!(object["rows"], 20);
     assert_eq!(object["density"], false);
     assert!(["own", "any-order"].contains(&object["proposal"].as_str().unwrap()));
-    assert!(object["effective"].as_f64().unwrap() <= object["draws"].as_f64().unwrap());
+    assert!(object["ess"].as_f64().unwrap() <= object["draws"].as_f64().unwrap());
     let p = object["probability"].as_f64().unwrap();
     let error = object["standard_error"].as_f64().unwrap();
     let told = probability(&folder, &["age > 50 and active = true"], &[], "")
@@ -200,7 +200,7 @@ fn a_probability_says_how_sure_it_is() {
     let object: serde_json::Value = serde_json::from_str(&object).unwrap();
     assert_eq!(object["condition"], "age > 40");
     assert_eq!(object["given"], "active = true and zone = 10");
-    for name in ["probability", "standard_error", "draws", "effective"] {
+    for name in ["probability", "standard_error", "draws", "ess"] {
         assert!(object[name].as_f64().unwrap() >= 0.0, "{object}");
     }
     // what cannot be has no probability, and a misspelling is said
@@ -298,8 +298,7 @@ fn rare_rows_are_refused_unless_they_are_asked_for() {
         "{}",
         refused.err
     );
-    // the name before still works
-    sample(&folder, &rare, "-n 30 -o new.csv --allow-poor").ok();
+    sample(&folder, &rare, "-n 30 -o new.csv --allow-low-ess").ok();
     let rows = cells(&folder.read("new.csv"));
     assert_eq!(rows.len(), 31);
     assert!(

@@ -61,7 +61,7 @@ fn main() -> Outcome {
         .order_agnostic(false)
         .seed(1)
         .fit(&table(&x)?)?;
-    let score = |x: &[f64]| -> Outcome<Vec<f64>> { Ok(model.log_prob(&table(x)?)?.log_prob) };
+    let score = |x: &[f64]| -> Outcome<Vec<f64>> { Ok(model.score(&table(x)?)?.log_prob) };
     let (centre, width) = (mean(&x), sd(&x));
     let reference = |x: f64| ln_normal(x, centre, width);
     let log_prob = score(&x)?;

@@ -32,7 +32,7 @@ fn main() -> Result<(), Error> {
                 .seed(7)
                 .fit(&train)?;
             let seconds = started.elapsed().as_secs_f64();
-            let (mean, _) = model.log_prob(&held_out.to_table()?)?.mean();
+            let (mean, _) = model.score(&held_out.to_table()?)?.mean();
             print!(" {mean:.4} | {seconds:.0} |");
         }
         println!();

@@ -6,7 +6,7 @@ use echoflow::bijectors::ndarray::{ArrayView2, ArrayViewMut2};
 use echoflow::bijectors::{Bijector, Chain, ParamVisitor, Tape, Workspace, maf};
 use echoflow::demo::Demo;
 use echoflow::{EchoFlow, Error, FlowSizes, register};
-use rand::{RngCore, SeedableRng};
+use rand::RngCore;
 
 /// `z_0 = x_0`, `z_i = x_i + a_i tanh(x_{i-1})`: each column sheared by the one before it. Volume preserving.
 #[derive(Debug)]
@@ -116,12 +116,12 @@ fn main() -> Result<(), Error> {
     );
     let held_out = Demo::Sine.generate_range(4000..6000, 1);
     let truth = Demo::Sine.log_density(&held_out);
-    let (mean, _) = loaded.log_prob(&held_out.to_table()?)?.mean();
+    let (mean, _) = loaded.score(&held_out.to_table()?)?.mean();
     println!(
         "held-out mean log_prob {mean:.4} nats; the truth has {:.4}",
         truth.iter().sum::<f64>() / truth.len() as f64
     );
-    let drawn = loaded.sample(3, &mut rand_chacha::ChaCha8Rng::seed_from_u64(1))?;
+    let drawn = loaded.sample(3, 1)?;
     println!(
         "{} rows drawn of the columns {:?}",
         drawn.num_rows(),

@@ -18,8 +18,6 @@ use echoflow::demo::Demo;
 use echoflow::density::normal::{log_phi, ndtri};
 use echoflow::plot::{Colour, Figure, Panel, Points};
 use echoflow::{EchoFlow, ModelKind, Table};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 const ROWS: usize = 8_000;
 const HELD_OUT: usize = 2_000;
@@ -121,7 +119,7 @@ fn main() -> Outcome {
     let flows = [fit(ModelKind::Maf)?, fit(ModelKind::Nsf)?];
     let mut scores = Vec::new();
     for flow in &flows {
-        scores.push(flow.log_prob(&held_out)?.mean().0);
+        scores.push(flow.score(&held_out)?.mean().0);
     }
     println!("| model | mean log-density of {HELD_OUT} new rows, nats | behind the truth |");
     println!("| --- | --: | --: |");
@@ -135,7 +133,7 @@ fn main() -> Outcome {
     }
     println!("correlation of the copula: {:.3}", copula.correlation);
 
-    let draw = |flow: &EchoFlow| points(&flow.sample(ROWS, &mut ChaCha8Rng::seed_from_u64(7))?);
+    let draw = |flow: &EchoFlow| points(&flow.sample(ROWS, 7)?);
     let panel = |title: &str, points: &[[f64; 2]], colour, score: f64| {
         Panel::new(title)
             .with(Points::new(points).most(2_500).colour(colour).radius(1.3))

@@ -2,7 +2,7 @@
 
 use ef_column::Place;
 use ef_density::rows::{Layout, Rows};
-use ef_density::{Key, uniform};
+use ef_density::uniform;
 use ef_tabular::{
     ColumnMarginal, DecodedColumn, Dependencies, EncoderOptions, Kind, Schema, Table, TableEncoder,
 };
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::derived::Derived;
 use crate::error::Error;
+use crate::row_key::RowKey;
 
 /// A category's levels are context features one by one up to this many, the most frequent first.
 const MOST_CONTEXT_LEVELS: usize = 256;
@@ -251,7 +252,7 @@ impl Columns {
         layout: &Layout,
         tails: bool,
         given: Option<&Table>,
-        key: Key,
+        key: RowKey,
     ) -> Result<Table, Error> {
         let drawn = self.decoded(rows, layout, tails, key, &|_, _, u| u)?;
         self.completed(drawn, given, key)
@@ -265,7 +266,7 @@ impl Columns {
         rows: &[Rows],
         layout: &Layout,
         tails: bool,
-        key: Key,
+        key: RowKey,
         position: &(dyn Fn(usize, usize, f64) -> f64 + Sync),
     ) -> Result<Table, Error> {
         let marginals = self.modelled.marginals();
@@ -282,8 +283,10 @@ impl Columns {
                     let (level, rank) = layout.level_and_rank(part, r, j);
                     column.levels.push(level);
                     column.ranks.push(match &marginals[j] {
-                        ColumnMarginal::Category(marginal) if marginal.rare_level() == Some(level) => {
-                            position(row as usize, j, uniform(&mut positions.row(row)))
+                        ef_tabular::ColumnMarginal::Category(marginal)
+                            if marginal.rare_level() == Some(level) =>
+                        {
+                            position(row, j, uniform(&mut positions.row(row)))
                         }
                         _ => confined.map_or(rank, |numbers| numbers.confined(rank)),
                     });
@@ -296,7 +299,7 @@ impl Columns {
 
     /// All columns in the table's order: the `drawn` ones, those of the context as they are `given`, and those derived
     /// from both.
-    pub(crate) fn completed(&self, drawn: Table, given: Option<&Table>, key: Key) -> Result<Table, Error> {
+    pub(crate) fn completed(&self, drawn: Table, given: Option<&Table>, key: RowKey) -> Result<Table, Error> {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let context = self.context_names();
         let table = match &self.derived {
@@ -322,10 +325,38 @@ impl Columns {
     }
 }
 
-/// How many one-hot context features a marginal gives: its most frequent levels one each, missing cells one, and all
-/// other levels one between them. Very many days have none: their levels are in the calendar's order, not by frequency,
-/// and their dense features tell them apart.
-fn context_levels(marginal: &ColumnMarginal) -> usize {
+/// Rows of all columns of an encoder, each column drawn by its own marginal and apart from the others, from the rows' streams of
+/// `key`.
+pub(crate) fn drawn_by_marginals(encoder: &TableEncoder, rows: usize, key: RowKey) -> Result<Table, Error> {
+    let column = |(j, marginal): (usize, &ef_tabular::ColumnMarginal)| {
+        let mut below = 0.0;
+        let cumulated: Vec<f64> = marginal
+            .level_shares()
+            .iter()
+            .map(|share| {
+                below += share;
+                below
+            })
+            .collect();
+        let streams = key.index(j as u64);
+        let mut column = DecodedColumn::default();
+        for row in 0..rows {
+            let mut stream = streams.row(row);
+            let (level, rank) = (uniform(&mut stream), uniform(&mut stream));
+            let level = cumulated.partition_point(|share| *share <= level);
+            column.levels.push(level.min(cumulated.len() - 1) as u32);
+            column.ranks.push(rank);
+        }
+        column
+    };
+    let columns: Vec<DecodedColumn> = encoder.marginals().iter().enumerate().map(column).collect();
+    Ok(encoder.decode(&columns)?)
+}
+
+/// How many one-hot context features a marginal gives: its most frequent cells one each, missing cells one, and all other
+/// cells one between them. Very many days have none: their cells are in the calendar's order, not by frequency, and
+/// their dense features tell them apart.
+fn context_levels(marginal: &ef_tabular::ColumnMarginal) -> usize {
     match marginal.levels() {
         1 => 0,
         levels if levels <= MOST_CONTEXT_LEVELS => levels,

@@ -9,14 +9,14 @@
 //! relation (Laplace's rule of succession). Either sums to 1 over all values of the derived column, so a row's density
 //! keeps its mass. Of a column without a rounding step the right value is an atom, and the others have a density.
 
-use ef_density::{Key, uniform};
 use ef_tabular::{
-    ColumnMarginal, ColumnSchema, DecodedColumn, Dependencies, Dependency, EncoderOptions, Table,
-    TableEncoder, Value,
+    ColumnMarginal, ColumnSchema, Dependencies, Dependency, EncoderOptions, Table, TableEncoder, Value,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::columns::drawn_by_marginals;
 use crate::error::Error;
+use crate::row_key::RowKey;
 
 /// The derived columns of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,12 +93,16 @@ impl Derived {
 
     /// The table with its derived columns, at the right; where a relation says nothing, a column is drawn from its own
     /// marginal.
-    pub(crate) fn complete(&self, mut table: Table, key: Key) -> Result<Table, Error> {
+    pub(crate) fn complete(&self, mut table: Table, key: RowKey) -> Result<Table, Error> {
         let mut drawn: Option<Table> = None;
         for (j, (dependency, schema, _)) in self.columns().enumerate() {
             let values = dependency.derive(&table)?;
             if drawn.is_none() && values.contains(&None) {
-                drawn = Some(self.draw(table.num_rows(), key)?);
+                drawn = Some(drawn_by_marginals(
+                    &self.own,
+                    table.num_rows(),
+                    key.purpose("derived"),
+                )?);
             }
             let own = |row: usize| drawn.as_ref().map_or(Value::Missing, |drawn| drawn.value(row, j));
             let values: Vec<Value<'_>> = values
@@ -109,32 +113,5 @@ impl Derived {
             table = table.with_values(schema, &values)?;
         }
         Ok(table)
-    }
-
-    /// Rows of all derived columns by their own marginals, from the rows' streams of `key`.
-    fn draw(&self, rows: usize, key: Key) -> Result<Table, Error> {
-        let column = |(j, marginal): (usize, &ColumnMarginal)| {
-            let mut below = 0.0;
-            let cumulated: Vec<f64> = marginal
-                .level_shares()
-                .iter()
-                .map(|share| {
-                    below += share;
-                    below
-                })
-                .collect();
-            let streams = key.purpose("derived").index(j as u64);
-            let mut column = DecodedColumn::default();
-            for row in 0..rows {
-                let mut stream = streams.row(row as u64);
-                let (level, rank) = (uniform(&mut stream), uniform(&mut stream));
-                let level = cumulated.partition_point(|share| *share <= level);
-                column.levels.push(level.min(cumulated.len() - 1) as u32);
-                column.ranks.push(rank);
-            }
-            column
-        };
-        let columns: Vec<DecodedColumn> = self.own.marginals().iter().enumerate().map(column).collect();
-        Ok(self.own.decode(&columns)?)
     }
 }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use ef_density::autoregressive::{AncestralPass, PassSums, TableMade};
+use ef_density::autoregressive::{AncestralPass, PassSums, Step, TableMade};
 use ef_density::rows::{RowScratch, Rows};
 use ef_density::{Density, HeadOffsets, Key, ScoreKey, log_mean_exp, uniform};
 use ef_tensor::{ParamVisitor, Scope};
+use ndarray::{Array2, Axis};
 
 use crate::stage::Part;
 use crate::table_density::Piece;
@@ -134,26 +135,97 @@ impl Ensemble {
         if self.count == 1 {
             return self.network.pass(params, rows, columns, pass, scratch);
         }
-        let given = rows.clone();
-        let mut all = PassSums::default();
-        for (m, params) in self.of(params).enumerate() {
-            let mut own = given.clone();
-            let sums = self.network.pass(params, &mut own, columns, pass, scratch);
-            if m == 0 {
-                all = sums.clone();
+        let n = pass.streams.len();
+        let mut all = PassSums {
+            observed: vec![0.0; n],
+            proposed: vec![0.0; n],
+            set_mass: vec![0.0; n],
+            by_column: Array2::zeros((if pass.by_column { self.network.columns() } else { 0 }, n)),
+        };
+        for (index, params) in self.by_member(n, member).iter().zip(self.of(params)) {
+            if index.is_empty() {
+                continue;
             }
-            for i in (0..pass.streams.len()).filter(|i| member(*i) == m) {
-                rows.levels.row_mut(i).assign(&own.levels.row(i));
-                rows.low.row_mut(i).assign(&own.low.row(i));
-                rows.high.row_mut(i).assign(&own.high.row(i));
-                (all.observed[i], all.proposed[i], all.set_mass[i]) =
-                    (sums.observed[i], sums.proposed[i], sums.set_mass[i]);
+            let mut own = rows.select(index);
+            let steps = |i: usize, column: usize| (pass.steps)(index[i], column);
+            let streams: Vec<u64> = index.iter().map(|&row| pass.streams[row]).collect();
+            let own_pass = AncestralPass {
+                steps: &steps,
+                streams: &streams,
+                ..pass
+            };
+            let sums = self.network.pass(params, &mut own, columns, own_pass, scratch);
+            rows.assign(index, &own);
+            for (i, &row) in index.iter().enumerate() {
+                all.observed[row] = sums.observed[i];
+                all.proposed[row] = sums.proposed[i];
+                all.set_mass[row] = sums.set_mass[i];
                 if pass.by_column {
-                    all.by_column.column_mut(i).assign(&sums.by_column.column(i));
+                    all.by_column.column_mut(row).assign(&sums.by_column.column(i));
                 }
             }
         }
         all
+    }
+
+    /// The split of each row's log-density by column, `(columns, rows)`: the log-probability of each column's value given
+    /// those of the columns before it, under the average of the members.
+    ///
+    /// ```text
+    /// log p(x_j | before) = log mean_m p_m(x_1 .. x_j) - log mean_m p_m(x_1 .. x_(j-1))
+    /// ```
+    pub(crate) fn log_prob_by_column(
+        &self,
+        params: &[f32],
+        rows: &Rows,
+        scratch: &mut RowScratch<f32>,
+    ) -> Array2<f64> {
+        let n = rows.log_measure.len();
+        let pass = AncestralPass {
+            steps: &|_, _| Step::Score(None),
+            streams: &vec![0; n],
+            // every value is there: nothing is drawn
+            key: Key::new(0),
+            scored: true,
+            by_column: true,
+        };
+        let columns = self.network.columns();
+        let mut each = self.of(params).map(|params| {
+            let mut own = rows.clone();
+            self.network
+                .pass(params, &mut own, columns, pass, scratch)
+                .by_column
+        });
+        if self.count == 1 {
+            return each.next().expect("one member");
+        }
+        let mut each: Vec<Array2<f64>> = each.collect();
+        for own in &mut each {
+            own.accumulate_axis_inplace(Axis(0), |before, sum| *sum += before);
+        }
+        let mut split =
+            Array2::from_shape_fn((columns, n), |at| log_mean_exp(each.iter().map(|own| own[at])));
+        for row in 0..n {
+            for j in (1..columns).rev() {
+                // what is impossible by an earlier column says no more
+                let before = split[[j - 1, row]];
+                split[[j, row]] = if before.is_finite() {
+                    split[[j, row]] - before
+                } else {
+                    0.0
+                };
+            }
+        }
+        split
+    }
+
+    /// The positions of each member's rows.
+    fn by_member(&self, rows: usize, member: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
+        let mut groups = vec![Vec::new(); self.count];
+        for row in 0..rows {
+            groups[member(row)].push(row);
+        }
+        groups
     }
 
     pub(crate) fn sample(
@@ -164,22 +236,139 @@ impl Ensemble {
         key: Key,
         scratch: &mut RowScratch<f32>,
     ) -> Rows {
+        let streams: Vec<u64> = rows.collect();
+        if self.count == 1 {
+            return self.network.sample_streams(params, given, &streams, key, scratch);
+        }
         let picks = key.purpose("member");
-        let mut members = self.of(params).zip(0..);
-        let (first, _) = members.next().expect("at least one member");
-        let mut drawn = self.network.sample(first, given, rows.clone(), key, scratch);
-        for (params, member) in members {
-            let other = self.network.sample(params, given, rows.clone(), key, scratch);
-            for (i, row) in rows.clone().enumerate() {
-                let pick = (uniform(&mut picks.row(row)) * self.count as f64) as usize;
-                if pick == member {
-                    drawn.levels.row_mut(i).assign(&other.levels.row(i));
-                    drawn.low.row_mut(i).assign(&other.low.row(i));
-                    drawn.high.row_mut(i).assign(&other.high.row(i));
-                }
+        let pick = |i: usize| {
+            let picked = (uniform(&mut picks.row(streams[i])) * self.count as f64) as usize;
+            picked.min(self.count - 1)
+        };
+        let groups = self.by_member(streams.len(), pick);
+        let mut drawn = Vec::with_capacity(self.count);
+        for (index, params) in groups.iter().zip(self.of(params)) {
+            let own: Vec<u64> = index.iter().map(|&row| streams[row]).collect();
+            let context = Rows::of_context(given.context.select(Axis(0), index));
+            drawn.push(self.network.sample_streams(params, &context, &own, key, scratch));
+        }
+        // from the members' rows, one group after the other, to the rows' own order
+        let mut place = vec![0; streams.len()];
+        for (at, &row) in groups.iter().flatten().enumerate() {
+            place[row] = at;
+        }
+        Rows::concatenate(drawn).select(&place)
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "demo")]
+mod tests {
+    use ef_demo::Demo;
+    use ef_density::autoregressive::TableMadeConfig;
+    use ef_density::rows::Layout;
+
+    use super::*;
+    use crate::columns::Columns;
+
+    const ROWS: usize = 300;
+
+    fn ensemble() -> (Ensemble, Vec<f32>, Layout, Rows) {
+        let table = Demo::Loans.generate(ROWS, 1).to_table().unwrap();
+        let (columns, _) = Columns::fit(&table, &[], true, &Default::default()).unwrap();
+        let layout = columns.layout();
+        let mut config = TableMadeConfig::default();
+        (config.net.hidden, config.net.blocks) = (16, 1);
+        let ensemble = Ensemble::new(TableMade::new(&layout, &config).unwrap(), 3);
+        let mut params = vec![0.0; 3 * ensemble.each()];
+        ensemble.init(Key::new(4), &mut params);
+        // no network starts at outputs of zero
+        let mut rng = Key::new(5).row(0);
+        for param in params.iter_mut().filter(|param| **param == 0.0) {
+            *param = 0.2 * (uniform(&mut rng) as f32 - 0.5);
+        }
+        ensemble.project(&mut params);
+        let rows = columns.rows(&table, &layout).unwrap();
+        (ensemble, params, layout, rows)
+    }
+
+    /// Each row is, to the bit, what its member draws for it among all rows.
+    #[test]
+    fn rows_are_those_of_their_members() {
+        let (ensemble, params, _, rows) = ensemble();
+        let (scratch, key) = (&mut RowScratch::default(), Key::new(1));
+        let first = 1 << 40;
+        let drawn = ensemble.sample(&params, &rows, first..first + ROWS as u64, key, scratch);
+        let each: Vec<Rows> = ensemble
+            .of(&params)
+            .map(|own| {
+                ensemble
+                    .network
+                    .sample(own, &rows, first..first + ROWS as u64, key, scratch)
+            })
+            .collect();
+        let mut members = [0; 3];
+        for row in 0..ROWS {
+            let u = uniform(&mut key.purpose("member").row(first + row as u64));
+            let member = (u * 3.0) as usize;
+            members[member] += 1;
+            assert_eq!(drawn.select(&[row]), each[member].select(&[row]), "row {row}");
+        }
+        assert!(members.iter().all(|&rows| rows > 60), "{members:?}");
+    }
+
+    /// A pass leaves each row and its sums, to the bit, as its member's pass over all rows does.
+    #[test]
+    fn passes_are_those_of_the_members() {
+        let (ensemble, params, layout, rows) = ensemble();
+        let scratch = &mut RowScratch::default();
+        let columns = layout.ranked().count();
+        let steps = |row: usize, column: usize| match (row + column) % 3 {
+            0 => Step::Observe,
+            1 => Step::Draw(None),
+            _ => Step::Score(None),
+        };
+        let streams: Vec<u64> = (0..ROWS as u64).map(|row| row * row).collect();
+        let pass = AncestralPass {
+            steps: &steps,
+            streams: &streams,
+            key: Key::new(2),
+            scored: true,
+            by_column: true,
+        };
+        let member = |row: usize| row * 7 % 3;
+        let mut ours = rows.clone();
+        let sums = ensemble.pass(&params, &mut ours, columns, pass, &member, scratch);
+        for (m, own) in ensemble.of(&params).enumerate() {
+            let mut theirs = rows.clone();
+            let expected = ensemble.network.pass(own, &mut theirs, columns, pass, scratch);
+            for row in (0..ROWS).filter(|row| member(*row) == m) {
+                assert_eq!(ours.select(&[row]), theirs.select(&[row]), "row {row}");
+                assert_eq!(
+                    (sums.observed[row], sums.proposed[row], sums.set_mass[row]),
+                    (
+                        expected.observed[row],
+                        expected.proposed[row],
+                        expected.set_mass[row]
+                    )
+                );
+                assert_eq!(sums.by_column.column(row), expected.by_column.column(row));
             }
         }
-        drawn
+    }
+
+    /// The split by column adds up to the row's log-density under the average of the members.
+    #[test]
+    fn the_split_by_column_adds_up() {
+        let (ensemble, params, _, rows) = ensemble();
+        let scratch = &mut RowScratch::default();
+        let split = ensemble.log_prob_by_column(&params, &rows, scratch);
+        let index: Vec<usize> = (0..ROWS).collect();
+        let whole = ensemble.log_probs(&params, &rows, &index, ScoreKey::new(1), scratch);
+        for row in 0..ROWS {
+            let sum = split.column(row).sum() + rows.log_measure[row];
+            approx::assert_relative_eq!(sum, whole[row], epsilon = 1e-3, max_relative = 1e-4);
+        }
     }
 }
 

@@ -88,7 +88,7 @@ pub enum Error {
     },
     /// All columns are context: nothing is left to model.
     #[error(
-        "every column is a context column, so nothing is left to learn; leave at least one column out of --context"
+        "every column is a context column, so nothing is left to learn; leave at least one column out of the context"
     )]
     NothingToModel,
     /// A context column named twice.
@@ -110,7 +110,7 @@ pub enum Error {
     /// Rows of context columns are needed to sample.
     #[error(
         "this model is conditioned on: {columns}; to sample it, give a table of these columns with one row for each row to \
-         draw (--rows FILE, or sample_given)"
+         draw"
     )]
     ContextNeeded {
         /// The columns, comma-separated.
@@ -118,7 +118,7 @@ pub enum Error {
     },
     /// A context was given to a model without one.
     #[error(
-        "this model was fitted without context columns, so it takes no rows to condition on; ask for a number of rows instead (-n, or sample)"
+        "this model was fitted without context columns, so it takes no rows to condition on; ask for a number of rows instead"
     )]
     NoContext,
     /// A model file that cannot be read at all.
@@ -200,13 +200,13 @@ pub enum Error {
         /// Why not.
         because: String,
     },
-    /// A condition so rare that its draws would be poor.
+    /// A condition so rare that its draws have a low effective sample size.
     #[error(
         "rows that meet {condition} are too rare under the model to draw well: its probability is about {probability:.2e}, \
-         and {draws} weighted draws are worth only {effective:.0} (at least 5 % of them and 100 are asked for); widen the \
-         condition, or take the draws as they are with --allow-low-ess (with_poor_draws in the library){advice}"
+         and {draws} weighted draws are worth only {ess:.0} independent ones, where at least 5 % of them and 100 are \
+         needed; widen the condition, or allow a low effective sample size"
     )]
-    Poor {
+    LowEss {
         /// The condition.
         condition: String,
         /// Estimate of its probability.
@@ -214,11 +214,30 @@ pub enum Error {
         /// Draws made.
         draws: usize,
         /// Their effective sample size.
-        effective: f64,
-        /// A further way out, or nothing.
-        advice: &'static str,
+        ess: f64,
+        /// Whether the model has an order-agnostic network, which draws rare rows better.
+        order_agnostic: bool,
     },
-    /// A column that has no distribution of its own to tell.
+    /// A request for rows under a condition that also names rows, by their number or by a context.
+    #[error(
+        "rows under a condition are chosen from one pool of draws, so {what} cannot be asked for with a condition; leave \
+         one of the two out"
+    )]
+    NotUnderCondition {
+        /// What was asked for too.
+        what: &'static str,
+    },
+    /// More draws of each row than it has streams of random numbers.
+    #[error(
+        "{draws} draws of each row were asked for, and at most {most} can be made at once; ask several times"
+    )]
+    TooManyDraws {
+        /// Those asked for.
+        draws: usize,
+        /// The most.
+        most: usize,
+    },
+    /// A column that has no distribution of its own.
     #[error(
         "\"{column}\" is not a modelled column (a column that is given or derived has nothing to predict); choose one of: {known}"
     )]
@@ -231,18 +250,18 @@ pub enum Error {
     /// A condition that none of many draws met.
     #[error(
         "none of {draws} weighted draws meets {condition}, so it is impossible or very rare under the model (below about \
-         {:.1e}); widen the condition{advice}", 3.0 / *draws as f64
+         {:.1e}); widen the condition", 3.0 / *draws as f64
     )]
     NeverMet {
         /// The condition.
         condition: String,
         /// Draws made.
         draws: usize,
-        /// A further way out, or nothing.
-        advice: &'static str,
+        /// Whether the model has an order-agnostic network, which draws rare rows better.
+        order_agnostic: bool,
     },
     /// A question that a kind of model cannot answer.
-    #[error("a {model} model cannot {what}; fit the table with --model autoregressive")]
+    #[error("a {model} model cannot {what}; a model of the kind \"autoregressive\" can")]
     CannotAnswer {
         /// The kind.
         model: String,

@@ -1,38 +1,35 @@
 //! A fitted model.
 
-use std::ops::Range;
-
-use ef_density::Scores;
-use ef_density::rows::{Layout, RowScratch, Rows};
-use ef_density::{Key, ScoreKey};
-use ef_tabular::{ColumnMarginal, ColumnSchema, Dependency, Schema, Table};
+use ef_density::Key;
+use ef_density::rows::Layout;
+use ef_tabular::{ColumnMarginal, ColumnSchema, Dependency, Schema};
 use ef_tensor::params::ParamLayout;
 use ef_train::History;
-use ndarray::{Array2, s};
-use rand::Rng;
 
 use crate::architecture::Architecture;
 use crate::candidate::Tried;
 use crate::columns::Columns;
 use crate::derived::Derived;
 use crate::error::Error;
-use crate::parallel::over_chunks;
 use crate::proposal::Proposal;
 use crate::stage::{Part, Training};
 use crate::table_density::TableDensity;
 
 /// A model of a table: the joint distribution of its columns (given the context columns, if it has any).
 ///
+/// What is asked of it is a request, a value that is run on a shared model: [`Sample`](crate::Sample),
+/// [`Score`](crate::Score), [`Complete`](crate::Complete), [`Impute`](crate::Impute),
+/// [`Probability`](crate::Probability), [`Predict`](crate::Predict), [`Anomalies`](crate::Anomalies). The methods of the
+/// same names are the common case of each.
+///
 /// ```
 /// use echoflow::{EchoFlow, ModelKind, demo::Demo};
-/// use rand::SeedableRng;
 ///
 /// let table = Demo::HighLow.generate(300, 1).to_table()?;
 /// let model = EchoFlow::builder().model(ModelKind::Maf).seed(7).epochs(2).fit(&table)?;
-/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-/// let synthetic = model.sample(50, &mut rng)?;
+/// let synthetic = model.sample(50, 1)?; // the seed 1: the same seed gives the same rows
 /// assert_eq!(synthetic.column_names(), table.column_names());
-/// let scores = model.log_prob(&table)?; // nats per row, in the table's own units
+/// let scores = model.score(&table)?; // nats per row, in the table's own units
 /// assert_eq!(scores.log_prob.len(), 300);
 /// # Ok::<(), echoflow::Error>(())
 /// ```
@@ -46,10 +43,6 @@ pub struct EchoFlow {
     pub(crate) params: Vec<f32>,
     /// What proposes columns in any order, if there is such a network.
     pub(crate) proposal: Option<Proposal>,
-    /// Whether numbers are drawn beyond the range seen.
-    tails: bool,
-    /// Whether conditional draws of a small effective sample size are returned.
-    pub(crate) allow_low_ess: bool,
 }
 
 impl EchoFlow {
@@ -70,8 +63,6 @@ impl EchoFlow {
             density,
             params,
             proposal,
-            tails: false,
-            allow_low_ess: false,
         }
     }
 
@@ -100,30 +91,7 @@ impl EchoFlow {
             density,
             params,
             proposal: None,
-            tails: false,
-            allow_low_ess: false,
         }))
-    }
-
-    /// Whether numbers beyond the range seen at fit are drawn as often as they are scored: up to about one value in a
-    /// thousand of a column. By default they are not: what would lie beyond is reflected at the end of the range, since one
-    /// absurd value spoils a synthetic column for whoever looks at its range. Scores are the same. Not saved.
-    #[must_use]
-    pub fn with_tails(mut self, tails: bool) -> Self {
-        self.tails = tails;
-        self
-    }
-
-    pub(crate) fn tails(&self) -> bool {
-        self.tails
-    }
-
-    /// Whether conditional draws are returned even if their effective sample size is below 5 % of the draws or below 100
-    /// (default: no, they are refused with the figure). Not saved.
-    #[must_use]
-    pub fn with_poor_draws(mut self, allowed: bool) -> Self {
-        self.allow_low_ess = allowed;
-        self
     }
 
     /// The gap of the any-order network, if the model has one: an estimate of what a row's log-density loses on average
@@ -139,78 +107,10 @@ impl EchoFlow {
             .map(|proposal| (&proposal.story.history, proposal.params.len()))
     }
 
-    /// Draws `rows` rows. The model must have no context columns.
-    ///
-    /// # Errors
-    /// If the model has context columns: then rows of them are needed, see [`sample_given`](Self::sample_given).
-    pub fn sample<R: Rng + ?Sized>(&self, rows: usize, rng: &mut R) -> Result<Table, Error> {
-        if self.columns.context.is_some() {
-            return Err(Error::ContextNeeded {
-                columns: self.columns.context_names().join(", "),
-            });
-        }
-        self.draw(Array2::zeros((rows, 0)), None, rng)
-    }
-
-    /// Draws one row for each row of `given`, a table with (at least) the context columns, which come back as they are.
-    ///
-    /// # Errors
-    /// If the model has no context columns, or `given` lacks some.
-    pub fn sample_given<R: Rng + ?Sized>(&self, given: &Table, rng: &mut R) -> Result<Table, Error> {
-        if self.columns.context.is_none() {
-            return Err(Error::NoContext);
-        }
-        self.draw(self.columns.context_features(given)?, Some(given), rng)
-    }
-
-    fn draw<R: Rng + ?Sized>(
-        &self,
-        context: Array2<f32>,
-        given: Option<&Table>,
-        rng: &mut R,
-    ) -> Result<Table, Error> {
-        // One word is taken from the caller's generator; every row then has streams of its own.
-        let key = Key::new(rng.next_u64()).purpose("sample");
-        let rows = context.nrows();
-        let draw = |range: Range<usize>, scratch: &mut RowScratch<f32>| {
-            let given = Rows::of_context(context.slice(s![range.clone(), ..]).to_owned());
-            self.density.sample(
-                &self.params,
-                &given,
-                range.start as u64..range.end as u64,
-                key,
-                scratch,
-            )
-        };
-        let drawn = over_chunks(rows, draw);
-        self.columns.table(&drawn, &self.layout, self.tails, given, key)
-    }
-
-    /// The log-density of every row, nats, in the table's own units: a probability for categories, atoms, missing cells
-    /// and values on a rounding grid, a density for other numbers. Columns are found by name, in any order.
-    ///
-    /// Exact under the chain. Under a flow, exact for rows whose numbers have densities; where a number lies on a
-    /// rounding grid, is an atom or is missing, an estimate over [`ScoreKey::DRAWS`] draws keyed by the row's
-    /// number, with its standard error.
-    ///
-    /// # Errors
-    /// A missing column; text in a column of numbers.
-    pub fn log_prob(&self, table: &Table) -> Result<Scores, Error> {
-        let rows = self.columns.rows(table, &self.layout)?;
-        let key = ScoreKey::new(self.training.seed);
-        let parts = over_chunks(table.num_rows(), |range, scratch| {
-            let mut scores = Scores::default();
-            let index: Vec<usize> = range.collect();
-            self.density
-                .score(&self.params, &rows, &index, key, scratch, &mut scores);
-            scores
-        });
-        let mut all = Scores::default();
-        for part in parts {
-            all.log_prob.extend(part.log_prob);
-            all.standard_error.extend(part.standard_error);
-        }
-        Ok(all)
+    /// The family of streams that [`score`](Self::score), [`predict`](Self::predict) and [`attribute`](Self::attribute)
+    /// take: that of the seed of the fit.
+    pub fn key(&self) -> Key {
+        Key::new(self.training.seed)
     }
 
     /// The modelled columns; neither those of the context nor derived ones.

@@ -11,7 +11,7 @@ use ef_density::rows::{Layout, RowScratch, Rows};
 use ef_density::{Density, Key, ScoreKey};
 use ef_tensor::params::ParamLayout;
 use ef_train::{History, TrainConfig};
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
@@ -93,7 +93,7 @@ impl Proposal {
     ) -> Result<Option<Self>, Error> {
         let key = Key::new(seed).purpose("proposal");
         let draw = |rows, key: Key| {
-            joined(over_chunks(rows, |range, scratch: &mut RowScratch<f32>| {
+            Rows::concatenate(over_chunks(rows, |range, scratch: &mut RowScratch<f32>| {
                 let pick: Vec<usize> = range.clone().map(|row| row % contexts.nrows().max(1)).collect();
                 let context = match contexts.ncols() {
                     0 => Array2::zeros((range.len(), 0)),
@@ -118,7 +118,11 @@ impl Proposal {
         let held_out = draw(HELD_OUT, key.purpose("held out"));
         let gaps = over_chunks(HELD_OUT, |range, scratch: &mut RowScratch<f32>| {
             let index: Vec<usize> = range.collect();
-            let score = ScoreKey { key, draws: DRAWS };
+            let score = ScoreKey {
+                key,
+                draws: DRAWS,
+                first_row: 0,
+            };
             let mut scores = Scores::default();
             density.score(params, &held_out, &index, score, scratch, &mut scores);
             let mut proposed = vec![0.0; index.len()];
@@ -169,23 +173,5 @@ impl Proposal {
     /// Names and shapes of the parameters.
     pub(crate) fn parameters(&self) -> ParamLayout {
         Self::layout_of(&self.net)
-    }
-}
-
-/// Rows of several pieces, one after the other.
-pub(crate) fn joined(parts: Vec<Rows>) -> Rows {
-    fn stacked<T: Clone>(parts: &[Rows], of: impl Fn(&Rows) -> ArrayView2<'_, T>) -> Array2<T> {
-        let views: Vec<_> = parts.iter().map(of).collect();
-        concatenate(Axis(0), &views).expect("pieces of one layout")
-    }
-    if parts.is_empty() {
-        return Rows::of_context(Array2::zeros((0, 0)));
-    }
-    Rows {
-        levels: stacked(&parts, |p| p.levels.view()),
-        low: stacked(&parts, |p| p.low.view()),
-        high: stacked(&parts, |p| p.high.view()),
-        context: stacked(&parts, |p| p.context.view()),
-        log_measure: parts.into_iter().flat_map(|p| p.log_measure).collect(),
     }
 }

@@ -3,16 +3,14 @@
 use approx::assert_relative_eq;
 use echoflow::demo::Demo;
 use echoflow::train::EpochReport;
-use echoflow::{EchoFlow, ModelKind, Progress, StageStart, Table};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use echoflow::{EchoFlow, Key, ModelKind, Progress, Sample, StageStart, Table};
 
 fn spiral(rows: usize) -> Table {
     Demo::Spiral.generate(rows, 3).to_table().unwrap()
 }
 
 fn mean(model: &EchoFlow, table: &Table) -> f64 {
-    let scores = model.log_prob(table).unwrap();
+    let scores = model.score(table).unwrap();
     assert!(scores.standard_error.iter().all(|&e| e == 0.0));
     scores.mean().0
 }
@@ -85,15 +83,15 @@ fn members_are_averaged_and_drawn_from_by_turns() {
     assert_eq!(three.parameters().len(), 3 * one.parameters().len());
     assert_eq!(three.histories().count(), 3);
     // one of the three is the one alone, so the mean is at least a third of its density
-    let (one_scores, three_scores) = (one.log_prob(&table).unwrap(), three.log_prob(&table).unwrap());
+    let (one_scores, three_scores) = (one.score(&table).unwrap(), three.score(&table).unwrap());
     for (one, three) in one_scores.log_prob.iter().zip(&three_scores.log_prob) {
         assert!(*three >= one - 3.0_f64.ln() - 1e-9, "{three} {one}");
     }
     // importance weights between a mixture and its member average 1
-    let drawn = three.sample(4000, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+    let drawn = three.sample(4000, 1).unwrap();
     let (p, q) = (
-        one.log_prob(&drawn).unwrap().log_prob,
-        three.log_prob(&drawn).unwrap().log_prob,
+        one.score(&drawn).unwrap().log_prob,
+        three.score(&drawn).unwrap().log_prob,
     );
     let weights: f64 = p.iter().zip(&q).map(|(p, q)| (p - q).exp()).sum();
     assert_relative_eq!(weights / 4000.0, 1.0, epsilon = 0.05);
@@ -102,7 +100,7 @@ fn members_are_averaged_and_drawn_from_by_turns() {
     let path = folder.path().join("m.echoflow");
     three.save(&path).unwrap();
     let loaded = EchoFlow::load(&path).unwrap();
-    assert_eq!(loaded.log_prob(&table).unwrap(), three_scores);
+    assert_eq!(loaded.score(&table).unwrap(), three_scores);
     assert!(
         EchoFlow::builder()
             .model(ModelKind::Maf)
@@ -127,10 +125,17 @@ fn tails_are_drawn_if_asked_for() {
         x.iter().fold(ends, |(low, high), &x| (low.min(x), high.max(x)))
     };
     let (low, high) = range(&table);
-    let draw = |model: &EchoFlow| range(&model.sample(20_000, &mut ChaCha8Rng::seed_from_u64(2)).unwrap());
-    let inside = draw(&model);
+    let draw = |tails| {
+        range(
+            &Sample::rows(20_000)
+                .tails(tails)
+                .run(&model, Key::new(2))
+                .unwrap(),
+        )
+    };
+    let inside = draw(false);
     assert!(inside.0 >= low && inside.1 <= high, "{inside:?}");
-    let beyond = draw(&model.with_tails(true));
+    let beyond = draw(true);
     assert!(beyond.0 < low && beyond.1 > high, "{beyond:?}");
 }
 
@@ -174,7 +179,7 @@ fn a_stopped_member_is_replaced() {
         done: 0,
     };
     let stopped = builder().ensemble(3).fit_with(&table, &mut stop).unwrap();
-    let (ours, theirs) = (stopped.log_prob(&table).unwrap(), whole.log_prob(&table).unwrap());
+    let (ours, theirs) = (stopped.score(&table).unwrap(), whole.score(&table).unwrap());
     for (a, b) in ours.log_prob.iter().zip(&theirs.log_prob) {
         assert_relative_eq!(*a, *b, epsilon = 1e-9);
     }
@@ -241,10 +246,7 @@ fn a_column_of_one_cell_needs_no_network() {
         let table = echoflow::read_csv_from(text.as_bytes(), "constant").unwrap();
         for kind in [ModelKind::Auto, ModelKind::Maf] {
             let model = EchoFlow::builder().model(kind).fit(&table).unwrap();
-            assert_eq!(
-                model.sample(3, &mut ChaCha8Rng::seed_from_u64(0)).unwrap(),
-                table.slice(0, 3)
-            );
+            assert_eq!(model.sample(3, 0).unwrap(), table.slice(0, 3));
             assert!(mean(&model, &table) < 0.0);
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("m.echoflow");

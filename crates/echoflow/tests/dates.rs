@@ -9,8 +9,6 @@ use approx::assert_abs_diff_eq;
 use common::small;
 use echoflow::tabular::{ColumnData, Date, Kind, Value};
 use echoflow::{EchoFlow, ModelKind, Table};
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
 
 /// Two rows a day, few or many days; takings are high at weekends.
 fn shop(rows: i32, stride: i32) -> String {
@@ -65,10 +63,10 @@ fn dates_are_scored_drawn_and_saved() {
         let model = fit(&table, kind, &[]);
         let (loaded, header) = saved(&model, &folder.path().join("m.echoflow"));
         assert!(header.contains("columns/2"));
-        let (ours, theirs) = (model.log_prob(&table).unwrap(), loaded.log_prob(&table).unwrap());
+        let (ours, theirs) = (model.score(&table).unwrap(), loaded.score(&table).unwrap());
         assert_eq!(ours.log_prob, theirs.log_prob);
         assert!(ours.log_prob.iter().all(|log| log.is_finite()));
-        let drawn = loaded.sample(300, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+        let drawn = loaded.sample(300, 1).unwrap();
         assert_eq!(drawn.schema(), table.schema());
         let (Value::Date(first), Value::Date(last)) = (table.value(0, 0), table.value(rows as usize - 1, 0))
         else {
@@ -106,7 +104,7 @@ fn mass(model: &EchoFlow) -> f64 {
                 ("day".to_owned(), ColumnData::Date(day)),
                 ("flag".to_owned(), ColumnData::Boolean(flag)),
             ];
-            let scores = model.log_prob(&Table::from_columns(columns).unwrap()).unwrap();
+            let scores = model.score(&Table::from_columns(columns).unwrap()).unwrap();
             total += scores.log_prob.iter().map(|log| log.exp()).sum::<f64>();
         }
     }
@@ -119,12 +117,10 @@ fn dates_can_be_given() {
     for rows in [400, 1200] {
         let model = fit(&read(&shop(rows, 1)), ModelKind::Maf, &["day"]);
         let given = read("day\n2011-02-01\n\n2011-02-05\n2030-01-01\n");
-        let drawn = model
-            .sample_given(&given, &mut ChaCha8Rng::seed_from_u64(1))
-            .unwrap();
+        let drawn = model.sample_given(&given, 1).unwrap();
         assert_eq!(csv(&drawn.select(&["day"]).unwrap()), csv(&given));
         let refused = model
-            .sample_given(&read("day\n2011-02-30\n"), &mut ChaCha8Rng::seed_from_u64(1))
+            .sample_given(&read("day\n2011-02-30\n"), 1)
             .unwrap_err()
             .to_string();
         assert!(
@@ -149,9 +145,9 @@ fn a_model_of_dates_as_categories_goes_on() {
     let dates = read(&text);
     assert_eq!(dates.schema().columns[0].kind, Kind::Date);
     assert_eq!(
-        loaded.log_prob(&dates).unwrap().log_prob,
-        model.log_prob(&table).unwrap().log_prob
+        loaded.score(&dates).unwrap().log_prob,
+        model.score(&table).unwrap().log_prob
     );
-    let drawn = loaded.sample(50, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+    let drawn = loaded.sample(50, 1).unwrap();
     assert!(matches!(drawn.value(0, 0), Value::Text(text) if Date::parse(text).is_some()));
 }

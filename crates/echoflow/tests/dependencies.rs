@@ -8,8 +8,6 @@ use approx::assert_relative_eq;
 use common::small;
 use echoflow::tabular::{Date, Dependency, Value};
 use echoflow::{EchoFlow, ModelKind, Table};
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
 
 fn read(text: &str) -> Table {
     echoflow::read_csv_from(text.as_bytes(), "t.csv").unwrap()
@@ -72,7 +70,7 @@ fn drawn_rows_keep_every_relation() {
     let mut expected = BOOKINGS;
     expected.sort_unstable();
     assert_eq!(found, expected);
-    let drawn = model.sample(2000, &mut ChaCha8Rng::seed_from_u64(4)).unwrap();
+    let drawn = model.sample(2000, 4).unwrap();
     assert_eq!(drawn.schema(), table.schema());
     for (dependency, _, _) in model.derived_columns() {
         let column = drawn.column_index(dependency.derived()).unwrap();
@@ -84,7 +82,7 @@ fn drawn_rows_keep_every_relation() {
     // without derivation a small network breaks them
     let free = fit(&table, &[], false);
     assert_eq!(said(&free), [""; 0]);
-    let drawn = free.sample(2000, &mut ChaCha8Rng::seed_from_u64(4)).unwrap();
+    let drawn = free.sample(2000, 4).unwrap();
     let (dependency, _, _) = model.derived_columns().next().unwrap();
     let column = drawn.column_index(dependency.derived()).unwrap();
     let right = dependency.derive(&drawn).unwrap();
@@ -128,7 +126,7 @@ fn probabilities_of_all_rows_add_up_to_one() {
     assert_eq!(all.num_rows(), rows);
     let mass = |model: &EchoFlow| {
         model
-            .log_prob(&all)
+            .score(&all)
             .unwrap()
             .log_prob
             .iter()
@@ -159,7 +157,7 @@ fn a_derived_number_has_mass_one_whatever_its_sources() {
         // one set of draws for all: rows of one number are scored alike
         let rows = read(&rows);
         let score = |row: usize| {
-            let one = model.log_prob(&rows.slice(row, 1)).unwrap();
+            let one = model.score(&rows.slice(row, 1)).unwrap();
             one.log_prob[0]
         };
         let right = (a + b) as usize;
@@ -194,7 +192,7 @@ fn what_breaks_a_relation_is_unlikely_and_what_was_never_seen_falls_to_the_colum
         let text = format!(
             "total,day,month,room,floor,base,extra,year,note\n60.00,2010-05-09,5,{room},{floor},50.00,10.00,2010,seen\n"
         );
-        model.log_prob(&read(&text)).unwrap().log_prob[0]
+        model.score(&read(&text)).unwrap().log_prob[0]
     };
     let own = |floor: &str| marginal.log_marginal(Value::Text(floor));
     let eps: f64 = 1.0 / 602.0;
@@ -226,9 +224,7 @@ fn context_columns_are_sources_and_never_derived() {
     // gaps, new days, and cells in other spellings, all given back as they were given
     let given = "day,floor\n2010-03-04,first\n2099-03-04,first\n,top\n2011-12-31,none\n";
     let given = read(given);
-    let drawn = model
-        .sample_given(&given, &mut ChaCha8Rng::seed_from_u64(5))
-        .unwrap();
+    let drawn = model.sample_given(&given, 5).unwrap();
     assert_eq!(drawn.column_names(), table.column_names());
     let text = |row: usize, name: &str| drawn.value(row, drawn.column_index(name).unwrap());
     assert_eq!(text(0, "month"), Value::Number(3.0));
@@ -242,7 +238,7 @@ fn context_columns_are_sources_and_never_derived() {
     assert_eq!(text(2, "day"), Value::Missing);
     assert!(
         model
-            .log_prob(&drawn)
+            .score(&drawn)
             .unwrap()
             .log_prob
             .iter()
@@ -257,9 +253,7 @@ fn a_table_that_follows_from_its_context_keeps_one_column_to_learn() {
     let model = fit(&table, &["room", "day"], true);
     assert_eq!(model.schema().columns.len(), 1);
     assert_eq!(model.derived_columns().count(), 1);
-    let drawn = model
-        .sample_given(&table, &mut ChaCha8Rng::seed_from_u64(5))
-        .unwrap();
+    let drawn = model.sample_given(&table, 5).unwrap();
     assert_eq!(drawn.schema(), table.schema());
 }
 
@@ -277,11 +271,11 @@ fn a_file_keeps_derived_columns_and_one_without_has_no_such_section() {
         let bytes = std::fs::read(&first).unwrap();
         assert!(bytes == std::fs::read(&second).unwrap());
         let scores = |model: &EchoFlow| -> Vec<u64> {
-            let scores = model.log_prob(&table).unwrap();
+            let scores = model.score(&table).unwrap();
             scores.log_prob.iter().map(|l| l.to_bits()).collect()
         };
         assert_eq!(scores(&loaded), scores(&model));
-        let draw = |model: &EchoFlow| model.sample(300, &mut ChaCha8Rng::seed_from_u64(2)).unwrap();
+        let draw = |model: &EchoFlow| model.sample(300, 2).unwrap();
         assert_eq!(draw(&loaded), draw(&model));
         let header = String::from_utf8_lossy(&bytes);
         assert_eq!(header.contains("derived/1"), derive);

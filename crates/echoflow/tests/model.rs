@@ -16,8 +16,6 @@ use echoflow::{
     Table, register,
 };
 use proptest::prelude::*;
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 fn read(text: &str) -> Table {
@@ -70,10 +68,6 @@ fn bits(scores: &Scores) -> Vec<(u64, u64)> {
     pairs.map(|(l, e)| (l.to_bits(), e.to_bits())).collect()
 }
 
-fn rng(seed: u64) -> ChaCha8Rng {
-    ChaCha8Rng::seed_from_u64(seed)
-}
-
 fn csv(table: &Table) -> String {
     let mut out = Vec::new();
     echoflow::write_csv_to(table, &mut out).unwrap();
@@ -95,11 +89,11 @@ fn a_loaded_model_is_the_model_that_was_saved() {
         let model = fit(&table, kind, &context);
         model.save(&first).unwrap();
         let loaded = EchoFlow::load(&first).unwrap();
-        let (ours, theirs) = (model.log_prob(&table).unwrap(), loaded.log_prob(&table).unwrap());
+        let (ours, theirs) = (model.score(&table).unwrap(), loaded.score(&table).unwrap());
         assert_eq!(bits(&ours), bits(&theirs));
         let draw = |model: &EchoFlow| match context.len() {
-            0 => model.sample(600, &mut rng(1)).unwrap(),
-            _ => model.sample_given(&table, &mut rng(1)).unwrap(),
+            0 => model.sample(600, 1).unwrap(),
+            _ => model.sample_given(&table, 1).unwrap(),
         };
         assert_eq!(csv(&draw(&model)), csv(&draw(&loaded)));
         assert_eq!(draw(&model), draw(&loaded));
@@ -176,26 +170,26 @@ proptest! {
 fn scores_do_not_depend_on_the_cut_or_the_order_of_columns() {
     let table = numbers(1300);
     let model = fit(&table, ModelKind::Maf, &[]);
-    let whole = model.log_prob(&table).unwrap();
+    let whole = model.score(&table).unwrap();
     assert!(whole.standard_error.iter().all(|e| *e == 0.0), "not exact");
     for (start, len) in [(0, 1), (5, 40), (511, 2), (700, 600)] {
-        let part = model.log_prob(&table.slice(start, len)).unwrap();
+        let part = model.score(&table.slice(start, len)).unwrap();
         for (ours, theirs) in part.log_prob.iter().zip(&whole.log_prob[start..start + len]) {
             assert_relative_eq!(ours, theirs, epsilon = 1e-4, max_relative = 1e-4);
         }
     }
-    let turned = model.log_prob(&table.select(&["y", "x"]).unwrap()).unwrap();
+    let turned = model.score(&table.select(&["y", "x"]).unwrap()).unwrap();
     assert_eq!(bits(&turned), bits(&whole));
 
     // with estimates: rows keep their own draws, whatever rows follow them
     let table = mixed(700);
     let model = fit(&table, ModelKind::Maf, &[]);
-    let whole = model.log_prob(&table).unwrap();
+    let whole = model.score(&table).unwrap();
     assert!(whole.standard_error.iter().any(|e| *e > 0.0), "no estimate");
-    let first = model.log_prob(&table.slice(0, 512)).unwrap();
+    let first = model.score(&table.slice(0, 512)).unwrap();
     assert_eq!(bits(&first), bits(&whole)[..512]);
     let turned = table.select(&["count", "flag", "cents", "kind", "x"]).unwrap();
-    assert_eq!(bits(&model.log_prob(&turned).unwrap()), bits(&whole));
+    assert_eq!(bits(&model.score(&turned).unwrap()), bits(&whole));
 }
 
 #[test]
@@ -211,7 +205,7 @@ fn what_was_never_seen_has_a_finite_score() {
         "1e300,new,1e300,false,1e15",
     ];
     let table = read(&format!("x,kind,cents,flag,count\n{}\n", rows.join("\n")));
-    let scores = model.log_prob(&table).unwrap();
+    let scores = model.score(&table).unwrap();
     for (row, log_prob) in rows.iter().zip(&scores.log_prob) {
         assert!(log_prob.is_finite(), "{row}: {log_prob}");
     }
@@ -244,7 +238,7 @@ fn probabilities_of_all_rows_add_up_to_one() {
     let all = read(&all);
     assert_eq!(all.num_rows(), 5 * 3 * 3 * 3);
     let mass = |model: &EchoFlow| {
-        let scores = model.log_prob(&all).unwrap();
+        let scores = model.score(&all).unwrap();
         assert!(scores.standard_error.iter().all(|e| *e == 0.0), "not exact");
         scores.log_prob.iter().map(|l| l.exp()).sum::<f64>()
     };
@@ -259,26 +253,23 @@ fn given_rows_stand_in_the_sample_as_they_are() {
     let table = mixed(200);
     let model = fit(&table, ModelKind::Maf, &["kind", "cents"]);
     let given = read("cents,kind,more\n1.23456,red,1\n7.5,blue,2\n1e1,never seen,3\n,red,4\n");
-    let drawn = model.sample_given(&given, &mut rng(2)).unwrap();
+    let drawn = model.sample_given(&given, 2).unwrap();
     assert_eq!(drawn.column_names(), table.column_names());
     assert_eq!(
         csv(&drawn.select(&["cents", "kind"]).unwrap()),
         csv(&given.select(&["cents", "kind"]).unwrap())
     );
     assert!(matches!(drawn.value(0, 0), Value::Number(_)));
-    let scores = model.log_prob(&drawn).unwrap();
+    let scores = model.score(&drawn).unwrap();
     assert!(scores.log_prob.iter().all(|l| l.is_finite()));
 
     assert!(matches!(
-        model.sample(3, &mut rng(2)),
+        model.sample(3, 2),
         Err(Error::ContextNeeded { columns }) if columns == "kind, cents"
     ));
     let free = fit(&table, ModelKind::Maf, &[]);
-    assert!(matches!(
-        free.sample_given(&given, &mut rng(2)),
-        Err(Error::NoContext)
-    ));
-    assert_eq!(free.sample(0, &mut rng(2)).unwrap().num_rows(), 0);
+    assert!(matches!(free.sample_given(&given, 2), Err(Error::NoContext)));
+    assert_eq!(free.sample(0, 2).unwrap().num_rows(), 0);
 }
 
 /// One column repeats the other: drawn under a condition, it has to repeat what was given.
@@ -293,7 +284,7 @@ fn a_context_steers_what_is_drawn() {
     let builder = EchoFlow::builder().architecture(small(ModelKind::Maf, 16));
     let builder = builder.context(["given"]).epochs(40).threads(1);
     let model = builder.fit(&table).unwrap();
-    let drawn = model.sample_given(&table, &mut rng(4)).unwrap();
+    let drawn = model.sample_given(&table, 4).unwrap();
     let hits = (0..600)
         .filter(|&r| drawn.value(r, 0) == drawn.value(r, 1))
         .count();
@@ -337,9 +328,9 @@ fn a_transformer_of_a_user_goes_into_a_file_and_out() {
         builder.transformer(column, Log1p("test.log1p")).fit(&table)
     };
     let model = with("income").unwrap();
-    let scores = bits(&model.log_prob(&table).unwrap());
+    let scores = bits(&model.score(&table).unwrap());
     let plain = fit(&table, ModelKind::Maf, &[]);
-    assert_ne!(scores, bits(&plain.log_prob(&table).unwrap()));
+    assert_ne!(scores, bits(&plain.score(&table).unwrap()));
     model.save(&path).unwrap();
     let refused = EchoFlow::load(&path).unwrap_err().to_string();
     assert!(
@@ -348,10 +339,10 @@ fn a_transformer_of_a_user_goes_into_a_file_and_out() {
     );
     register_transformer("test.log1p", |_| Ok(Arc::new(Log1p("test.log1p")))).unwrap();
     let loaded = EchoFlow::load(&path).unwrap();
-    assert_eq!(bits(&loaded.log_prob(&table).unwrap()), scores);
+    assert_eq!(bits(&loaded.score(&table).unwrap()), scores);
     assert_eq!(
-        csv(&loaded.sample(50, &mut rng(1)).unwrap()),
-        csv(&model.sample(50, &mut rng(1)).unwrap())
+        csv(&loaded.sample(50, 1).unwrap()),
+        csv(&model.sample(50, 1).unwrap())
     );
 
     let refused = |column: &str| with(column).unwrap_err().to_string();
@@ -389,7 +380,7 @@ fn settings_that_cannot_be_are_refused_in_a_sentence() {
     );
     assert_eq!(
         refused(builder().context(table.column_names())),
-        "every column is a context column, so nothing is left to learn; leave at least one column out of --context"
+        "every column is a context column, so nothing is left to learn; leave at least one column out of the context"
     );
     assert!(refused(builder().threads(1_000_000)).contains("at most 1024"));
     let changes: [(fn(&mut FlowSizes), &str); 5] = [
@@ -605,11 +596,11 @@ fn a_stopped_fit_is_a_model() {
             .map(|(_, _, h)| (h.epochs.len(), h.best_epoch.is_some(), h.stopped_by))
             .collect();
         assert_eq!(found, parts, "after {after} steps");
-        let scores = model.log_prob(&table).unwrap();
+        let scores = model.score(&table).unwrap();
         assert!(scores.log_prob.iter().all(|l| l.is_finite()));
         model.save(&path).unwrap();
         let loaded = EchoFlow::load(&path).unwrap();
-        assert_eq!(bits(&loaded.log_prob(&table).unwrap()), bits(&scores));
+        assert_eq!(bits(&loaded.score(&table).unwrap()), bits(&scores));
     }
 }
 
@@ -621,7 +612,7 @@ fn pooled_labels_are_drawn_by_their_counts() {
         let _ = writeln!(text, "name {i},{}", i % 7);
     }
     let model = fit(&read(&text), ModelKind::Maf, &[]);
-    let drawn = model.sample(2000, &mut rng(1)).unwrap();
+    let drawn = model.sample(2000, 1).unwrap();
     let labels: std::collections::HashSet<String> = (0..2000)
         .map(|row| format!("{:?}", drawn.value(row, 0)))
         .collect();
@@ -650,10 +641,7 @@ fn a_wide_context_keeps_missing_cells_apart() {
     let mean = |city: &str| {
         let rows: String = (0..200).map(|_| format!("{city},\n")).collect();
         let drawn = model
-            .sample_given(
-                &read(&format!("city,k\n{rows}")).select(&["city"]).unwrap(),
-                &mut rng(1),
-            )
+            .sample_given(&read(&format!("city,k\n{rows}")).select(&["city"]).unwrap(), 1)
             .unwrap();
         drawn.numbers("x").unwrap().unwrap().iter().sum::<f64>() / 200.0
     };
@@ -675,10 +663,10 @@ fn a_file_of_the_first_checksum_still_loads() {
     assert_eq!(model.column_names(), ["x"]);
     model.save(&again).unwrap();
     let resaved = EchoFlow::load(&again).unwrap();
-    let table = model.sample(20, &mut rng(1)).unwrap();
+    let table = model.sample(20, 1).unwrap();
     assert_eq!(
-        bits(&model.log_prob(&table).unwrap()),
-        bits(&resaved.log_prob(&table).unwrap())
+        bits(&model.score(&table).unwrap()),
+        bits(&resaved.score(&table).unwrap())
     );
     // the last byte is one of a tensor
     let mut damaged = old.to_vec();

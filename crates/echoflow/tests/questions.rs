@@ -10,7 +10,10 @@ use approx::{assert_abs_diff_eq, assert_relative_eq};
 use common::small;
 use echoflow::condition::column;
 use echoflow::tabular::Value;
-use echoflow::{Condition, EchoFlow, Error, ModelKind, Prediction, Table, with_threads};
+use echoflow::{
+    Complete, Condition, EchoFlow, Error, Impute, Key, ModelKind, Prediction, Probability, Sample, Table,
+    with_threads,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use rand::{Rng, SeedableRng};
@@ -69,7 +72,7 @@ static MODEL: LazyLock<EchoFlow> = LazyLock::new(|| fit(&people(900), true, Mode
 static PLAIN: LazyLock<EchoFlow> = LazyLock::new(|| fit(&people(900), false, ModelKind::Autoregressive));
 
 /// A large sample of the model's own, to hold answers against.
-static SAMPLE: LazyLock<Table> = LazyLock::new(|| MODEL.sample(60_000, &mut rng(11)).unwrap());
+static SAMPLE: LazyLock<Table> = LazyLock::new(|| MODEL.sample(60_000, 11).unwrap());
 
 fn share(condition: &Condition) -> f64 {
     let meets = condition.matches(&SAMPLE).unwrap();
@@ -111,12 +114,7 @@ proptest! {
     fn every_row_meets_its_condition(condition in conditions(), n in 1..400_usize, order_agnostic in any::<bool>(), tails in any::<bool>(), seed in 0..1000_u64) {
         let table = people(900);
         let model: &EchoFlow = if order_agnostic { &MODEL } else { &PLAIN };
-        // a model of its own: tails are a setting of the loaded one
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("m");
-        model.save(&path).unwrap();
-        let model = EchoFlow::load(&path).unwrap().with_tails(tails);
-        match model.sample_where(&condition, n, &mut rng(seed)) {
+        match Sample::rows(n).tails(tails).where_(&condition).run(model, Key::new(seed)) {
             Ok(drawn) => {
                 prop_assert_eq!(drawn.table.num_rows(), n);
                 prop_assert_eq!(drawn.table.column_names(), table.column_names());
@@ -126,7 +124,7 @@ proptest! {
                 let written = echoflow::read_csv_from(text.as_slice(), "written").unwrap();
                 let written = table.schema().conform(&written).unwrap();
                 prop_assert!(condition.matches(&written).unwrap().into_iter().all(|meets| meets), "{}", condition);
-                prop_assert!(drawn.story.effective >= 99.0, "{:?}", drawn.story);
+                prop_assert!(drawn.diagnostics.ess >= 99.0, "{:?}", drawn.diagnostics);
                 for (dependency, ..) in model.derived_columns() {
                     let at = drawn.table.column_index(dependency.derived()).unwrap();
                     for (row, right) in dependency.derive(&drawn.table).unwrap().into_iter().enumerate() {
@@ -136,7 +134,7 @@ proptest! {
                     }
                 }
             }
-            Err(Error::Poor { probability, .. }) => prop_assert!(probability < 0.2, "{}", probability),
+            Err(Error::LowEss { probability, .. }) => prop_assert!(probability < 0.2, "{}", probability),
             Err(Error::Impossible { .. } | Error::NeverMet { .. }) => prop_assert!(share(&condition) < 1e-3),
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         }
@@ -157,13 +155,13 @@ fn answers_are_those_of_the_models_own_law() {
         }
         asked += 1;
         let spread = (own * (1.0 - own) / SAMPLE.num_rows() as f64).sqrt();
-        let p = MODEL.probability(&condition, None, &mut rng(asked)).unwrap();
+        let p = MODEL.probability(&condition, asked).unwrap();
         assert_abs_diff_eq!(
             p.value,
             own,
             epsilon = 4.5 * spread.hypot(p.standard_error) + 1e-3
         );
-        let Ok(drawn) = MODEL.sample_where(&condition, 4000, &mut rng(asked)) else {
+        let Ok(drawn) = MODEL.sample_where(&condition, 4000, asked) else {
             panic!("{condition} of probability {own} is refused");
         };
         let meets = condition.matches(&SAMPLE).unwrap();
@@ -184,7 +182,7 @@ fn answers_are_those_of_the_models_own_law() {
         let (mean, error) = age(&SAMPLE, &|row| meets[row]);
         let (drawn_mean, drawn_error) = age(&drawn.table, &|_| true);
         // draws that repeat are worth less than their number
-        let worth = drawn_error * 4000.0 / drawn.story.effective.min(4000.0) * 2.0;
+        let worth = drawn_error * 4000.0 / drawn.diagnostics.ess.min(4000.0) * 2.0;
         assert_abs_diff_eq!(drawn_mean, mean, epsilon = 4.5 * (error + worth).sqrt() + 2.0);
     }
 }
@@ -194,11 +192,11 @@ fn threads_and_repeats_change_nothing() {
     let condition = "wage >= 1700 and zone = south or age < 25".parse().unwrap();
     let draw = |threads| {
         with_threads(threads, || {
-            let drawn = MODEL.sample_where(&condition, 700, &mut rng(3)).unwrap();
-            let p = MODEL.probability(&condition, None, &mut rng(3)).unwrap();
+            let drawn = MODEL.sample_where(&condition, 700, 3).unwrap();
+            let p = MODEL.probability(&condition, 3).unwrap();
             let mut text = Vec::new();
             echoflow::write_csv_to(&drawn.table, &mut text).unwrap();
-            (text, drawn.story, p)
+            (text, drawn.diagnostics, p)
         })
         .unwrap()
     };
@@ -208,12 +206,8 @@ fn threads_and_repeats_change_nothing() {
 
 #[test]
 fn a_condition_on_the_first_columns_is_exact() {
-    let p = MODEL
-        .probability(&column("sex").equals("Female"), None, &mut rng(1))
-        .unwrap();
-    let q = MODEL
-        .probability(&column("sex").equals("Male"), None, &mut rng(2))
-        .unwrap();
+    let p = MODEL.probability(&column("sex").equals("Female"), 1).unwrap();
+    let q = MODEL.probability(&column("sex").equals("Male"), 2).unwrap();
     assert_eq!((p.standard_error, q.standard_error), (0.0, 0.0));
     // what is left is a label never seen
     assert_relative_eq!(p.value + q.value, 1.0, epsilon = 2e-3);
@@ -222,19 +216,17 @@ fn a_condition_on_the_first_columns_is_exact() {
 #[test]
 fn probabilities_given_something_multiply() {
     let (a, b) = (column("wage").at_least(1700), column("town").equals("Ayr"));
-    let joint = MODEL
-        .probability(&a.clone().and(b.clone()), None, &mut rng(1))
-        .unwrap();
-    let first = MODEL.probability(&b, None, &mut rng(2)).unwrap();
-    let second = MODEL.probability(&a, Some(&b), &mut rng(3)).unwrap();
+    let joint = MODEL.probability(&a.clone().and(b.clone()), 1).unwrap();
+    let first = MODEL.probability(&b, 2).unwrap();
+    let second = Probability::of(&a).given(&b).run(&MODEL, Key::new(3)).unwrap();
     assert_relative_eq!(joint.value, first.value * second.value, max_relative = 0.06);
-    let certain = MODEL.probability(&b, Some(&b), &mut rng(4)).unwrap();
+    let certain = Probability::of(&b).given(&b).run(&MODEL, Key::new(4)).unwrap();
     assert_relative_eq!(certain.value, 1.0, max_relative = 0.05);
 }
 
 #[test]
 fn what_cannot_be_is_refused_in_a_sentence() {
-    let ask = |text: &str| match MODEL.sample_where(&text.parse().unwrap(), 10, &mut rng(1)) {
+    let ask = |text: &str| match MODEL.sample_where(&text.parse().unwrap(), 10, 1) {
         Ok(_) => panic!("{text} was drawn"),
         Err(error) => error.to_string(),
     };
@@ -247,17 +239,15 @@ fn what_cannot_be_is_refused_in_a_sentence() {
     let rare: Condition = "extra < 3 and `extra` > `age` or wage = 1210 and `extra` > `wage`"
         .parse()
         .unwrap();
-    assert!(PLAIN.sample_where(&rare, 10, &mut rng(1)).is_err());
-    let nothing = MODEL
-        .sample_where(&column("sex").equals("Male"), 0, &mut rng(1))
-        .unwrap();
+    assert!(PLAIN.sample_where(&rare, 10, 1).is_err());
+    let nothing = MODEL.sample_where(&column("sex").equals("Male"), 0, 1).unwrap();
     assert_eq!(nothing.table.num_rows(), 0);
 }
 
 #[test]
 fn known_values_that_the_model_never_saw_are_kept() {
     let given = read("town,sex,age,wage,hired,total\nZell,,200,?,1999-01-01,\n,Other,,1,?,9\n?,,?,-3,,\n");
-    let completed = MODEL.impute(&given, 2, &mut rng(1)).unwrap();
+    let completed = Impute::new().draws(2).run(&MODEL, &given, Key::new(1)).unwrap();
     for table in &completed.tables {
         for (row, name, value) in [
             (0, "town", Value::Text("Zell")),
@@ -274,18 +264,23 @@ fn known_values_that_the_model_never_saw_are_kept() {
         assert!((0..3).all(|row| table.value(row, sex) != Value::Missing));
     }
     // a row is poor or it is not
-    let once: std::collections::BTreeSet<usize> = completed.poor.iter().copied().collect();
-    assert_eq!(once.len(), completed.poor.len());
+    let once: std::collections::BTreeSet<usize> = completed.low_ess.iter().copied().collect();
+    assert_eq!(once.len(), completed.low_ess.len());
 }
 
 #[test]
 fn completed_rows_keep_what_was_given() {
     let given = read("total,age,weight,town,note\n1900,,61.50,Ayr,a\n,33,,,b\n2100,,,,c\n,,,,d\n");
     for (draws, impute) in [(1, false), (3, true)] {
-        let completed = if impute {
-            MODEL.impute(&given, draws, &mut rng(1)).unwrap()
-        } else {
-            MODEL.complete(&given, draws, &mut rng(1)).unwrap()
+        let completed = match impute {
+            true => Impute::new()
+                .draws(draws)
+                .run(&MODEL, &given, Key::new(1))
+                .unwrap(),
+            false => Complete::new()
+                .draws(draws)
+                .run(&MODEL, &given, Key::new(1))
+                .unwrap(),
         };
         assert_eq!(completed.tables.len(), draws);
         for table in &completed.tables {
@@ -314,7 +309,7 @@ fn completed_rows_keep_what_was_given() {
 #[test]
 fn known_cells_are_scored_with_the_others_integrated_out() {
     let whole = people(40);
-    let all = MODEL.log_prob(&whole).unwrap();
+    let all = MODEL.score(&whole).unwrap();
     let known = |row: usize| {
         whole
             .column_names()
@@ -322,14 +317,14 @@ fn known_cells_are_scored_with_the_others_integrated_out() {
             .enumerate()
             .all(|(at, _)| whole.value(row, at) != Value::Missing)
     };
-    let observed = MODEL.log_prob_observed(&whole).unwrap();
+    let observed = MODEL.score_observed(&whole).unwrap();
     for row in (0..40).filter(|row| known(*row)) {
         assert_relative_eq!(observed.log_prob[row], all.log_prob[row], epsilon = 1e-3);
         assert_eq!(observed.standard_error[row], 0.0);
     }
     let row = (0..40).find(|row| known(*row)).unwrap();
     let one = whole.slice(row, 1);
-    let without = MODEL.log_prob_observed(&one.drop(&["sex"]).unwrap()).unwrap();
+    let without = MODEL.score_observed(&one.drop(&["sex"]).unwrap()).unwrap();
     let schema = whole.schema();
     let sum: f64 = ["Female", "Male"]
         .iter()
@@ -337,7 +332,7 @@ fn known_cells_are_scored_with_the_others_integrated_out() {
             let one = one
                 .with_replaced(&schema.columns[0], &[Value::Text(sex)])
                 .unwrap();
-            MODEL.log_prob(&one).unwrap().log_prob[0].exp()
+            MODEL.score(&one).unwrap().log_prob[0].exp()
         })
         .sum();
     let error = 5.0 * without.standard_error[0] + 0.01;
@@ -355,7 +350,7 @@ fn predictions_are_bayes_rule() {
     let Prediction::Labels {
         labels,
         probabilities,
-    } = MODEL.conditional(&table, "sex").unwrap()
+    } = MODEL.predict(&table, "sex").unwrap()
     else {
         panic!("sex is a category");
     };
@@ -370,7 +365,7 @@ fn predictions_are_bayes_rule() {
                 let one = one
                     .with_replaced(&schema.columns[0], &[Value::Text(sex)])
                     .unwrap();
-                MODEL.log_prob(&one).unwrap().log_prob[0].exp()
+                MODEL.score(&one).unwrap().log_prob[0].exp()
             })
             .collect();
         let total: f64 = joint.iter().sum();
@@ -378,7 +373,7 @@ fn predictions_are_bayes_rule() {
             assert_abs_diff_eq!(*p, joint / total, epsilon = 2e-3);
         }
     }
-    let Prediction::Numbers { rows } = MODEL.conditional(&table, "wage").unwrap() else {
+    let Prediction::Numbers { rows } = MODEL.predict(&table, "wage").unwrap() else {
         panic!("wage is a number");
     };
     for told in rows {
@@ -409,8 +404,8 @@ fn the_odd_cell_is_named() {
             spoilt = spoilt.with_replaced(&schema.columns[extra], &extras).unwrap();
         }
         for model in [&*MODEL, &*PLAIN] {
-            let shares = model.surprise(&spoilt).unwrap();
-            assert_eq!(shares.oddest(7), Some(name));
+            let attribution = model.attribute(&spoilt).unwrap();
+            assert_eq!(attribution.top(7), Some(name));
         }
     }
 }
@@ -431,7 +426,7 @@ fn flows_answer_what_they_can() {
     let both = fit(&table, true, ModelKind::Nsf);
     let alone = fit(&table, false, ModelKind::Maf);
     for model in [&both, &alone] {
-        let drawn = model.sample_where(&condition, 500, &mut rng(1)).unwrap();
+        let drawn = model.sample_where(&condition, 500, 1).unwrap();
         assert!(
             condition
                 .matches(&drawn.table)
@@ -439,8 +434,8 @@ fn flows_answer_what_they_can() {
                 .into_iter()
                 .all(|meets| meets)
         );
-        let p = model.probability(&condition, None, &mut rng(1)).unwrap();
-        let sample = model.sample(20_000, &mut rng(2)).unwrap();
+        let p = model.probability(&condition, 1).unwrap();
+        let sample = model.sample(20_000, 2).unwrap();
         let own = condition
             .matches(&sample)
             .unwrap()
@@ -450,13 +445,10 @@ fn flows_answer_what_they_can() {
             / 20_000.0;
         assert_abs_diff_eq!(p.value, own, epsilon = 0.02);
     }
-    let drawn = both.sample_where(&exact, 200, &mut rng(1)).unwrap();
+    let drawn = both.sample_where(&exact, 200, 1).unwrap();
     assert!((0..200).all(|row| drawn.table.value(row, 1) == Value::Number(1.5)));
-    let refused = alone
-        .sample_where(&exact, 200, &mut rng(1))
-        .unwrap_err()
-        .to_string();
-    assert!(refused.contains("--model autoregressive"), "{refused}");
+    let refused = alone.sample_where(&exact, 200, 1).unwrap_err().to_string();
+    assert!(refused.contains("\"chain\""), "{refused}");
 }
 
 /// The members of an ensemble are one mixture: every question is about their average.
@@ -470,7 +462,7 @@ fn members_answer_together() {
         .fit(&table)
         .unwrap();
     let condition: Condition = "town = Ayr and wage > 1600".parse().unwrap();
-    let sample = model.sample(30_000, &mut rng(1)).unwrap();
+    let sample = model.sample(30_000, 1).unwrap();
     let own = condition
         .matches(&sample)
         .unwrap()
@@ -478,13 +470,13 @@ fn members_answer_together() {
         .filter(|m| *m)
         .count() as f64
         / 30_000.0;
-    let p = model.probability(&condition, None, &mut rng(2)).unwrap();
+    let p = model.probability(&condition, 2).unwrap();
     assert_abs_diff_eq!(
         p.value,
         own,
         epsilon = 4.5 * p.standard_error.hypot((own / 30_000.0).sqrt())
     );
-    let drawn = model.sample_where(&condition, 300, &mut rng(3)).unwrap();
+    let drawn = model.sample_where(&condition, 300, 3).unwrap();
     assert!(
         condition
             .matches(&drawn.table)
@@ -492,8 +484,8 @@ fn members_answer_together() {
             .into_iter()
             .all(|meets| meets)
     );
-    let observed = model.log_prob_observed(&table.slice(0, 50)).unwrap();
-    let all = model.log_prob(&table.slice(0, 50)).unwrap();
+    let observed = model.score_observed(&table.slice(0, 50)).unwrap();
+    let all = model.score(&table.slice(0, 50)).unwrap();
     for row in 0..50 {
         if (0..table.num_columns()).all(|at| table.value(row, at) != Value::Missing) {
             assert_relative_eq!(observed.log_prob[row], all.log_prob[row], epsilon = 1e-3);
@@ -501,9 +493,9 @@ fn members_answer_together() {
     }
     assert!(
         model
-            .surprise(&table)
+            .attribute(&table)
             .unwrap()
-            .surprise
+            .nats
             .iter()
             .all(|x| x.is_finite())
     );
@@ -517,24 +509,31 @@ fn a_context_is_given_and_never_drawn() {
     let builder = EchoFlow::builder().architecture(sizes).epochs(6);
     let model = builder.context(["wage"]).dependencies(false).fit(&table).unwrap();
     let given = read("wage,extra,town\n1300,,\n2400,120,\n,1,Ayr\n");
-    let refused = model.complete(&given, 1, &mut rng(1)).unwrap_err().to_string();
+    let refused = Complete::new()
+        .draws(1)
+        .run(&model, &given, Key::new(1))
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("wage") && refused.contains('4'), "{refused}");
-    let completed = model.complete(&given.slice(0, 2), 4, &mut rng(1)).unwrap();
+    let completed = Complete::new()
+        .draws(4)
+        .run(&model, &given.slice(0, 2), Key::new(1))
+        .unwrap();
     for table in &completed.tables {
         let cell = |row: usize, name: &str| table.value(row, table.column_index(name).unwrap());
         assert_eq!(cell(0, "wage"), Value::Number(1300.0));
         assert_eq!(cell(1, "extra"), Value::Number(120.0));
     }
-    let asked = model.sample_where(&column("town").equals("Ayr"), 5, &mut rng(1));
+    let asked = model.sample_where(&column("town").equals("Ayr"), 5, 1);
     assert!(matches!(asked, Err(Error::ContextNeeded { .. })));
     assert!(matches!(
-        model.conditional(&table, "wage"),
+        model.predict(&table, "wage"),
         Err(Error::NotModelled { .. })
     ));
     let Prediction::Labels {
         labels,
         probabilities,
-    } = model.conditional(&table.slice(0, 30), "sex").unwrap()
+    } = model.predict(&table.slice(0, 30), "sex").unwrap()
     else {
         panic!("sex is a category");
     };
@@ -567,7 +566,7 @@ fn odd_rows_among_many_are_ranked_as_by_the_truth() {
         .epochs(12)
         .fit(&table)
         .unwrap();
-    let scores = model.log_prob(&table).unwrap().log_prob;
+    let scores = model.score(&table).unwrap().log_prob;
     let area = |scores: &[f64]| {
         let odd = (0..5000).step_by(200);
         let below = odd.map(|o| {
@@ -586,7 +585,7 @@ fn odd_rows_among_many_are_ranked_as_by_the_truth() {
 fn cases_that_overlap_count_once() {
     let ask = |text: &str| {
         let condition: Condition = text.parse().unwrap();
-        MODEL.probability(&condition, None, &mut rng(5)).unwrap()
+        MODEL.probability(&condition, 5).unwrap()
     };
     for (a, b) in [
         ("wage > 1700", "sex = Female"),
@@ -622,14 +621,18 @@ fn cases_that_overlap_count_once() {
     let value = column("weight").equals(61.5);
     let given = column("wage").at_least(1500);
     assert_eq!(
-        MODEL
-            .probability(&value, Some(&given), &mut rng(1))
+        Probability::of(&value)
+            .given(&given)
+            .run(&MODEL, Key::new(1))
             .unwrap()
             .value,
         0.0
     );
     let town = column("town").equals("Ayr");
-    let p = MODEL.probability(&town, Some(&value), &mut rng(1)).unwrap();
+    let p = Probability::of(&town)
+        .given(&value)
+        .run(&MODEL, Key::new(1))
+        .unwrap();
     assert!(p.value > 0.0 && p.value < 1.0);
 }
 
@@ -637,7 +640,7 @@ fn cases_that_overlap_count_once() {
 #[test]
 fn sums_are_solved() {
     let given = read("extra,total,wage\n,2000,1900\n150,1750,\n");
-    let completed = MODEL.complete(&given, 2, &mut rng(1)).unwrap();
+    let completed = Complete::new().draws(2).run(&MODEL, &given, Key::new(1)).unwrap();
     for table in &completed.tables {
         let cell = |row: usize, name: &str| table.value(row, table.column_index(name).unwrap());
         assert_eq!(cell(0, "extra"), Value::Number(100.0));

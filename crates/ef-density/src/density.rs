@@ -49,7 +49,7 @@ pub trait Density<T: Real>: Debug + Send + Sync {
     ///
     /// Where the density has auxiliary variables (the place of a value inside its rounding step, the latent of a
     /// missing cell), this is the log-mean over `key.draws` keyed draws, an estimate; else it is exact. Row `k`
-    /// uses stream `k` of the key, whatever other rows are asked for.
+    /// uses stream `key.first_row + k`, whatever other rows are asked for.
     fn log_prob(
         &self,
         params: &[T],

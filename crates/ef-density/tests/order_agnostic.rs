@@ -98,6 +98,7 @@ fn the_score_is_the_mean_over_orders() {
                 key: Key::new(seed),
                 // sizes are spread evenly over the draws
                 draws: 1 + seed as usize % 5,
+                first_row: 0,
             };
             let mut out = [0.0; 3];
             any.log_prob(&params, &rows, &[0, 1, 2], key, &mut scratch, &mut out);

@@ -362,6 +362,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
         let key = ScoreKey {
             key: Key::new(self.config.seed).purpose("validation"),
             draws: self.config.validation_draws,
+            first_row: 0,
         };
         self.team.score(index.len(), |positions, scratch, out| {
             density.log_prob(weights, rows, &index[positions], key, scratch, out);

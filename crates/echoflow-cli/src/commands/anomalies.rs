@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use echoflow::tabular::{BooleanSpelling, ColumnSchema, Kind, NumberFormat, Value};
-use echoflow::{EchoFlow, Error, Scores, Shares, Table, with_threads};
+use echoflow::{Attribution, EchoFlow, Error, Score, Scores, Table, with_threads};
 
 use super::Job;
 use super::score::LOG_PROB;
@@ -39,6 +39,9 @@ pub(crate) struct Anomalies {
     /// CSV file to write; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Number of the table's first row, counted from 0: a part of a larger table gets what it gets in the whole
+    #[arg(long, value_name = "ROW", default_value = "0", value_parser = args::first_row, allow_negative_numbers = true)]
+    first_row: u64,
     /// Threads (0: all); any number gives the same rows
     #[arg(long, default_value = "0", value_parser = args::threads, allow_negative_numbers = true)]
     threads: usize,
@@ -81,14 +84,18 @@ fn run(args: &Anomalies) -> Result<ExitCode> {
     refuse_taken(&table, &args.table, &added, "the anomalies would say theirs")?;
     let (ranked, odd, split) = with_threads(args.threads, || -> Result<_> {
         let _working = Working::on("scoring");
-        let scores = model.log_prob(&table)?;
+        let score = Score::new().from_row(args.first_row);
+        let scores = score.run(&model, &table, model.key())?;
         let ratio = reference
             .as_ref()
-            .map(|reference| ratio(reference, &table, &scores))
+            .map(|reference| {
+                let under = score.run(reference, &table, reference.key())?;
+                Ok::<_, Error>(ratio(&scores, &under))
+            })
             .transpose()?;
         let ranked = Ranked { scores, ratio };
         let odd = ranked.oddest(args);
-        let split = match model.surprise(&table.take(&odd)?) {
+        let split = match model.attribute(&table.take(&odd)?) {
             Err(Error::CannotAnswer { .. }) => None,
             split => Some(split?),
         };
@@ -116,11 +123,10 @@ fn share_of(column: &str) -> String {
 }
 
 /// Each row's log-density less that under another model.
-fn ratio(reference: &EchoFlow, table: &Table, scores: &Scores) -> Result<Vec<f64>, Error> {
-    let under = reference.log_prob(table)?.log_prob;
-    let pairs = scores.log_prob.iter().zip(under);
+fn ratio(scores: &Scores, under: &Scores) -> Vec<f64> {
+    let pairs = scores.log_prob.iter().zip(&under.log_prob);
     // what is impossible is odd, whatever the other model says of it
-    Ok(pairs
+    pairs
         .map(|(own, under)| {
             if *own == f64::NEG_INFINITY {
                 *own
@@ -128,7 +134,7 @@ fn ratio(reference: &EchoFlow, table: &Table, scores: &Scores) -> Result<Vec<f64
                 own - under
             }
         })
-        .collect())
+        .collect()
 }
 
 struct Ranked {
@@ -176,7 +182,7 @@ impl Ranked {
 }
 
 /// The odd rows with what makes them odd.
-fn written(table: &Table, ranked: &Ranked, odd: &[usize], split: Option<&Shares>) -> Result<Table> {
+fn written(table: &Table, ranked: &Ranked, odd: &[usize], split: Option<&Attribution>) -> Result<Table> {
     let rows = table.take(odd)?;
     let line = |row: usize| rows.location(row).line.unwrap_or(row as u64 + 1);
     let lines: Vec<Value<'_>> = (0..odd.len())
@@ -207,11 +213,11 @@ fn written(table: &Table, ranked: &Ranked, odd: &[usize], split: Option<&Shares>
         ..whole
     };
     let names: Vec<Value<'_>> = (0..odd.len())
-        .map(|row| split.oddest(row).map_or(Value::Missing, Value::Text))
+        .map(|row| split.top(row).map_or(Value::Missing, Value::Text))
         .collect();
     written = written.with_values(&oddest, &names)?;
     for (at, column) in split.columns.iter().enumerate() {
-        written = written.with_column(&share_of(column), &split.surprise.column(at).to_vec())?;
+        written = written.with_column(&share_of(column), &split.nats.column(at).to_vec())?;
     }
     Ok(written)
 }

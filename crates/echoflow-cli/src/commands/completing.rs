@@ -3,29 +3,37 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use echoflow::tabular::Value;
 use echoflow::{Completed, EchoFlow, Table};
 
 use crate::output::{count, named};
 use crate::progress::Working;
 
-/// Rows filled at a time: so many that a person sees them go by. Part of the result, since random numbers are keyed by the
-/// chunk and the row in it.
+/// Rows filled at a time: so many that a person sees them go by. No part of the result.
 const CHUNK: usize = 2048;
 
-/// Fills a table, chunk by chunk, in `draws` tables.
+/// A table filled, as [`Completed`] has it for its chunks.
+pub(super) struct Filled {
+    pub(super) tables: Vec<Table>,
+    pub(super) cells: usize,
+    pub(super) rows: usize,
+    pub(super) low_ess: Vec<usize>,
+}
+
+/// Fills a table whose first row is number `first_row`, chunk by chunk, in `draws` tables; `fill` gets each chunk and the
+/// number of its first row.
 pub(super) fn by_chunks(
     table: &Table,
+    first_row: u64,
     draws: usize,
-    mut fill: impl FnMut(&Table) -> Result<Completed, echoflow::Error>,
-) -> Result<Completed> {
+    mut fill: impl FnMut(&Table, u64) -> Result<Completed, echoflow::Error>,
+) -> Result<Filled> {
     let working = Working::on_rows("filling", table.num_rows());
     let mut pieces = Vec::new();
     // a table without rows still has columns
     for first in (0..table.num_rows().max(1)).step_by(CHUNK) {
         let chunk = table.slice(first, CHUNK);
-        let mut filled = fill(&chunk)?;
-        filled.poor.iter_mut().for_each(|row| *row += first);
+        let mut filled = fill(&chunk, first_row + first as u64)?;
+        filled.low_ess.iter_mut().for_each(|row| *row += first);
         working.done(chunk.num_rows());
         pieces.push(filled);
     }
@@ -39,13 +47,13 @@ pub(super) fn by_chunks(
             .collect();
         tables.push(Table::interleave(&parts, &picks)?);
     }
-    Ok(Completed {
+    Ok(Filled {
         tables,
         cells: pieces.iter().map(|piece| piece.cells).sum(),
         rows: pieces.iter().map(|piece| piece.rows).sum(),
-        poor: pieces
+        low_ess: pieces
             .iter()
-            .flat_map(|piece| piece.poor.iter().copied())
+            .flat_map(|piece| piece.low_ess.iter().copied())
             .collect(),
     })
 }
@@ -64,20 +72,18 @@ pub(super) fn refuse_stranger(model: &EchoFlow, table: &Table, path: &Path) -> R
     )
 }
 
-/// Whether a table says anything of columns that the model draws.
-pub(super) fn says_something(model: &EchoFlow, table: &Table) -> bool {
+/// Whether a table has a column that the model draws, filled or not: whatever rows of it are at hand.
+pub(super) fn has_columns_to_draw(model: &EchoFlow, table: &Table) -> bool {
     let given = model.context_columns().0;
-    let drawn = model
+    let mut drawn = model
         .column_names()
         .iter()
         .filter(|name| !given.contains(&name.as_str()));
-    drawn
-        .filter_map(|name| table.column_index(name).ok())
-        .any(|at| (0..table.num_rows()).any(|row| table.value(row, at) != Value::Missing))
+    drawn.any(|name| table.column_index(name).is_ok())
 }
 
 /// What was done to the rows of a table, in words.
-pub(super) fn told(table: &Table, completed: &Completed, verb: &str) -> String {
+pub(super) fn told(table: &Table, completed: &Filled, verb: &str) -> String {
     if table.num_rows() == 0 {
         return "no rows to fill".to_owned();
     }
@@ -90,8 +96,8 @@ pub(super) fn told(table: &Table, completed: &Completed, verb: &str) -> String {
         count(completed.cells, "cell"),
         completed.rows
     );
-    let poor: Vec<String> = completed
-        .poor
+    let lines: Vec<String> = completed
+        .low_ess
         .iter()
         .take(5)
         .map(|&row| match table.location(row).line {
@@ -99,15 +105,15 @@ pub(super) fn told(table: &Table, completed: &Completed, verb: &str) -> String {
             None => (row + 1).to_string(),
         })
         .collect();
-    if !poor.is_empty() {
-        let more = match completed.poor.len() - poor.len() {
+    if !lines.is_empty() {
+        let more = match completed.low_ess.len() - lines.len() {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
         text += &format!(
             "; in {} the known cells are so unusual together that the draws are poor (line {}{more})",
-            count(completed.poor.len(), "row"),
-            poor.join(", ")
+            count(completed.low_ess.len(), "row"),
+            lines.join(", ")
         );
     }
     text

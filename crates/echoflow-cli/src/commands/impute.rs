@@ -6,15 +6,17 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use echoflow::tabular::{ColumnMarginal, ColumnSchema, Date, Value};
-use echoflow::{Completed, EchoFlow, Table, with_threads};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use echoflow::{EchoFlow, Key, Table, with_threads};
 
 use super::Job;
-use super::completing::{by_chunks, refuse_stranger, told};
+use super::completing::{Filled, by_chunks, refuse_stranger, told};
 use crate::args;
 use crate::files::Files;
 use crate::output::{is_dash, note, read_table_for, write_table};
+use crate::progress::Working;
+
+/// Rows guessed at a time: it bounds memory and is no part of the result.
+const CHUNK: usize = 256;
 
 /// Draws of a row that its best values are taken from.
 const BEST_OF: usize = 64;
@@ -38,6 +40,9 @@ pub(crate) struct Impute {
     /// The same seed gives the same cells
     #[arg(long, default_value = "0", value_parser = args::seed, allow_negative_numbers = true)]
     seed: u64,
+    /// Number of the table's first row, counted from 0: a part of a larger table gets what it gets in the whole
+    #[arg(long, value_name = "ROW", default_value = "0", value_parser = args::first_row, allow_negative_numbers = true)]
+    first_row: u64,
     /// Threads (0: all); any number gives the same cells
     #[arg(long, default_value = "0", value_parser = args::threads, allow_negative_numbers = true)]
     threads: usize,
@@ -77,11 +82,12 @@ fn run(args: &Impute) -> Result<ExitCode> {
     let model = EchoFlow::load(&args.model)?;
     let table = read_table_for(&model, &args.table)?;
     refuse_stranger(&model, &table, &args.table)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
+    let (key, first_row) = (Key::new(args.seed), args.first_row);
     let completed = with_threads(args.threads, || match args.best {
-        true => best(&model, &table, &mut rng),
-        false => by_chunks(&table, args.draws, |chunk| {
-            model.impute(chunk, args.draws, &mut rng)
+        true => best(&model, &table, first_row, key),
+        false => by_chunks(&table, first_row, args.draws, |chunk, first_row| {
+            let request = echoflow::Impute::new().draws(args.draws).from_row(first_row);
+            request.run(&model, chunk, key)
         }),
     })??;
     let lacked: Vec<&str> = model
@@ -128,7 +134,7 @@ fn outputs(path: &Path, draws: usize) -> Result<Vec<PathBuf>> {
 }
 
 /// Fills each cell with the best guess from many draws of its row. Derived columns then follow from their sources.
-fn best(model: &EchoFlow, table: &Table, rng: &mut ChaCha8Rng) -> Result<Completed> {
+fn best(model: &EchoFlow, table: &Table, first_row: u64, key: Key) -> Result<Filled> {
     let open: Vec<usize> = (0..table.num_rows())
         .filter(|&row| {
             let cell = |name: &String| table.column_index(name).map(|at| table.value(row, at));
@@ -137,14 +143,25 @@ fn best(model: &EchoFlow, table: &Table, rng: &mut ChaCha8Rng) -> Result<Complet
         })
         .collect();
     let mut guesses: Vec<Guess> = model.marginals().iter().map(|_| Guess::default()).collect();
-    let counted = by_chunks(&table.take(&open)?, 1, |chunk| {
-        let mut drawn = model.impute(chunk, BEST_OF, rng)?;
+    let (mut cells, mut rows, mut low_ess) = (0, 0, Vec::new());
+    let working = Working::on_rows("guessing", open.len());
+    let many = echoflow::Impute::new().draws(BEST_OF);
+    for run in open
+        .chunk_by(|one, next| one + 1 == *next)
+        .flat_map(|run| run.chunks(CHUNK))
+    {
+        let rows_of_run = table.slice(run[0], run.len());
+        let request = many.from_row(first_row + run[0] as u64);
+        let drawn = request.run(model, &rows_of_run, key.purpose("best"))?;
         for (guess, column) in guesses.iter_mut().zip(&model.schema().columns) {
             guess.add(column, &drawn.tables)?;
         }
-        drawn.tables.truncate(1);
-        Ok(drawn)
-    })?;
+        cells += drawn.cells;
+        rows += drawn.rows;
+        low_ess.extend(drawn.low_ess.iter().map(|row| run[0] + row));
+        working.done(run.len());
+    }
+    drop(working);
     // one row of guesses for each row of the table; those of rows that are whole are never looked at
     let mut guessed = table.select(&[])?;
     for ((guess, column), marginal) in guesses.iter().zip(&model.schema().columns).zip(model.marginals()) {
@@ -163,11 +180,14 @@ fn best(model: &EchoFlow, table: &Table, rng: &mut ChaCha8Rng) -> Result<Complet
         .collect();
     let all: Vec<&str> = names.iter().copied().chain(others).collect();
     let filled = known.join(table, &all)?;
-    let completed = by_chunks(&filled, 1, |chunk| model.impute(chunk, 1, rng))?;
-    Ok(Completed {
+    let completed = by_chunks(&filled, first_row, 1, |chunk, first_row| {
+        echoflow::Impute::new().from_row(first_row).run(model, chunk, key)
+    })?;
+    Ok(Filled {
         tables: completed.tables,
-        poor: counted.poor.iter().map(|&place| open[place]).collect(),
-        ..counted
+        cells,
+        rows,
+        low_ess,
     })
 }
 

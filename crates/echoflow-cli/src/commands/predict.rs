@@ -14,8 +14,7 @@ use crate::files::Files;
 use crate::output::{count, note, read_table_for, refuse_taken, write_table};
 use crate::progress::Working;
 
-/// Rows predicted at a time: so many that a person sees them go by. Part of the result, since random numbers are keyed by
-/// the row in its chunk.
+/// Rows predicted at a time: so many that a person sees them go by. No part of the result.
 const CHUNK: usize = 2048;
 
 #[derive(Debug, clap::Args)]
@@ -31,6 +30,9 @@ pub(crate) struct Predict {
     /// CSV file to write, which may be the table that is read; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Number of the table's first row, counted from 0: a part of a larger table gets what it gets in the whole
+    #[arg(long, value_name = "ROW", default_value = "0", value_parser = args::first_row, allow_negative_numbers = true)]
+    first_row: u64,
     /// Threads (0: all); any number gives the same predictions
     #[arg(long, default_value = "0", value_parser = args::threads, allow_negative_numbers = true)]
     threads: usize,
@@ -62,9 +64,10 @@ fn run(args: &Predict) -> Result<ExitCode> {
     let model = EchoFlow::load(&args.model)?;
     let table = read_table_for(&model, &args.table)?;
     refuse_stranger(&model, &table, &args.table)?;
-    // of no rows: what columns there will be, and whether there are such
+    // a prediction for no rows: it has the columns that will be added, so a clash is refused before the work
     let mut predicted = Predicted::default();
-    predicted.add(model.conditional(&table.slice(0, 0), &args.column)?);
+    let request = echoflow::Predict::column(&args.column);
+    predicted.add(request.run(&model, &table.slice(0, 0), model.key())?);
     let at = model.schema().index(&args.column).unwrap_or(0);
     let (column, marginal) = (&model.schema().columns[at], &model.marginals()[at]);
     let refuse = |added: &[(ColumnSchema, Vec<Value<'_>>)]| {
@@ -76,7 +79,8 @@ fn run(args: &Predict) -> Result<ExitCode> {
         let working = Working::on_rows("predicting", table.num_rows());
         for first in (0..table.num_rows()).step_by(CHUNK) {
             let chunk = table.slice(first, CHUNK);
-            predicted.add(model.conditional(&chunk, &args.column)?);
+            let request = request.from_row(args.first_row + first as u64);
+            predicted.add(request.run(&model, &chunk, model.key())?);
             working.done(chunk.num_rows());
         }
         Ok(())
@@ -110,11 +114,12 @@ impl Predicted {
     /// Takes in the predictions of some rows more.
     fn add(&mut self, prediction: Prediction) {
         let (labels, probabilities) = match prediction {
-            Prediction::Numbers { rows } => return self.numbers.extend(rows),
+            Prediction::Numbers { rows } | Prediction::Dates { rows } => return self.numbers.extend(rows),
             Prediction::Labels {
                 labels,
                 probabilities,
             } => (labels, probabilities),
+            _ => unreachable!("a kind of prediction that this program does not know"),
         };
         let mut places = Vec::with_capacity(labels.len());
         for label in labels {

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use echoflow::{Condition, EchoFlow, Error, Probability, with_threads};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use echoflow::{Condition, EchoFlow, Error, Estimate, Key, Probability, with_threads};
 use serde_json::json;
 
 use super::Job;
@@ -56,14 +54,15 @@ fn run(args: &AskProbability) -> Result<ExitCode> {
     let model = EchoFlow::load(&args.model)?;
     let condition = Condition::all(args.conditions.iter().cloned());
     let given = (!args.given.is_empty()).then(|| Condition::all(args.given.iter().cloned()));
-    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
+    let request = Probability::of(&condition);
+    let request = given.as_ref().map_or(request, |given| request.given(given));
     let (answer, why_not) = {
         let _working = Working::on("drawing");
         with_threads(args.threads, || -> Result<_, Error> {
-            let answer = model.probability(&condition, given.as_ref(), &mut rng)?;
+            let answer = request.run(&model, Key::new(args.seed))?;
             let all = Condition::all(given.iter().cloned().chain([condition.clone()]));
             let why_not = match answer.value == 0.0 {
-                true => model.sample_where(&all, 0, &mut rng).err(),
+                true => model.sample_where(&all, 0, args.seed).err(),
                 false => None,
             };
             Ok((answer, why_not))
@@ -80,7 +79,7 @@ fn run(args: &AskProbability) -> Result<ExitCode> {
                 "probability": answer.value,
                 "standard_error": answer.standard_error,
                 "draws": answer.draws,
-                "effective": answer.effective,
+                "ess": answer.ess,
             });
             writeln!(out, "{object}")
         }
@@ -89,7 +88,7 @@ fn run(args: &AskProbability) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn in_words(answer: &Probability) -> String {
+fn in_words(answer: &Estimate) -> String {
     let value = estimate(answer.value, answer.standard_error);
     match answer.standard_error == 0.0 {
         true => format!("{value} (exact)"),

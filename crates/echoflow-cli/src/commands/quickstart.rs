@@ -8,8 +8,6 @@ use echoflow::demo::Demo;
 use echoflow::io::write_atomically;
 use echoflow::plot::{Cloud, scatter_svg};
 use echoflow::{ModelKind, Table, with_threads};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use super::Job;
 use super::fit::{Fitted, Settings, fit};
@@ -101,12 +99,11 @@ fn run(args: &Quickstart) -> Result<ExitCode> {
     }
     model.save(dir.join(MODEL))?;
 
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let synthetic = with_threads(threads, || model.sample(ROWS.0, &mut rng))??;
+    let synthetic = with_threads(threads, || model.sample(ROWS.0, seed))??;
     echoflow::write_csv(&synthetic, dir.join(SYNTHETIC))?;
     note(&format!("3. drew {} synthetic rows", ROWS.0));
 
-    let scores = with_threads(threads, || model.log_prob(&held_out))??;
+    let scores = with_threads(threads, || model.score(&held_out))??;
     let truth =
         Demo::Spiral.log_density(&Demo::Spiral.generate_range(ROWS.0 as u64..(ROWS.0 + ROWS.1) as u64, seed));
     let truth = truth.iter().sum::<f64>() / ROWS.1 as f64;

@@ -4,12 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use echoflow::{Condition, Diagnostics, EchoFlow, Table, with_threads};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use echoflow::{Complete, Condition, Diagnostics, EchoFlow, Key, Table, with_threads};
 
 use super::Job;
-use super::completing::{by_chunks, refuse_stranger, says_something, told};
+use super::completing::{by_chunks, has_columns_to_draw, refuse_stranger, told};
 use crate::args;
 use crate::files::Files;
 use crate::output::{count as counted, estimate, note, read_table_for, write_json, write_table};
@@ -46,6 +44,11 @@ pub(crate) struct Sample {
     /// Draw numbers beyond the range seen at fit too, as often as they are scored
     #[arg(long)]
     tails: bool,
+    /// Number of the first row drawn, counted from 0; with --rows, of its first row: a part of a larger sample or table gets
+    /// what it gets in the whole
+    #[arg(long, value_name = "ROW", default_value = "0", value_parser = args::first_row, allow_negative_numbers = true,
+          conflicts_with = "conditions")]
+    first_row: u64,
     /// Threads (0: all); any number gives the same rows
     #[arg(long, default_value = "0", value_parser = args::threads, allow_negative_numbers = true)]
     threads: usize,
@@ -84,71 +87,68 @@ fn run(args: &Sample) -> Result<ExitCode> {
              --where alone"
         );
     }
-    let model = EchoFlow::load(&args.model)?
-        .with_tails(args.tails)
-        .with_poor_draws(args.allow_low_ess);
-    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
+    let model = EchoFlow::load(&args.model)?;
+    let key = Key::new(args.seed);
+    let rows = |count| {
+        echoflow::Sample::rows(count)
+            .tails(args.tails)
+            .from_row(args.first_row)
+    };
     let table = match (&args.rows, args.count) {
-        (Some(path), count) => completed(&model, path, count.unwrap_or(1), args.threads, &mut rng)?,
-        (None, Some(count)) if !args.conditions.is_empty() => {
-            under_conditions(&model, args, count, &mut rng)?
-        }
-        (None, Some(count)) => with_threads(args.threads, || model.sample(count, &mut rng))??,
+        (Some(path), count) => completed(&model, path, count.unwrap_or(1), args)?,
+        (None, Some(count)) if !args.conditions.is_empty() => under_conditions(&model, args, count)?,
+        (None, Some(count)) => with_threads(args.threads, || rows(count).run(&model, key))??,
         // without a context, sampling no rows would do nothing at all: ask; with one, the error asks for --rows
         (None, None) if model.context_schema().is_none() => {
             bail!("say how many rows to draw with -n, such as -n 1000")
         }
-        (None, None) => model.sample(0, &mut rng)?,
+        (None, None) => rows(0).run(&model, key)?,
     };
     write_table(&table, &args.output)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn under_conditions(model: &EchoFlow, args: &Sample, count: usize, rng: &mut ChaCha8Rng) -> Result<Table> {
+fn under_conditions(model: &EchoFlow, args: &Sample, count: usize) -> Result<Table> {
     let condition = Condition::all(args.conditions.iter().cloned());
     let drawn = {
         let _working = Working::on("drawing rows that meet the condition");
-        with_threads(args.threads, || model.sample_where(&condition, count, rng))??
+        let request = echoflow::Sample::rows(count).tails(args.tails).where_(&condition);
+        let request = request.allow_low_ess(args.allow_low_ess);
+        with_threads(args.threads, || request.run(model, Key::new(args.seed)))??
     };
-    note(&in_words(&drawn.story));
+    note(&in_words(&drawn.diagnostics));
     if let Some(path) = &args.json {
-        let mut object = serde_json::to_value(&drawn.story)?;
+        let mut object = serde_json::to_value(&drawn.diagnostics)?;
         object["condition"] = condition.to_string().into();
         write_json(&object, path)?;
     }
     Ok(drawn.table)
 }
 
-fn in_words(story: &Diagnostics) -> String {
-    let of = match story.density {
+fn in_words(diagnostics: &Diagnostics) -> String {
+    let of = match diagnostics.density {
         true => "density",
         false => "probability",
     };
-    let exact = if story.standard_error == 0.0 {
+    let exact = if diagnostics.standard_error == 0.0 {
         " (exact)"
     } else {
         ""
     };
     format!(
         "drew {} from {} weighted draws, worth {:.0} independent ones; the condition's {of} under the model is {}{exact}",
-        counted(story.rows, "row"),
-        story.draws,
-        story.effective,
-        estimate(story.probability, story.standard_error)
+        counted(diagnostics.rows, "row"),
+        diagnostics.draws,
+        diagnostics.ess,
+        estimate(diagnostics.probability, diagnostics.standard_error)
     )
 }
 
 /// `each` rows for every row of a file, one after the other.
-fn completed(
-    model: &EchoFlow,
-    path: &Path,
-    each: usize,
-    threads: usize,
-    rng: &mut ChaCha8Rng,
-) -> Result<Table> {
+fn completed(model: &EchoFlow, path: &Path, each: usize, args: &Sample) -> Result<Table> {
     let given = read_table_for(model, path)?;
     refuse_stranger(model, &given, path)?;
-    // none of each row are the rows of no row
+    // no row for each of these is one row for each of none
     let (given, each) = if each == 0 {
         (given.slice(0, 0), 1)
     } else {
@@ -162,13 +162,17 @@ fn completed(
             args::MOST_ROWS
         );
     }
-    if model.context_schema().is_some() && !says_something(model, &given) {
-        let repeated: Vec<usize> = (0..rows * each).map(|at| at / each).collect();
-        let given = given.take(&repeated)?;
-        return Ok(with_threads(threads, || model.sample_given(&given, rng))??);
+    let key = Key::new(args.seed);
+    if model.context_schema().is_some() && !has_columns_to_draw(model, &given) {
+        let request = echoflow::Sample::rows(each).given(&given);
+        let request = request.tails(args.tails).from_row(args.first_row);
+        return Ok(with_threads(args.threads, || request.run(model, key))??);
     }
-    let completed = with_threads(threads, || {
-        by_chunks(&given, each, |chunk| model.complete(chunk, each, rng))
+    let request = Complete::new().draws(each).tails(args.tails);
+    let completed = with_threads(args.threads, || {
+        by_chunks(&given, args.first_row, each, |chunk, first_row| {
+            request.from_row(first_row).run(model, chunk, key)
+        })
     })??;
     note(&told(&given, &completed, "drew"));
     let tables: Vec<&Table> = completed.tables.iter().collect();

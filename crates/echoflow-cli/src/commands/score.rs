@@ -23,6 +23,9 @@ pub(crate) struct Score {
     /// CSV file to write, which may be the table that is read; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Number of the table's first row, counted from 0: a part of a larger table gets what it gets in the whole
+    #[arg(long, value_name = "ROW", default_value = "0", value_parser = args::first_row, allow_negative_numbers = true)]
+    first_row: u64,
     /// Threads (0: all); any number gives the same scores
     #[arg(long, default_value = "0", value_parser = args::threads, allow_negative_numbers = true)]
     threads: usize,
@@ -45,7 +48,8 @@ fn run(args: &Score) -> Result<ExitCode> {
     let model = EchoFlow::load(&args.model)?;
     let table = read_table_for(&model, &args.table)?;
     refuse_taken(&table, &args.table, &[LOG_PROB], "the scores would go")?;
-    let scores = with_threads(args.threads, || model.log_prob(&table))??;
+    let request = echoflow::Score::new().from_row(args.first_row);
+    let scores = with_threads(args.threads, || request.run(&model, &table, model.key()))??;
     write_table(&table.with_column(LOG_PROB, &scores.log_prob)?, &args.output)?;
     note(&summary(&scores));
     Ok(ExitCode::SUCCESS)

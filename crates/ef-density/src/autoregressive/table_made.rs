@@ -245,6 +245,30 @@ impl TableMade {
     }
 }
 
+impl TableMade {
+    /// Draws a row of each of `streams`, given the contexts of `given`: row number `k` of the endless sample that `key`
+    /// names is that of stream `k`.
+    pub fn sample_streams<T: Real>(
+        &self,
+        params: &[T],
+        given: &Rows,
+        streams: &[u64],
+        key: Key,
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
+        let mut drawn = self.network.blank(given);
+        let pass = AncestralPass {
+            steps: &|_, _| Step::Draw(None),
+            streams,
+            key,
+            scored: false,
+            by_column: false,
+        };
+        self.pass(params, &mut drawn, self.columns(), pass, scratch);
+        drawn
+    }
+}
+
 impl<T: Real> Density<T> for TableMade {
     type Rows = Rows;
     type Scratch = RowScratch<T>;
@@ -361,16 +385,6 @@ impl<T: Real> Density<T> for TableMade {
         key: Key,
         scratch: &mut RowScratch<T>,
     ) -> Rows {
-        let mut drawn = self.network.blank(given);
-        let streams: Vec<u64> = rows.collect();
-        let pass = AncestralPass {
-            steps: &|_, _| Step::Draw(None),
-            streams: &streams,
-            key,
-            scored: false,
-            by_column: false,
-        };
-        self.pass(params, &mut drawn, self.columns(), pass, scratch);
-        drawn
+        self.sample_streams(params, given, &rows.collect::<Vec<u64>>(), key, scratch)
     }
 }

@@ -4,7 +4,7 @@ mod rank_inputs;
 
 use ef_column::{Marginal, Place};
 use ef_tensor::{Real, SparseLinear, Tape, Workspace};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use crate::density::RowSet;
 
@@ -191,6 +191,53 @@ impl Rows {
             low: Array2::zeros((n, continuous)),
             high: Array2::ones((n, continuous)),
             ..Self::of_context(context)
+        }
+    }
+
+    /// The rows at some positions, in that order.
+    #[must_use]
+    pub fn select(&self, index: &[usize]) -> Self {
+        Self {
+            levels: self.levels.select(Axis(0), index),
+            low: self.low.select(Axis(0), index),
+            high: self.high.select(Axis(0), index),
+            log_measure: index.iter().map(|&row| self.log_measure[row]).collect(),
+            context: self.context.select(Axis(0), index),
+        }
+    }
+
+    /// Puts the values of `rows` into the rows at some positions: the reverse of [`select`](Self::select).
+    ///
+    /// # Panics
+    /// If there are not as many rows as positions, or they are of another layout.
+    pub fn assign(&mut self, index: &[usize], rows: &Self) {
+        assert_eq!(index.len(), rows.log_measure.len(), "a position a row");
+        for (i, &row) in index.iter().enumerate() {
+            self.levels.row_mut(row).assign(&rows.levels.row(i));
+            self.low.row_mut(row).assign(&rows.low.row(i));
+            self.high.row_mut(row).assign(&rows.high.row(i));
+        }
+    }
+
+    /// The rows of several pieces, one piece after the other.
+    ///
+    /// # Panics
+    /// If the pieces are not of one layout.
+    #[must_use]
+    pub fn concatenate(pieces: Vec<Self>) -> Self {
+        fn stacked<T: Clone>(pieces: &[Rows], of: impl Fn(&Rows) -> ArrayView2<'_, T>) -> Array2<T> {
+            let views: Vec<_> = pieces.iter().map(of).collect();
+            concatenate(Axis(0), &views).expect("pieces of one layout")
+        }
+        if pieces.is_empty() {
+            return Self::of_context(Array2::zeros((0, 0)));
+        }
+        Self {
+            levels: stacked(&pieces, |piece| piece.levels.view()),
+            low: stacked(&pieces, |piece| piece.low.view()),
+            high: stacked(&pieces, |piece| piece.high.view()),
+            context: stacked(&pieces, |piece| piece.context.view()),
+            log_measure: pieces.into_iter().flat_map(|piece| piece.log_measure).collect(),
         }
     }
 

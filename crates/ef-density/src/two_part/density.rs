@@ -76,6 +76,27 @@ impl<T: Real> TwoPart<T> {
         scores.log_prob.extend(log_prob);
         scores.standard_error.extend(errors);
     }
+
+    /// Draws a row of each of `streams`, given the contexts of `given`: row number `k` of the endless sample that `key`
+    /// names is that of stream `k`.
+    pub fn sample_streams(
+        &self,
+        params: &[T],
+        given: &Rows,
+        streams: impl Iterator<Item = u64> + Clone,
+        key: Key,
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
+        let (pa, pb) = self.split(params);
+        let mut drawn = match &self.discrete {
+            Some(discrete) => discrete.sample_streams(pa, given, streams.clone(), key, scratch),
+            None => Rows::of_context(given.context.clone()),
+        };
+        if let Some(flow) = &self.continuous {
+            drawn = flow.sample_streams(pb, &drawn, streams, key, scratch);
+        }
+        drawn
+    }
 }
 
 impl<T: Real> Density<T> for TwoPart<T> {
@@ -165,14 +186,6 @@ impl<T: Real> Density<T> for TwoPart<T> {
         key: Key,
         scratch: &mut RowScratch<T>,
     ) -> Rows {
-        let (pa, pb) = self.split(params);
-        let mut drawn = match &self.discrete {
-            Some(discrete) => discrete.sample(pa, given, rows.clone(), key, scratch),
-            None => Rows::of_context(given.context.clone()),
-        };
-        if let Some(flow) = &self.continuous {
-            drawn = flow.sample(pb, &drawn, rows, key, scratch);
-        }
-        drawn
+        self.sample_streams(params, given, rows, key, scratch)
     }
 }

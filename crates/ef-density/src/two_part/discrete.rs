@@ -204,6 +204,60 @@ impl DiscreteMade {
     }
 }
 
+impl DiscreteMade {
+    /// Draws the levels of rows whose contexts are `given`, one from each of `streams`.
+    pub(crate) fn sample_streams<T: Real>(
+        &self,
+        params: &[T],
+        given: &Rows,
+        streams: impl Iterator<Item = u64>,
+        key: Key,
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
+        let (n, variables) = (given.context.nrows(), self.variables());
+        let [p_input, p_context, p_net] = self.split(params);
+        let ws = &mut scratch.ws;
+        let context = given_context(given, ws);
+        let mut uniforms = Array2::zeros((n, variables));
+        let key = key.purpose("cells");
+        for (row, mut u) in streams.zip(uniforms.rows_mut()) {
+            let mut rng = key.row(row);
+            u.iter_mut().for_each(|u| *u = uniform(&mut rng));
+        }
+        let mut left = Vec::with_capacity(n);
+        let mut levels = Array2::zeros((n, variables));
+        let mut drawn = vec![0_u32; n];
+        let mut net = Incremental::new(&self.net, p_net, n, ws);
+        let hidden = self.net.hidden();
+        self.context
+            .forward_units_add(p_context, 0..hidden, context.t(), net.first.view_mut());
+        for v in 0..variables {
+            let units = self.degrees.partition_point(|&d| d < v)..self.degrees.partition_point(|&d| d <= v);
+            net.advance(units.clone());
+            let log_shares = &self.log_shares[v];
+            let mut weights = ws.zeros(log_shares.len(), n);
+            let outputs = self.starts[v]..self.starts[v + 1];
+            if !outputs.is_empty() {
+                weights.assign(&net.outputs(outputs));
+            }
+            for (mut weights, &log_share) in weights.rows_mut().into_iter().zip(log_shares) {
+                weights += T::of(log_share);
+            }
+            draw_levels(weights.view_mut(), uniforms.column(v), &mut left, &mut drawn);
+            ws.give(weights);
+            levels.column_mut(v).assign(&ArrayView1::from(&drawn));
+            self.input
+                .forward_variable(p_input, v, &drawn, units.end..hidden, net.first.view_mut());
+        }
+        net.finish(ws);
+        ws.give(context);
+        Rows {
+            levels,
+            ..Rows::of_context(given.context.clone())
+        }
+    }
+}
+
 impl<T: Real> Density<T> for DiscreteMade {
     type Rows = Rows;
     type Scratch = RowScratch<T>;
@@ -301,46 +355,6 @@ impl<T: Real> Density<T> for DiscreteMade {
         key: Key,
         scratch: &mut RowScratch<T>,
     ) -> Rows {
-        let (n, variables) = (given.context.nrows(), self.variables());
-        let [p_input, p_context, p_net] = self.split(params);
-        let ws = &mut scratch.ws;
-        let context = given_context(given, ws);
-        let mut uniforms = Array2::zeros((n, variables));
-        let key = key.purpose("cells");
-        for (row, mut u) in rows.zip(uniforms.rows_mut()) {
-            let mut rng = key.row(row);
-            u.iter_mut().for_each(|u| *u = uniform(&mut rng));
-        }
-        let mut left = Vec::with_capacity(n);
-        let mut levels = Array2::zeros((n, variables));
-        let mut drawn = vec![0_u32; n];
-        let mut net = Incremental::new(&self.net, p_net, n, ws);
-        let hidden = self.net.hidden();
-        self.context
-            .forward_units_add(p_context, 0..hidden, context.t(), net.first.view_mut());
-        for v in 0..variables {
-            let units = self.degrees.partition_point(|&d| d < v)..self.degrees.partition_point(|&d| d <= v);
-            net.advance(units.clone());
-            let log_shares = &self.log_shares[v];
-            let mut weights = ws.zeros(log_shares.len(), n);
-            let outputs = self.starts[v]..self.starts[v + 1];
-            if !outputs.is_empty() {
-                weights.assign(&net.outputs(outputs));
-            }
-            for (mut weights, &log_share) in weights.rows_mut().into_iter().zip(log_shares) {
-                weights += T::of(log_share);
-            }
-            draw_levels(weights.view_mut(), uniforms.column(v), &mut left, &mut drawn);
-            ws.give(weights);
-            levels.column_mut(v).assign(&ArrayView1::from(&drawn));
-            self.input
-                .forward_variable(p_input, v, &drawn, units.end..hidden, net.first.view_mut());
-        }
-        net.finish(ws);
-        ws.give(context);
-        Rows {
-            levels,
-            ..Rows::of_context(given.context.clone())
-        }
+        self.sample_streams(params, given, rows, key, scratch)
     }
 }

@@ -22,7 +22,7 @@ const LIMIT: f64 = 8.0;
 /// ratio(v) = p_flow(z | s) / prod_j phi(z_j),      s = silu(E[levels] + C context + b)
 /// ```
 ///
-/// is a density with respect to uniform ranks. Where a place is an interval (a rounding step, a missing cell, an
+/// is a density with respect to uniform ranks. Where a place is an interval (a rounding step, a missing level, an
 /// atom, whose interval is all of (0, 1)), the row's density is the mean of `ratio` over it: `v` is an **auxiliary
 /// variable**. Training takes one keyed draw (a bound on the log-density, on average); scoring takes the log-mean
 /// over many, an estimate whose standard error is known. A row without intervals is exact.
@@ -124,7 +124,7 @@ impl<T: Real> RankFlow<T> {
         let mut log_base = vec![0.0; n];
         let mut streams: Vec<_> = index
             .iter()
-            .map(|&r| key.key.purpose("places").row(r as u64))
+            .map(|&r| key.key.purpose("places").row(key.stream(r)))
             .collect();
         let [_, _, p_flow] = self.split(params);
         for _ in 0..key.draws.max(1) {
@@ -168,6 +168,31 @@ impl<T: Real> RankFlow<T> {
                 log_mean,
                 if rows.has_intervals(index[i]) { error } else { 0.0 },
             );
+        }
+    }
+
+    /// Draws the ranks of rows whose levels and contexts are `given`, one from each of `streams`.
+    pub(crate) fn sample_streams(
+        &self,
+        params: &[T],
+        given: &Rows,
+        streams: impl Iterator<Item = u64>,
+        key: Key,
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
+        let context = given_context(given, &mut scratch.ws);
+        let s = self.activated_summary(params, given.levels.view(), context.view(), scratch);
+        let [_, _, p_flow] = self.split(params);
+        let z = self
+            .flow
+            .sample_rows(p_flow, s.view(), streams, key.purpose("ranks"), &mut scratch.ws);
+        scratch.ws.give(s);
+        scratch.ws.give(context);
+        let ranks = z.mapv(|z| ndtr(z.wide()));
+        Rows {
+            high: ranks.clone(),
+            low: ranks,
+            ..given.clone()
         }
     }
 }
@@ -333,19 +358,6 @@ impl<T: Real> Density<T> for RankFlow<T> {
         key: Key,
         scratch: &mut RowScratch<T>,
     ) -> Rows {
-        let context = given_context(given, &mut scratch.ws);
-        let s = self.activated_summary(params, given.levels.view(), context.view(), scratch);
-        let [_, _, p_flow] = self.split(params);
-        let z = self
-            .flow
-            .sample(p_flow, s.view(), rows, key.purpose("ranks"), &mut scratch.ws);
-        scratch.ws.give(s);
-        scratch.ws.give(context);
-        let ranks = z.mapv(|z| ndtr(z.wide()));
-        Rows {
-            high: ranks.clone(),
-            low: ranks,
-            ..given.clone()
-        }
+        self.sample_streams(params, given, rows, key, scratch)
     }
 }

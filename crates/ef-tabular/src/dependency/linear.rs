@@ -115,6 +115,47 @@ impl Linear {
         grid.index(value).map(|_| value)
     }
 
+    /// The number of one source, on its grid, that makes the derived number `derived` where the others are `known`:
+    ///
+    /// ```text
+    /// x_i = (divisor * y - offset - sum_(k != i) factor_k * x_k) / factor_i
+    /// ```
+    ///
+    /// `None` if no number of the grid does so exactly, or a number that has to be known is not.
+    pub(super) fn solve<'a>(
+        &self,
+        unknown: &str,
+        derived: Value<'_>,
+        known: impl Fn(&str) -> Value<'a>,
+    ) -> Option<f64> {
+        let Saved {
+            terms,
+            offset,
+            divisor,
+            grid,
+        } = &self.0;
+        let Value::Number(y) = derived else { return None };
+        let mut rest = i128::from(*divisor) * i128::from(grid.point(y)?) - i128::from(*offset);
+        let mut asked = None;
+        for term in terms {
+            if term.source == unknown && asked.is_none() {
+                asked = Some(term);
+                continue;
+            }
+            let Value::Number(x) = known(&term.source) else {
+                return None;
+            };
+            rest -= i128::from(term.factor) * i128::from(term.grid.point(x)?);
+        }
+        let term = asked?;
+        let factor = i128::from(term.factor);
+        if factor == 0 || rest % factor != 0 {
+            return None;
+        }
+        let value = term.grid.value(i64::try_from(rest / factor).ok()?);
+        term.grid.index(value).map(|_| value)
+    }
+
     /// The numbers of the source, on its grid, whose derived numbers lie in a set; `None` if there are several sources.
     pub(super) fn preimage(&self, set: &ValueSet) -> Option<ValueSet> {
         let Saved {
@@ -304,6 +345,26 @@ mod tests {
         let rest = one(-1, 2, 10_000, 1, 2);
         assert_eq!(rest.to_string(), "100 - x");
         assert_eq!(at(&rest, 0.1 + 0.2), Some(99.7));
+    }
+
+    /// Of a sum each term is told by the sum and the other terms, exactly or not at all.
+    #[test]
+    fn a_term_is_told_by_the_sum_and_the_others() {
+        let terms = vec![("a".to_owned(), 10, grid(0)), ("b".to_owned(), -1, grid(1))];
+        let linear = Linear::new(terms, 25, 1, grid(1)).unwrap();
+        assert_eq!(linear.to_string(), "a - b + 2.5");
+        let (a, b) = (12.0, 3.5);
+        let y = linear.derive([a, b].map(Value::Number).into_iter()).unwrap();
+        let solve = |unknown: &str, y: f64, known: f64| {
+            linear.solve(unknown, Value::Number(y), |_| Value::Number(known))
+        };
+        assert_eq!(solve("a", y, b), Some(a));
+        assert_eq!(solve("b", y, a), Some(b));
+        // no whole number does it
+        assert_eq!(solve("a", y + 0.1, b), None);
+        assert_eq!(solve("c", y, b), None);
+        assert_eq!(linear.solve("a", Value::Missing, |_| Value::Number(b)), None);
+        assert_eq!(linear.solve("a", Value::Number(y), |_| Value::Missing), None);
     }
 
     #[test]

@@ -114,6 +114,22 @@ impl Dependency {
         })
     }
 
+    /// The value of the source `unknown` in a row whose derived cell is `derived`, where `known` gives the row's cells of
+    /// all other sources. `None` where they do not tell it: only sums of several sources can be solved, and only if a
+    /// number of the source's rounding grid gives the sum exactly. Of a single source [`preimage`](Self::preimage) says
+    /// what there is to say.
+    pub fn solve<'a>(
+        &self,
+        unknown: &str,
+        derived: Value<'_>,
+        known: impl Fn(&str) -> Value<'a>,
+    ) -> Option<Value<'static>> {
+        match &self.rule {
+            Rule::Linear(linear) => linear.solve(unknown, derived, known).map(Value::Number),
+            Rule::Copy(_) | Rule::Lookup(_) => None,
+        }
+    }
+
     /// Whether two values of the derived column are the same: numbers on its rounding grid.
     pub fn same(&self, one: Value<'_>, other: Value<'_>) -> bool {
         snapped(one, self.grid) == snapped(other, self.grid)

@@ -290,7 +290,7 @@ impl<T: Real> Density<T> for OrderAgnostic {
         let (network, streams) = (&self.network, key.key.purpose("order"));
         let draws = key.draws.max(1);
         for draw in 0..draws {
-            let stream = |i: usize| streams.index(draw as u64).row(index[i] as u64);
+            let stream = |i: usize| streams.index(draw as u64).row(key.stream(index[i]));
             let subsets = self.subsets(rows, index, stream, (draw, draws), scratch);
             let mut forward = self.forward(params, rows, index, &subsets, None, scratch);
             let levels = network.levels(index.len(), &subsets.levels);

@@ -1,4 +1,4 @@
-//! What a question fixes or narrows of each modelled column.
+//! What is known of a row, column by column: what a condition or a table fixes or narrows.
 
 use ef_column::{LevelSet, Place};
 use ef_density::autoregressive::Step;
@@ -8,7 +8,7 @@ use ef_tabular::condition::ValueSet;
 
 /// What is known of one column of a row.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Limit {
+pub(crate) enum ColumnEvidence {
     /// Nothing.
     Free,
     /// That there is only one level.
@@ -41,7 +41,7 @@ fn kind_of(marginal: &ColumnMarginal) -> ef_tabular::Kind {
     }
 }
 
-impl Limit {
+impl ColumnEvidence {
     /// What is known of a column of which nothing else is: little, or that it has one level.
     pub(crate) fn open(marginal: &ColumnMarginal) -> Self {
         match marginal.levels() == 1 && !marginal.is_continuous() {
@@ -50,7 +50,7 @@ impl Limit {
         }
     }
 
-    /// A set as a limit: nothing if it leaves nothing out.
+    /// That the column lies in a set: nothing if the set leaves nothing out.
     pub(crate) fn within(marginal: &ColumnMarginal, set: &ValueSet, tails: bool) -> Self {
         let within = levels_within(marginal, set, tails);
         if !set.is_all() && !is_whole(&within, marginal, tails) {
@@ -60,7 +60,7 @@ impl Limit {
         }
     }
 
-    /// What a walk does with the column where it is drawn (or replayed) if it is not known.
+    /// What an ancestral pass does with the column where it is drawn (or replayed) if it is not known.
     pub(crate) fn step(&self, replay: bool) -> Step<'_> {
         let set = match self {
             Self::Value(_) | Self::Certain => return Step::Observe,
@@ -81,19 +81,28 @@ impl Limit {
         }
     }
 
+    /// The share of a level that is left.
+    pub(crate) fn share_of_level(&self, level: u32) -> f64 {
+        match self {
+            Self::Free | Self::Certain => 1.0,
+            Self::Value(place) => f64::from(u8::from(place.level == Some(level))),
+            Self::Within(within) => within.share(level),
+        }
+    }
+
     fn is_free(&self) -> bool {
         matches!(self, Self::Free | Self::Certain)
     }
 }
 
-/// One question: what is known of a row. Draws are made of the rest.
+/// What is known of a row. Draws are made of the rest.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Problem {
+pub(crate) struct Evidence {
     /// Of each modelled column.
-    pub(crate) limits: Vec<Limit>,
+    pub(crate) columns: Vec<ColumnEvidence>,
     /// Context features.
     pub(crate) context: Vec<f32>,
-    /// How many of the columns, from the first, weights depend on: all up to the last limit.
+    /// How many of the columns, from the first, weights depend on: all up to the last of which something is known.
     pub(crate) head: usize,
     /// Columns that proposals draw first.
     pub(crate) leading: Vec<usize>,
@@ -101,19 +110,19 @@ pub(crate) struct Problem {
     pub(crate) log_measure: f64,
 }
 
-impl Problem {
-    pub(crate) fn new(limits: Vec<Limit>, leading: Vec<usize>, context: Vec<f32>) -> Self {
-        let head = limits
+impl Evidence {
+    pub(crate) fn new(columns: Vec<ColumnEvidence>, leading: Vec<usize>, context: Vec<f32>) -> Self {
+        let head = columns
             .iter()
-            .rposition(|limit| !limit.is_free())
+            .rposition(|known| !known.is_free())
             .map_or(0, |last| last + 1);
-        let measure = |limit: &Limit| match limit {
-            Limit::Value(place) => place.log_measure,
+        let measure = |known: &ColumnEvidence| match known {
+            ColumnEvidence::Value(place) => place.log_measure,
             _ => 0.0,
         };
         Self {
-            log_measure: limits.iter().map(measure).sum(),
-            limits,
+            log_measure: columns.iter().map(measure).sum(),
+            columns,
             context,
             head,
             leading,
@@ -122,29 +131,31 @@ impl Problem {
 
     /// Whether every set has something in it.
     pub(crate) fn is_possible(&self) -> bool {
-        self.limits.iter().all(|limit| match limit {
-            Limit::Within(within) => !within.is_empty(),
-            Limit::Value(place) => place.level.is_some() || place.log_measure > f64::NEG_INFINITY,
-            Limit::Free | Limit::Certain => true,
+        self.columns.iter().all(|known| match known {
+            ColumnEvidence::Within(within) => !within.is_empty(),
+            ColumnEvidence::Value(place) => place.level.is_some() || place.log_measure > f64::NEG_INFINITY,
+            ColumnEvidence::Free | ColumnEvidence::Certain => true,
         })
     }
 
     /// Whether any value is known.
     pub(crate) fn has_values(&self) -> bool {
-        self.limits.iter().any(|limit| matches!(limit, Limit::Value(_)))
+        self.columns
+            .iter()
+            .any(|known| matches!(known, ColumnEvidence::Value(_)))
     }
 
     /// Whether anything is drawn in the head; if not, one draw says all.
     pub(crate) fn draws_in_head(&self) -> bool {
-        self.limits[..self.head]
+        self.columns[..self.head]
             .iter()
-            .any(|limit| !matches!(limit, Limit::Value(_) | Limit::Certain))
+            .any(|known| !matches!(known, ColumnEvidence::Value(_) | ColumnEvidence::Certain))
     }
 
     /// Writes known values to a row.
     pub(crate) fn write(&self, layout: &Layout, rows: &mut Rows, row: usize) {
-        for (j, limit) in self.limits.iter().enumerate() {
-            if let Limit::Value(place) = limit {
+        for (j, known) in self.columns.iter().enumerate() {
+            if let ColumnEvidence::Value(place) = known {
                 layout.set_place(rows, row, j, place);
             }
         }
@@ -158,14 +169,14 @@ impl Problem {
         row: usize,
         marginal_is_continuous: impl Fn(usize) -> bool,
     ) -> bool {
-        self.limits.iter().enumerate().all(|(j, limit)| match limit {
-            Limit::Free | Limit::Certain => true,
-            Limit::Value(place) => {
+        self.columns.iter().enumerate().all(|(j, known)| match known {
+            ColumnEvidence::Free | ColumnEvidence::Certain => true,
+            ColumnEvidence::Value(place) => {
                 let (level, rank) = layout.level_and_rank(rows, row, j);
                 let ranked = marginal_is_continuous(j) && level == 0;
                 place.level == Some(level) && (!ranked || (place.low < rank && rank <= place.high))
             }
-            Limit::Within(within) => {
+            ColumnEvidence::Within(within) => {
                 let (level, rank) = layout.level_and_rank(rows, row, j);
                 within.contains(level, marginal_is_continuous(j).then_some(rank))
             }

@@ -1,4 +1,4 @@
-//! Weighted draws of what a question leaves open.
+//! Weighted draws of what evidence leaves open.
 //!
 //! Two proposals, both with a known density of what they draw:
 //!
@@ -17,21 +17,29 @@
 //!
 //! Columns after the last that is known need no weight: the model draws them.
 
+use std::ops::Range;
+
 use ef_density::Key;
+use ef_density::ScoreKey;
 use ef_density::Scores;
 use ef_density::autoregressive::{AncestralPass, PassSums, Step};
 use ef_density::rows::{Layout, RowScratch, Rows};
-use ef_density::{Density, ScoreKey};
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 
-use super::limit::{Limit, Problem};
+use super::evidence::{ColumnEvidence, Evidence};
 use crate::model::EchoFlow;
 use crate::parallel::over_chunks;
-use crate::proposal::{Proposal, joined};
+use crate::proposal::Proposal;
+use crate::row_key::RowKey;
 use crate::table_density::TableDensity;
 
-/// The share of draws that the model's own proposal makes where both are used.
+/// The share of draws that the model's own proposal makes where both are used. Hesterberg (1995), Weighted average
+/// importance sampling and defensive mixture distributions, takes 0.1 to 0.5: with a share `a` no weight is above `1 / a`
+/// times that of the own proposal alone. A quarter was chosen by hand.
 const OWN_SHARE: f64 = 0.25;
+
+/// A row has `2^PARTICLE_BITS` streams, one a draw: draw `p` of row `k` takes stream `k 2^PARTICLE_BITS + p`.
+pub(super) const PARTICLE_BITS: u32 = 20;
 
 /// Which proposals draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +50,7 @@ pub(crate) enum Proposing {
     Both,
 }
 
-/// Weighted rows: those of a problem lie together, equally many each.
+/// Weighted rows: those of one evidence lie together, equally many each.
 #[derive(Debug)]
 pub(crate) struct Particles {
     pub(crate) rows: Rows,
@@ -53,16 +61,16 @@ pub(crate) struct Particles {
 
 /// What some weights say.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Weighed {
+pub(crate) struct WeightSummary {
     /// `ln` of their mean: of the probability of what is known.
     pub(crate) log_mean: f64,
     /// The standard error of that mean over the mean.
     pub(crate) relative_error: f64,
     /// Effective sample size, `(sum w)^2 / sum w^2` (Kish 1965).
-    pub(crate) effective: f64,
+    pub(crate) ess: f64,
 }
 
-impl Weighed {
+impl WeightSummary {
     pub(crate) fn of(log_weights: &[f64]) -> Self {
         let n = log_weights.len() as f64;
         let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -70,7 +78,7 @@ impl Weighed {
             return Self {
                 log_mean: top,
                 relative_error: 0.0,
-                effective: 0.0,
+                ess: 0.0,
             };
         }
         let (mut sum, mut squares) = (0.0, 0.0);
@@ -79,14 +87,14 @@ impl Weighed {
             sum += w;
             squares += w * w;
         }
-        let effective = sum * sum / squares;
+        let ess = sum * sum / squares;
         // of weights that differ by roundings alone nothing is uncertain
-        let relative = (n / effective - 1.0).max(0.0);
+        let relative = (n / ess - 1.0).max(0.0);
         let relative = if relative < 1e-10 { 0.0 } else { relative };
         Self {
             log_mean: top + (sum / n).ln(),
             relative_error: (relative / (n - 1.0).max(1.0)).sqrt(),
-            effective,
+            ess,
         }
     }
 }
@@ -115,45 +123,52 @@ impl<'a> Engine<'a> {
         self.proposal.is_some()
     }
 
-    /// Whether values with a density, and cells at will, can be known: everything a chain or an any-order network knows.
+    /// Whether values with a density, and cells at will, can be known: everything an autoregressive model or an order-agnostic network knows.
     pub(crate) fn knows_values(&self) -> bool {
-        self.is_exact() || self.has_both()
+        self.is_ancestral() || self.has_both()
     }
 
-    /// Whether columns after the last known one need no weight.
-    pub(crate) fn is_exact(&self) -> bool {
+    /// Whether the model gives each column its distribution given those before it: then columns after the last known one
+    /// need no weight, and known values have exact probabilities.
+    pub(crate) fn is_ancestral(&self) -> bool {
         matches!(self.density, TableDensity::Autoregressive(_))
     }
 
-    /// How many columns of a problem's row are drawn with weights.
-    fn head(&self, problem: &Problem) -> usize {
+    /// How many columns of a evidence's row are drawn with weights.
+    fn head(&self, evidence: &Evidence) -> usize {
         match self.density {
-            TableDensity::Autoregressive(_) => problem.head,
-            TableDensity::Flow(_) => problem.limits.len(),
+            TableDensity::Autoregressive(_) => evidence.head,
+            TableDensity::Flow(_) => evidence.columns.len(),
         }
     }
 
-    /// `each` draws for every problem, the first from stream `first`.
+    /// Whether draws given some evidence are independent as they are: nothing is known, or in a model that is ancestral
+    /// only values of its first columns.
+    pub(crate) fn needs_no_weights(&self, evidence: &Evidence) -> bool {
+        evidence.head == 0 || (self.is_ancestral() && !evidence.draws_in_head())
+    }
+
+    /// `each` draws for every evidence, from as many streams that begin at its own of `streams`.
     pub(crate) fn draw(
         &self,
-        problems: &[&Problem],
+        evidence: &[&Evidence],
+        streams: &[u64],
         each: usize,
         proposing: Proposing,
-        first: u64,
         key: Key,
     ) -> Particles {
         let owned = match proposing {
             Proposing::Own => each,
             Proposing::Both => (OWN_SHARE * each as f64).ceil() as usize,
         };
-        let parts = over_chunks(problems.len() * each, |range, scratch: &mut RowScratch<f32>| {
+        let parts = over_chunks(evidence.len() * each, |range, scratch: &mut RowScratch<f32>| {
             let batch = Batch {
                 engine: self,
-                problems: range.clone().map(|i| problems[i / each]).collect(),
-                // which draws of a problem are the model's own
+                evidence: range.clone().map(|i| evidence[i / each]).collect(),
+                // which draws of a evidence are the model's own
                 own: range.clone().map(|i| i % each < owned).collect(),
                 places: range.clone().map(|i| i % each).collect(),
-                streams: range.map(|i| first + i as u64).collect(),
+                streams: range.map(|i| streams[i / each] + (i % each) as u64).collect(),
                 key,
             };
             match (proposing, self.proposal) {
@@ -165,37 +180,37 @@ impl<'a> Engine<'a> {
         });
         let (rows, weights): (Vec<Rows>, Vec<Vec<f64>>) = parts.into_iter().unzip();
         Particles {
-            rows: joined(rows),
+            rows: Rows::concatenate(rows),
             log_weights: weights.concat(),
             each,
         }
     }
 
-    /// Draws the columns after the head of rows whose head is drawn, `problems` and `streams` one a row.
-    pub(crate) fn finish(&self, rows: Rows, problems: &[&Problem], members: &[usize], key: Key) -> Rows {
+    /// Draws the columns after the head of rows whose head is drawn, `evidence` and `members` one a row.
+    pub(crate) fn finish(&self, rows: Rows, evidence: &[&Evidence], members: &[usize], key: RowKey) -> Rows {
         let TableDensity::Autoregressive(chains) = self.density else {
             return rows;
         };
-        let parts = over_chunks(problems.len(), |range, scratch: &mut RowScratch<f32>| {
+        let parts = over_chunks(evidence.len(), |range, scratch: &mut RowScratch<f32>| {
             let index: Vec<usize> = range.clone().collect();
-            let mut own = select(&rows, &index);
-            let (start, streams): (usize, Vec<u64>) = (range.start, range.map(|i| i as u64).collect());
-            let steps = |i: usize, j: usize| match problems[start + i] {
-                problem if j >= problem.head => Step::Fill,
-                problem => problem.limits[j].step(true),
+            let mut own = rows.select(&index);
+            let streams: Vec<u64> = key.numbers(&range).collect();
+            let steps = |i: usize, j: usize| match evidence[index[i]] {
+                evidence if j >= evidence.head => Step::Fill,
+                evidence => evidence.columns[j].step(true),
             };
             let pass = AncestralPass {
                 steps: &steps,
                 streams: &streams,
-                key: key.purpose("tail"),
+                key: key.key.purpose("tail"),
                 scored: false,
                 by_column: false,
             };
-            let member = |i: usize| members[start + i];
+            let member = |i: usize| members[index[i]];
             chains.pass(self.params, &mut own, usize::MAX, pass, &member, scratch);
             own
         });
-        joined(parts)
+        Rows::concatenate(parts)
     }
 
     /// How many members take turns.
@@ -207,23 +222,12 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// The rows at some positions.
-pub(crate) fn select(rows: &Rows, index: &[usize]) -> Rows {
-    Rows {
-        levels: rows.levels.select(Axis(0), index),
-        low: rows.low.select(Axis(0), index),
-        high: rows.high.select(Axis(0), index),
-        log_measure: index.iter().map(|&i| rows.log_measure[i]).collect(),
-        context: rows.context.select(Axis(0), index),
-    }
-}
-
 /// A chunk of draws.
 struct Batch<'a> {
     engine: &'a Engine<'a>,
-    problems: Vec<&'a Problem>,
+    evidence: Vec<&'a Evidence>,
     own: Vec<bool>,
-    /// Number of each draw in its problem.
+    /// Number of each draw in its evidence.
     places: Vec<usize>,
     streams: Vec<u64>,
     key: Key,
@@ -231,24 +235,24 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     fn blank(&self) -> Rows {
-        let width = self.problems.first().map_or(0, |problem| problem.context.len());
+        let width = self.evidence.first().map_or(0, |evidence| evidence.context.len());
         let context: Vec<f32> = self
-            .problems
+            .evidence
             .iter()
             .flat_map(|p| p.context.iter().copied())
             .collect();
         let context =
-            Array2::from_shape_vec((self.problems.len(), width), context).expect("contexts of one width");
+            Array2::from_shape_vec((self.evidence.len(), width), context).expect("contexts of one width");
         let mut rows = self.engine.layout.blank(context);
-        for (row, problem) in self.problems.iter().enumerate() {
-            problem.write(self.engine.layout, &mut rows, row);
+        for (row, evidence) in self.evidence.iter().enumerate() {
+            evidence.write(self.engine.layout, &mut rows, row);
         }
         rows
     }
 
-    fn limit(&self, row: usize, column: usize) -> Option<&Limit> {
-        let problem = self.problems[row];
-        (column < self.engine.head(problem)).then(|| &problem.limits[column])
+    fn known(&self, row: usize, column: usize) -> Option<&ColumnEvidence> {
+        let evidence = self.evidence[row];
+        (column < self.engine.head(evidence)).then(|| &evidence.columns[column])
     }
 
     /// The model's own proposal, or its exact density of rows that are there, for rows that are not its `own`.
@@ -256,8 +260,8 @@ impl Batch<'_> {
         let engine = self.engine;
         match engine.density {
             TableDensity::Autoregressive(chains) => {
-                let steps = |row: usize, column: usize| match self.limit(row, column) {
-                    Some(limit) => limit.step(!self.own[row]),
+                let steps = |row: usize, column: usize| match self.known(row, column) {
+                    Some(known) => known.step(!self.own[row]),
                     None => Step::Fill,
                 };
                 let pass = AncestralPass {
@@ -267,27 +271,28 @@ impl Batch<'_> {
                     scored,
                     by_column: false,
                 };
-                let until = self.problems.iter().map(|p| engine.head(p)).max().unwrap_or(0);
+                let until = self.evidence.iter().map(|p| engine.head(p)).max().unwrap_or(0);
                 let member = |i: usize| self.places[i] % chains.count();
                 chains.pass(engine.params, rows, until, pass, &member, scratch)
             }
             TableDensity::Flow(density) => {
                 let n = rows.context.nrows();
                 if self.own.contains(&true) {
-                    let first = self.streams[0];
-                    let streams = first..first + n as u64;
                     let given = Rows::of_context(rows.context.clone());
-                    let drawn =
-                        density.sample(engine.params, &given, streams, self.key.purpose("own"), scratch);
-                    for row in (0..n).filter(|row| self.own[*row]) {
-                        rows.levels.row_mut(row).assign(&drawn.levels.row(row));
-                        rows.low.row_mut(row).assign(&drawn.low.row(row));
-                        rows.high.row_mut(row).assign(&drawn.high.row(row));
-                    }
+                    let streams = self.streams.iter().copied();
+                    let drawn = density.sample_streams(
+                        engine.params,
+                        &given,
+                        streams,
+                        self.key.purpose("own"),
+                        scratch,
+                    );
+                    let own: Vec<usize> = (0..n).filter(|row| self.own[*row]).collect();
+                    rows.assign(&own, &drawn.select(&own));
                 }
                 let ranked: Vec<bool> = engine.layout.ranked().collect();
                 let mass =
-                    |row: usize| match self.problems[row].holds(engine.layout, rows, row, |j| ranked[j]) {
+                    |row: usize| match self.evidence[row].holds(engine.layout, rows, row, |j| ranked[j]) {
                         true => 0.0,
                         // what is known is not drawn: only the other proposal can have made it
                         false if !self.own[row] => 0.0,
@@ -301,9 +306,17 @@ impl Batch<'_> {
                 };
                 if scored {
                     let mut scores = Scores::default();
-                    let index: Vec<usize> = (0..n).collect();
-                    let key = ScoreKey::new(0);
-                    density.score(engine.params, rows, &index, key, scratch, &mut scores);
+                    for run in self.runs() {
+                        // the first of the rows would have this number if their streams were one run
+                        let first_row = self.streams[run.start].wrapping_sub(run.start as u64);
+                        let key = ScoreKey {
+                            key: self.key.purpose("score"),
+                            draws: ScoreKey::DRAWS,
+                            first_row,
+                        };
+                        let index: Vec<usize> = run.collect();
+                        density.score(engine.params, rows, &index, key, scratch, &mut scores);
+                    }
                     sums.proposed = scores.log_prob;
                 }
                 sums
@@ -311,12 +324,24 @@ impl Batch<'_> {
         }
     }
 
+    /// The draws in runs of consecutive streams.
+    fn runs(&self) -> impl Iterator<Item = Range<usize>> {
+        let mut start = 0;
+        self.streams
+            .chunk_by(|one, next| one + 1 == *next)
+            .map(move |run| {
+                let range = start..start + run.len();
+                start = range.end;
+                range
+            })
+    }
+
     fn own(&self, scratch: &mut RowScratch<f32>) -> (Rows, Vec<f64>) {
         let mut rows = self.blank();
         let sums = self.under_model(&mut rows, false, scratch);
-        let weights = sums.observed.iter().zip(&sums.set_mass).zip(&self.problems);
+        let weights = sums.observed.iter().zip(&sums.set_mass).zip(&self.evidence);
         let weights =
-            weights.map(|((observed, mass), problem)| number(observed + mass + problem.log_measure));
+            weights.map(|((observed, mass), evidence)| number(observed + mass + evidence.log_measure));
         let weights = weights.collect();
         (rows, weights)
     }
@@ -332,7 +357,7 @@ impl Batch<'_> {
                 return f64::NEG_INFINITY;
             }
             // a flow's own draws never have a known value
-            let knows = self.engine.is_exact() || !self.problems[i].has_values();
+            let knows = self.engine.is_ancestral() || !self.evidence[i].has_values();
             let own = match knows {
                 true => share.ln() + sums.proposed[i] - sums.set_mass[i],
                 false => f64::NEG_INFINITY,
@@ -340,7 +365,7 @@ impl Batch<'_> {
             let network = (1.0 - share).ln() + by_network.proposed[i] - by_network.set_mass[i];
             let top = own.max(network);
             let mixture = top + ((own - top).exp() + (network - top).exp()).ln();
-            number(sums.observed[i] + sums.proposed[i] - mixture + self.problems[i].log_measure)
+            number(sums.observed[i] + sums.proposed[i] - mixture + self.evidence[i].log_measure)
         });
         let weights = weights.collect();
         (rows, weights)
@@ -354,13 +379,16 @@ impl Batch<'_> {
         replay: bool,
         scratch: &mut RowScratch<f32>,
     ) -> PassSums {
-        let steps = |row: usize, column: usize| match self.limit(row, column) {
-            Some(limit @ Limit::Value(_)) => limit.step(replay),
-            Some(limit) if self.own[row] == replay => limit.step(replay),
+        let steps = |row: usize, column: usize| match self.known(row, column) {
+            Some(known @ ColumnEvidence::Value(_)) => known.step(replay),
+            Some(known) if self.own[row] == replay => known.step(replay),
             _ => Step::Skip,
         };
-        let columns = self.problems.first().map_or(0, |problem| problem.limits.len());
-        let leading = self.problems.first().map_or(&[][..], |problem| &problem.leading);
+        let columns = self.evidence.first().map_or(0, |evidence| evidence.columns.len());
+        let leading = self
+            .evidence
+            .first()
+            .map_or(&[][..], |evidence| &evidence.leading);
         let others = (0..columns).filter(|j| !leading.contains(j));
         let order: Vec<usize> = leading.iter().copied().chain(others).collect();
         let pass = AncestralPass {

@@ -1,4 +1,4 @@
-//! A condition as questions about the modelled columns.
+//! A condition as a union of branches, each evidence about the modelled columns.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use ef_density::rows::Rows;
 use ef_tabular::condition::{Condition, ConditionBox, ValueSet};
 use ef_tabular::{ColumnMarginal, Table, Value};
 
-use super::limit::{Limit, Problem, levels_within};
+use super::evidence::{ColumnEvidence, Evidence, levels_within};
 use crate::error::Error;
 use crate::model::EchoFlow;
 
-/// One box of a condition: a problem, and what has to be looked at in decoded rows.
+/// One box of a condition: evidence, and what has to be looked at in decoded rows.
 #[derive(Debug)]
-pub(super) struct Case {
-    pub(super) problem: Problem,
+pub(super) struct Branch {
+    pub(super) evidence: Evidence,
     /// Of all columns, derived ones too.
     pub(super) sets: BTreeMap<String, ValueSet>,
     /// Comparisons of columns.
@@ -27,11 +27,11 @@ pub(super) struct Case {
 
 /// A condition as a union of boxes.
 #[derive(Debug)]
-pub(super) struct Question {
-    pub(super) cases: Vec<Case>,
+pub(super) struct Query {
+    pub(super) branches: Vec<Branch>,
 }
 
-impl Question {
+impl Query {
     /// # Errors
     /// A condition that does not fit the columns, that is about context columns, or that no row of the model meets.
     pub(super) fn new(model: &EchoFlow, condition: &Condition, tails: bool) -> Result<Self, Error> {
@@ -45,23 +45,27 @@ impl Question {
             return Err(Error::ConditionOnContext(name.to_owned()));
         }
         let mut unknown = Vec::new();
-        let mut cases = Vec::new();
+        let mut branches = Vec::new();
         for one in &boxes {
-            let case = Case::new(model, one, tails, &mut unknown);
-            if case.problem.is_possible() {
-                cases.push(case);
+            let branch = Branch::new(model, one, tails, &mut unknown);
+            if branch.evidence.is_possible() {
+                branches.push(branch);
             }
         }
-        // beside a case that has a mass, one that gives an exact value of a number has none
-        let least = cases.iter().map(|case: &Case| case.densities).min().unwrap_or(0);
-        cases.retain(|case| case.densities == least);
-        // what belongs to a case before is told by columns that the case before asks for
+        // beside a branch that has a mass, one that gives an exact value of a number has none
+        let least = branches
+            .iter()
+            .map(|branch: &Branch| branch.densities)
+            .min()
+            .unwrap_or(0);
+        branches.retain(|branch| branch.densities == least);
+        // whether a row belongs to an earlier branch depends on the columns of that branch: they have to be drawn too
         let mut head = 0;
-        for case in &mut cases {
-            head = head.max(case.problem.head);
-            case.problem.head = head;
+        for branch in &mut branches {
+            head = head.max(branch.evidence.head);
+            branch.evidence.head = head;
         }
-        if cases.is_empty() {
+        if branches.is_empty() {
             unknown.dedup();
             return Err(Error::Impossible {
                 condition: condition.to_string(),
@@ -71,21 +75,21 @@ impl Question {
                 },
             });
         }
-        Ok(Self { cases })
+        Ok(Self { branches })
     }
 
     /// How many known values have densities: the condition has a probability if none has.
     pub(super) fn densities(&self) -> usize {
-        self.cases.first().map_or(0, |case| case.densities)
+        self.branches.first().map_or(0, |branch| branch.densities)
     }
 
     /// Whether weights that are all alike are exact, and not alike by chance.
     pub(super) fn is_plain(&self) -> bool {
-        matches!(self.cases.as_slice(), [case] if !case.is_checked())
+        matches!(self.branches.as_slice(), [branch] if !branch.is_checked())
     }
 }
 
-impl Case {
+impl Branch {
     fn new(model: &EchoFlow, one: &ConditionBox, tails: bool, unknown: &mut Vec<String>) -> Self {
         let mut sets = one.sets().clone();
         let all = sets.clone();
@@ -95,7 +99,7 @@ impl Case {
             let Some(set) = sets.remove(dependency.derived()) else {
                 continue;
             };
-            unknown.extend(said(dependency.derived(), own, &set));
+            unknown.extend(never_drawn(dependency.derived(), own, &set));
             let sources = dependency.sources();
             let marginal = sources.first().and_then(|source| marginal_of(model, source));
             let preimage = marginal.and_then(|marginal| dependency.preimage(&set, marginal));
@@ -111,22 +115,22 @@ impl Case {
             }
         }
         let schema = model.schema();
-        let (mut limits, mut leading) = (Vec::new(), Vec::new());
+        let (mut columns, mut leading) = (Vec::new(), Vec::new());
         for (j, (column, marginal)) in schema.columns.iter().zip(model.marginals()).enumerate() {
-            let limit = match sets.get(&column.name) {
-                None => Limit::open(marginal),
+            let known = match sets.get(&column.name) {
+                None => ColumnEvidence::open(marginal),
                 Some(set) => {
-                    unknown.extend(said(&column.name, marginal, set));
-                    limit_of(marginal, set, tails)
+                    unknown.extend(never_drawn(&column.name, marginal, set));
+                    column_evidence(marginal, set, tails)
                 }
             };
-            if matches!(limit, Limit::Within(_)) {
+            if matches!(known, ColumnEvidence::Within(_)) {
                 leading.push(j);
             }
-            limits.push(limit);
+            columns.push(known);
         }
         let residual = one.residual();
-        let mut problem = Problem::new(limits, leading, Vec::new());
+        let mut evidence = Evidence::new(columns, leading, Vec::new());
         // what is checked in decoded rows has to be drawn with weights
         let mut checked: Vec<String> = residual
             .iter()
@@ -136,22 +140,22 @@ impl Case {
         checked.extend(unresolved.iter().cloned());
         while let Some(name) = checked.pop() {
             if let Some(j) = schema.index(&name) {
-                problem.head = problem.head.max(j + 1);
+                evidence.head = evidence.head.max(j + 1);
             }
             if let Some((dependency, ..)) = derived.iter().find(|(d, ..)| d.derived() == name) {
                 checked.extend(dependency.sources().into_iter().map(str::to_owned));
             }
         }
-        let dense = |(limit, marginal): (&Limit, &ColumnMarginal)| matches!(limit, Limit::Value(p) if marginal.is_continuous() && p.level == Some(0) && p.low == p.high);
-        let densities = problem
-            .limits
+        let dense = |(known, marginal): (&ColumnEvidence, &ColumnMarginal)| matches!(known, ColumnEvidence::Value(p) if marginal.is_continuous() && p.level == Some(0) && p.low == p.high);
+        let densities = evidence
+            .columns
             .iter()
             .zip(model.marginals())
             .filter(|both| dense(*both))
             .count();
         Self {
             densities,
-            problem,
+            evidence,
             sets: all,
             residual,
             unresolved,
@@ -168,70 +172,70 @@ impl Case {
     }
 }
 
-/// Which of a case's draws count: those that meet what its sets could not say, and belong to no case before it.
+/// Which of a branch's draws count: those that meet what its sets could not say, and belong to no branch before it.
 pub(super) fn counted(
     model: &EchoFlow,
-    cases: &[Case],
+    branches: &[Branch],
     at: usize,
     rows: &Rows,
     decode: impl Fn(&Rows) -> Result<Table, Error>,
 ) -> Result<Option<Vec<bool>>, Error> {
-    let (case, before) = (&cases[at], &cases[..at]);
-    if before.is_empty() && !case.is_checked() {
+    let (branch, before) = (&branches[at], &branches[..at]);
+    if before.is_empty() && !branch.is_checked() {
         return Ok(None);
     }
     let n = rows.log_measure.len();
     let ranked: Vec<bool> = model.layout.ranked().collect();
-    let decoded = match case.is_checked() || before.iter().any(Case::is_checked) {
+    let decoded = match branch.is_checked() || before.iter().any(Branch::is_checked) {
         true => Some(decode(rows)?),
         false => None,
     };
-    let checks = |case: &Case| -> Result<Vec<bool>, Error> {
-        let Some(table) = decoded.as_ref().filter(|_| case.is_checked()) else {
+    let checks = |branch: &Branch| -> Result<Vec<bool>, Error> {
+        let Some(table) = decoded.as_ref().filter(|_| branch.is_checked()) else {
             return Ok(vec![true; n]);
         };
-        let mut meets = match &case.residual {
+        let mut meets = match &branch.residual {
             Some(residual) => residual.matches(table)?,
             None => vec![true; n],
         };
-        for name in &case.unresolved {
+        for name in &branch.unresolved {
             let column = table.column_index(name)?;
             for (row, meets) in meets.iter_mut().enumerate() {
-                *meets &= case.sets[name].contains(table.value(row, column));
+                *meets &= branch.sets[name].contains(table.value(row, column));
             }
         }
         Ok(meets)
     };
-    let mut counts = checks(case)?;
+    let mut counts = checks(branch)?;
     for earlier in before {
         let meets = checks(earlier)?;
         for row in 0..n {
-            let inside = meets[row] && earlier.problem.holds(&model.layout, rows, row, |j| ranked[j]);
+            let inside = meets[row] && earlier.evidence.holds(&model.layout, rows, row, |j| ranked[j]);
             counts[row] &= !inside;
         }
     }
     Ok(Some(counts))
 }
 
-/// A set of values as a limit: a single value that a marginal can draw, or has a density for, is known.
-fn limit_of(marginal: &ColumnMarginal, set: &ValueSet, tails: bool) -> Limit {
+/// A set of values as evidence: a single value that a marginal can draw, or has a density for, is known.
+fn column_evidence(marginal: &ColumnMarginal, set: &ValueSet, tails: bool) -> ColumnEvidence {
     if let Some(value) = set.single() {
         let place = marginal.place(value);
         // places are those of the nearest value on a grid, which may be another
         let drawn = levels_within(marginal, set, true);
         if marginal.has_density(value) && drawn.is_empty() && place.level.is_some() {
-            return Limit::Value(place);
+            return ColumnEvidence::Value(place);
         }
         if let Some(level) = place.level.filter(|_| !drawn.is_empty()) {
             // what is never seen has no part in what is drawn: the same measure as that of sets
-            return Limit::Value(Place {
+            return ColumnEvidence::Value(Place {
                 log_measure: drawn.log_share(level),
                 ..place
             });
         }
-        return Limit::Within(drawn);
+        return ColumnEvidence::Within(drawn);
     }
-    Limit::within(marginal, set, tails)
+    ColumnEvidence::within(marginal, set, tails)
 }
 
 /// The marginal of a modelled or derived column.
@@ -246,7 +250,7 @@ fn marginal_of<'a>(model: &'a EchoFlow, name: &str) -> Option<&'a ColumnMarginal
 }
 
 /// What a set names that a marginal cannot draw, in words.
-fn said(column: &str, marginal: &ColumnMarginal, set: &ValueSet) -> Vec<String> {
+fn never_drawn(column: &str, marginal: &ColumnMarginal, set: &ValueSet) -> Vec<String> {
     let values: Vec<String> = marginal.unknown_in(set).iter().map(ToString::to_string).collect();
     match values.is_empty() {
         true if set.single().is_none()
