@@ -472,7 +472,7 @@ fn contexts_and_counts_that_do_not_fit_are_refused() {
         .run("fit t.csv -o c.echoflow --context color")
         .refused("t.csv has no column \"color\"; its columns are: x, kind");
     folder.run("fit t.csv -o c.echoflow --context x,kind").refused(
-        "every column is a context column, so nothing is left to learn; leave at least one column out of --context",
+        "every column is a context column, so nothing is left to learn; leave at least one column out of the context (fit --context)",
     );
     folder
         .run("fit t.csv -o c.echoflow --context kind,kind")
@@ -489,7 +489,7 @@ fn contexts_and_counts_that_do_not_fit_are_refused() {
         .run("fit t.csv -o c.echoflow --context kind --epochs 1 --quiet")
         .ok();
     let needed = "this model is conditioned on: kind; to sample it, give a table of these columns with one row for each row \
-                  to draw (--rows FILE, or sample_given)";
+                  to draw (--rows FILE)";
     folder.run("sample c.echoflow -n 3").refused(needed);
     folder.run("sample c.echoflow").refused(needed);
     folder.write("given.csv", "kind\nred\nblue\n");

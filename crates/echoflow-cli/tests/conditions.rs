@@ -314,7 +314,7 @@ fn models_of_other_kinds_answer_or_say_why_not() {
         .run("fit members.csv -o given.echoflow --context active --epochs 1 --quiet --order-agnostic no")
         .ok();
     let needed = "this model is conditioned on: active; to sample it, give a table of these columns with one row for each row \
-                  to draw (--rows FILE, or sample_given)";
+                  to draw (--rows FILE)";
     folder
         .run_of(&["sample", "given.echoflow", "-n", "3", "--where", "age > 30"])
         .refused(needed);
@@ -359,7 +359,7 @@ fn models_of_other_kinds_answer_or_say_why_not() {
             );
         } else {
             run("x = 0.25").refused(
-                "a maf model cannot draw rows given an exact value of a number; fit the table with --model autoregressive",
+                "a maf model cannot draw rows given an exact value of a number; a model of the kind \"autoregressive\" can (fit --model autoregressive)",
             );
         }
     }
