@@ -261,6 +261,11 @@ impl Ensemble {
     }
 }
 
+/// What the parameters' names of a member begin with.
+fn member_name(member: usize) -> String {
+    format!("member{member}")
+}
+
 #[cfg(test)]
 #[cfg(feature = "demo")]
 mod tests {
@@ -370,9 +375,4 @@ mod tests {
             approx::assert_relative_eq!(sum, whole[row], epsilon = 1e-3, max_relative = 1e-4);
         }
     }
-}
-
-/// What the parameters' names of a member begin with.
-fn member_name(member: usize) -> String {
-    format!("member{member}")
 }
