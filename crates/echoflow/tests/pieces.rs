@@ -227,7 +227,7 @@ fn loans_in_pieces_are_the_whole() {
     let chain = fit(&whole, ModelKind::Autoregressive, 2, &[]);
     for (what, ask) in row_by_row(&chain, &["grade", "income"]) {
         assert_pieces_are_the_whole(
-            &format!("chain: {what}"),
+            &format!("autoregressive: {what}"),
             if what == "score" { &table } else { &part },
             &CUTS,
             &ask,

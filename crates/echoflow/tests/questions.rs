@@ -448,7 +448,7 @@ fn flows_answer_what_they_can() {
     let drawn = both.sample_where(&exact, 200, 1).unwrap();
     assert!((0..200).all(|row| drawn.table.value(row, 1) == Value::Number(1.5)));
     let refused = alone.sample_where(&exact, 200, 1).unwrap_err().to_string();
-    assert!(refused.contains("\"chain\""), "{refused}");
+    assert!(refused.contains("\"autoregressive\""), "{refused}");
 }
 
 /// The members of an ensemble are one mixture: every question is about their average.
