@@ -13,7 +13,7 @@
 //! | [`ModelKind`], [`Tried`], [`register`] | the kinds of model, what `auto` compared, and the door for flows of your own |
 //! | [`Part`] | what of a model is trained by itself |
 //! | [`demo`], [`plot`] | tables whose true density is known; pictures: the default features `demo` and `plot` |
-//! | [`column`], [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`io`], [`random`] | the crates below |
+//! | [`column`](mod@column), [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`io`], [`random`] | the crates below |
 
 mod answers;
 mod architecture;
