@@ -151,8 +151,8 @@ fn by_column(model: &EchoFlow, table: &Table, orders: &[Vec<usize>]) -> Result<A
                 }
                 sum / orders.len() as f64
             }
-            (None, TableDensity::Autoregressive(chains)) => {
-                chains.log_prob_by_column(&model.params, &own, scratch)
+            (None, TableDensity::Autoregressive(ensemble)) => {
+                ensemble.log_prob_by_column(&model.params, &own, scratch)
             }
             (None, TableDensity::Flow(_)) => Array2::zeros((columns, count)),
         }

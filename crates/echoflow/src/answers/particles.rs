@@ -134,7 +134,7 @@ impl<'a> Engine<'a> {
         matches!(self.density, TableDensity::Autoregressive(_))
     }
 
-    /// How many columns of a evidence's row are drawn with weights.
+    /// How many columns of a row are drawn with weights.
     fn head(&self, evidence: &Evidence) -> usize {
         match self.density {
             TableDensity::Autoregressive(_) => evidence.head,
@@ -165,7 +165,7 @@ impl<'a> Engine<'a> {
             let batch = Batch {
                 engine: self,
                 evidence: range.clone().map(|i| evidence[i / each]).collect(),
-                // which draws of a evidence are the model's own
+                // which draws of a row are the model's own
                 own: range.clone().map(|i| i % each < owned).collect(),
                 places: range.clone().map(|i| i % each).collect(),
                 streams: range.map(|i| streams[i / each] + (i % each) as u64).collect(),
@@ -188,7 +188,7 @@ impl<'a> Engine<'a> {
 
     /// Draws the columns after the head of rows whose head is drawn, `evidence` and `members` one a row.
     pub(crate) fn finish(&self, rows: Rows, evidence: &[&Evidence], members: &[usize], key: RowKey) -> Rows {
-        let TableDensity::Autoregressive(chains) = self.density else {
+        let TableDensity::Autoregressive(ensemble) = self.density else {
             return rows;
         };
         let parts = over_chunks(evidence.len(), |range, scratch: &mut RowScratch<f32>| {
@@ -207,7 +207,7 @@ impl<'a> Engine<'a> {
                 by_column: false,
             };
             let member = |i: usize| members[index[i]];
-            chains.pass(self.params, &mut own, usize::MAX, pass, &member, scratch);
+            ensemble.pass(self.params, &mut own, usize::MAX, pass, &member, scratch);
             own
         });
         Rows::concatenate(parts)
@@ -216,7 +216,7 @@ impl<'a> Engine<'a> {
     /// How many members take turns.
     pub(crate) fn members(&self) -> usize {
         match self.density {
-            TableDensity::Autoregressive(chains) => chains.count(),
+            TableDensity::Autoregressive(ensemble) => ensemble.count(),
             TableDensity::Flow(_) => 1,
         }
     }
@@ -259,7 +259,7 @@ impl Batch<'_> {
     fn under_model(&self, rows: &mut Rows, scored: bool, scratch: &mut RowScratch<f32>) -> PassSums {
         let engine = self.engine;
         match engine.density {
-            TableDensity::Autoregressive(chains) => {
+            TableDensity::Autoregressive(ensemble) => {
                 let steps = |row: usize, column: usize| match self.known(row, column) {
                     Some(known) => known.step(!self.own[row]),
                     None => Step::Fill,
@@ -272,8 +272,8 @@ impl Batch<'_> {
                     by_column: false,
                 };
                 let until = self.evidence.iter().map(|p| engine.head(p)).max().unwrap_or(0);
-                let member = |i: usize| self.places[i] % chains.count();
-                chains.pass(engine.params, rows, until, pass, &member, scratch)
+                let member = |i: usize| self.places[i] % ensemble.count();
+                ensemble.pass(engine.params, rows, until, pass, &member, scratch)
             }
             TableDensity::Flow(density) => {
                 let n = rows.context.nrows();

@@ -110,7 +110,7 @@ pub(super) struct Visitor<'a> {
     /// The set that `restriction` was made for.
     read: Option<&'a LevelSet>,
     left: Vec<f64>,
-    /// The level of each row just settled; `SparseLinear::NONE` for a value never seen.
+    /// The level of each row just visited; `SparseLinear::NONE` for a value never seen.
     pub(super) levels: Vec<u32>,
 }
 
