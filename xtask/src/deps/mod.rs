@@ -8,6 +8,8 @@ use xshell::{Shell, cmd};
 
 use graph::Graph;
 
+mod circles;
+mod code;
 mod graph;
 mod rules;
 mod sources;
@@ -82,6 +84,10 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         (
             "every crate has a README and the workspace's lints and version",
             sources::layout(&files),
+        ),
+        (
+            "files of different folders of a crate do not use each other in a circle",
+            circles::between_folders(&files),
         ),
     ];
     let mut failures = Vec::new();
