@@ -7,7 +7,7 @@ use xshell::{Shell, cmd};
 use crate::{deps, e2e};
 
 /// The libraries, each of which must build and be documented without the others' features.
-const LIBRARIES: [&str; 12] = [
+const LIBRARIES: [&str; 14] = [
     "ef-column",
     "ef-random",
     "ef-tensor",
@@ -16,7 +16,9 @@ const LIBRARIES: [&str; 12] = [
     "ef-train",
     "ef-tabular",
     "ef-check",
+    "ef-files",
     "ef-io",
+    "ef-model",
     "ef-demo",
     "ef-plot",
     "echoflow",
@@ -92,7 +94,7 @@ fn each_alone(sh: &Shell) -> Result<()> {
     }
     // features that no other crate's build may ask for
     cmd!(sh, "cargo check -p ef-check --all-targets --all-features").run()?;
-    // safe files without a format
+    // files without a format
     cmd!(sh, "cargo check -p ef-io --no-default-features").run()?;
     // a program that only scores
     cmd!(sh, "cargo check -p echoflow --no-default-features").run()?;

@@ -102,7 +102,7 @@ fn marginals(model: &EchoFlow) -> Vec<ColumnMarginal> {
     let modelled = model.schema().columns.iter().zip(model.marginals());
     let derived = model
         .derived_columns()
-        .map(|(_, column, marginal)| (column, marginal));
+        .map(|column| (column.schema, column.marginal));
     let known: BTreeMap<&str, &ColumnMarginal> = modelled
         .chain(derived)
         .map(|(column, marginal)| (column.name.as_str(), marginal))

@@ -230,7 +230,7 @@ fn marginals(model: &EchoFlow) -> BTreeMap<&str, &ColumnMarginal> {
     let modelled = model.schema().columns.iter().zip(model.marginals());
     let derived = model
         .derived_columns()
-        .map(|(_, column, marginal)| (column, marginal));
+        .map(|column| (column.schema, column.marginal));
     modelled
         .chain(derived)
         .map(|(column, marginal)| (column.name.as_str(), marginal))

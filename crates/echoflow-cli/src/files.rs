@@ -11,7 +11,7 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use echoflow::io;
+use echoflow::files;
 
 use crate::output::is_dash;
 
@@ -171,7 +171,7 @@ impl Output<'_> {
                 self.option
             );
         }
-        io::check_writable(path).map_err(|error| {
+        files::check_writable(path).map_err(|error| {
             anyhow!(
                 "cannot write {}: {error}; check that the folder exists and may be written",
                 path.display()
@@ -323,8 +323,7 @@ mod tests {
     use clap::{CommandFactory as _, FromArgMatches as _};
 
     use super::*;
-    use crate::args::Args;
-    use crate::commands::job;
+    use crate::commands::{Args, job};
 
     /// For each command, a line that gives every option that takes a path.
     const LINES: [&str; 10] = [

@@ -77,7 +77,7 @@ pub(crate) fn write_json(object: &serde_json::Value, path: &Path) -> Result<()> 
     if is_dash(path) {
         return to_stdout(|out| writeln!(out, "{object}"));
     }
-    echoflow::io::write_atomically(path, |out| writeln!(out, "{object}")).map_err(|error| {
+    echoflow::files::write_atomically(path, |out| writeln!(out, "{object}")).map_err(|error| {
         anyhow!(
             "cannot write {}: {error}; check that the folder exists, may be written and has room",
             path.display()

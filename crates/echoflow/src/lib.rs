@@ -12,57 +12,35 @@
 //! | [`Architecture`] | the sizes of a model, and their defaults |
 //! | [`ModelKind`], [`Tried`], [`register`] | the kinds of model, what `auto` compared, and the door for flows of your own |
 //! | [`Part`] | what of a model is trained by itself |
+//! | [`Error`] | whatever of this crate fails, for `?` |
+//! | [`prelude`] | the names that most programs need, for `use echoflow::prelude::*` |
 //! | [`demo`], [`plot`] | tables whose true density is known; pictures: the default features `demo` and `plot` |
-//! | [`column`](mod@column), [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`io`], [`random`] | the crates below |
+//! | [`column`](mod@column), [`tensor`], [`bijectors`], [`density`], [`train`], [`tabular`], [`model`], [`io`], [`files`], [`random`] | the crates below |
 
-mod answers;
-mod architecture;
-mod builder;
-mod candidate;
-mod columns;
-mod derived;
-mod ensemble;
-mod error;
-mod file;
-mod kind;
-mod model;
-mod or_infinity;
-mod parallel;
-mod progress;
-mod proposal;
-mod row_key;
-mod stage;
-mod table_density;
-
-pub use answers::{
-    Anomalies, Attribution, Complete, Completed, Diagnostics, Drawn, Estimate, Impute, NumberPrediction,
-    Predict, Prediction, Probability, Sample, SampleWhere, Score,
+pub use ef_model::{
+    Anomalies, Architecture, Attribution, AutoregressiveSizes, Builder, Complete, Completed, Condition,
+    DerivedColumn, Diagnostics, Drawn, EchoFlow, Estimate, FlowConstructor, FlowSizes, History, Impute, Key,
+    ModelError, ModelKind, NumberPrediction, Options, Part, Predict, Prediction, Probability, Progress,
+    RegisteredName, Sample, SampleWhere, Score, Scores, Silent, StageStart, StopReason, Table, TableError,
+    TrainConfig, TrainedPart, Tried, register, with_threads,
 };
-pub use architecture::{Architecture, AutoregressiveSizes, FlowSizes};
-pub use builder::Builder;
-pub use candidate::Tried;
-pub use ef_density::{Key, Scores};
-pub use ef_io::IoError;
+
 #[cfg(feature = "csv")]
-pub use ef_io::{read_csv, read_csv_from, read_csv_from_like, read_csv_like, write_csv, write_csv_to};
-pub use ef_tabular::{Table, TableError};
-pub use ef_train::{History, StopReason, TrainConfig};
-pub use error::Error;
-pub use kind::{FlowConstructor, ModelKind, Options, RegisteredName, register};
-pub use model::EchoFlow;
-pub use parallel::with_threads;
-pub use progress::{Progress, Silent, StageStart};
-pub use stage::Part;
+pub use ef_io::{
+    IoError, read_csv, read_csv_from, read_csv_from_like, read_csv_like, write_csv, write_csv_to,
+};
 
 pub use ef_tabular::condition;
-pub use ef_tabular::condition::Condition;
 
 pub use ef_bijectors as bijectors;
 pub use ef_column as column;
 #[cfg(feature = "demo")]
 pub use ef_demo as demo;
 pub use ef_density as density;
+pub use ef_files as files;
+#[cfg(feature = "csv")]
 pub use ef_io as io;
+pub use ef_model as model;
 #[cfg(feature = "plot")]
 pub use ef_plot as plot;
 pub use ef_random as random;
@@ -71,3 +49,32 @@ pub use ef_tensor as tensor;
 pub use ef_train as train;
 /// The traits of generators that [`random`] and the crates above it are written for.
 pub use rand;
+
+/// The names that most programs need.
+pub mod prelude {
+    pub use crate::{
+        Anomalies, Complete, Condition, EchoFlow, Impute, Key, ModelKind, Predict, Prediction, Probability,
+        Sample, Score, Table,
+    };
+    #[cfg(feature = "csv")]
+    pub use crate::{read_csv, write_csv};
+}
+
+/// An error of any of the crates that a program meets here, for functions that use `?` on all of them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Of a model: fitting, asking, saving, loading.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Of a table in memory.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Of a condition that is read from text, or that does not fit a table.
+    #[error(transparent)]
+    Condition(#[from] condition::ConditionError),
+    /// Of a file that a table comes from or goes to.
+    #[cfg(feature = "csv")]
+    #[error(transparent)]
+    Io(#[from] IoError),
+}

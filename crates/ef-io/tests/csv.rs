@@ -149,8 +149,8 @@ fn links_are_followed_and_devices_stay_what_they_are() {
     assert!(error.to_string().contains("No space left on device"), "{error}");
     assert!(std::fs::metadata(&full).unwrap().file_type().is_char_device());
     assert!(full.is_symlink());
-    ef_io::check_writable(&full).unwrap();
-    assert!(ef_io::check_writable(folder.path()).is_err());
+    ef_files::check_writable(&full).unwrap();
+    assert!(ef_files::check_writable(folder.path()).is_err());
 }
 
 fn cell() -> impl Strategy<Value = String> {

@@ -10,11 +10,12 @@ use ef_column::Place;
 
 use crate::date::Date;
 use crate::error::TableError;
-use crate::marginal::{CategoryMarginal, ColumnMarginal, DateMarginal, NumberMarginalBuilder, Value};
+use crate::marginal::{CategoryMarginal, ColumnMarginal, DateMarginal, NumberMarginalBuilder};
 use crate::note::note;
 use crate::schema::{ColumnSchema, Kind, Schema};
 use crate::table::{Table, field_of, value_at};
 use crate::transform::Transformer;
+use crate::value::Value;
 
 /// Choices for [`TableEncoder::fit`].
 #[derive(Debug, Clone, Default)]

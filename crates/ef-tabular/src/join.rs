@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::encoder::array_of;
 use crate::error::TableError;
-use crate::marginal::Value;
 use crate::schema::{ColumnSchema, Kind};
 use crate::table::{Table, column_schema, field_of};
+use crate::value::Value;
 
 impl Table {
     /// The columns `names`, in that order, each from this table or, if it is not here, from `other`; both have the same

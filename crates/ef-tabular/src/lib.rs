@@ -16,6 +16,7 @@ mod schema;
 mod table;
 mod texts;
 mod transform;
+mod value;
 
 pub use condition::{
     Boxes, Condition, ConditionBox, ConditionColumn, ConditionError, LabelSet, Literal, NumberRange, ValueSet,
@@ -28,9 +29,10 @@ pub use error::{Location, TableError};
 pub use format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};
 pub use marginal::{
     CategoryMarginal, ColumnMarginal, DATE_FEATURES, DateMarginal, NUMBER_FEATURES, NumberMarginal, RankBins,
-    UnknownValue, Value,
+    UnknownValue,
 };
 pub use schema::{ColumnSchema, Kind, Schema};
 pub use table::{ColumnData, Table};
 pub use texts::{CellTexts, TextRows};
 pub use transform::{Asinh, Identity, Transformer, TransformerConstructor, register_transformer};
+pub use value::Value;

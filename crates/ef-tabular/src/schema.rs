@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::date::Date;
 use crate::error::{Location, TableError};
 use crate::format::{BooleanSpelling, NumberFormat, NumberText, parse_number};
-use crate::marginal::Value;
 use crate::table::{Table, column_schema, field_of, value_at};
+use crate::value::Value;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -13,8 +13,8 @@ use arrow_schema::{Field, Schema as ArrowSchema};
 use crate::date::Date;
 use crate::error::{Location, TableError};
 use crate::format::{BooleanSpelling, MISSING_MARKERS, NumberFormat};
-use crate::marginal::Value;
 use crate::schema::{ColumnSchema, Kind, Schema};
+use crate::value::Value;
 
 pub(crate) const FORMAT_KEY: &str = "ef_tabular.format";
 pub(crate) const MISSING_KEY: &str = "ef_tabular.missing";

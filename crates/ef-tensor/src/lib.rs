@@ -27,6 +27,8 @@ mod moments;
 pub mod normal;
 pub mod params;
 mod product;
+#[cfg(feature = "gemm")]
+mod product_by_gemm;
 pub mod real;
 pub mod shards;
 pub mod simd;

@@ -9,7 +9,11 @@ use rand_distr::StandardNormal;
 
 use crate::error::TensorError;
 use crate::params::ParamVisitor;
-use crate::product::{Finish, Part, Start, WIDEST, product};
+#[cfg(not(feature = "gemm"))]
+use crate::product::product;
+use crate::product::{Finish, Part, Start, WIDEST};
+#[cfg(feature = "gemm")]
+use crate::product_by_gemm::product;
 use crate::real::Real;
 use crate::simd::{Kernel, dispatch};
 

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-use crate::real::Real;
+use ndarray::NdFloat;
 
 /// An instruction set kernels are compiled for. Ordered: a processor that has one has all before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,6 +136,6 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 
 /// `a b + c`, in one rounding where the level has the instruction: elsewhere `mul_add` is a slow library call.
 #[inline(always)]
-pub fn mul_add<const FMA: bool, T: Real>(a: T, b: T, c: T) -> T {
+pub fn mul_add<const FMA: bool, T: NdFloat>(a: T, b: T, c: T) -> T {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }

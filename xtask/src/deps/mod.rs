@@ -36,6 +36,12 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let tree = cmd!(sh, "cargo tree -p ef-bijectors -e normal --prefix none")
         .quiet()
         .read()?;
+    let scoring = cmd!(
+        sh,
+        "cargo tree -p echoflow --no-default-features -e normal --prefix none"
+    )
+    .quiet()
+    .read()?;
     let files = sources::tracked(sh)?;
 
     let checks: Vec<(&str, Failures)> = vec![
@@ -60,7 +66,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
             rules::lean(&graph),
         ),
         (
-            "ef-column and ef-plot depend on nothing, ef-random on rand_core only",
+            "ef-column and ef-plot depend on nothing, ef-random and ef-files on one crate",
             rules::alone(&graph),
         ),
         ("the arrow facade is nowhere", rules::no_facade(&graph)),
@@ -72,6 +78,10 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
         (
             "ef-bijectors builds on at most 30 crates",
             rules::few_crates(&tree, MOST_CRATES),
+        ),
+        (
+            "a program that only scores builds no formats, pictures or demos",
+            rules::only_scores(&scoring),
         ),
         (
             "unsafe code is in ef-tensor only, each block under its SAFETY line",

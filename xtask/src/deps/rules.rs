@@ -6,7 +6,7 @@ use super::Failures;
 use super::graph::{Graph, Package};
 
 /// Our crates and which others of ours each may depend on, outside tests.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("ef-column", &[]),
     ("ef-random", &[]),
     ("ef-tensor", &["ef-random"]),
@@ -20,10 +20,24 @@ const ALLOWED: [(&str, &[&str]); 13] = [
         &["ef-random", "ef-tensor", "ef-bijectors", "ef-density"],
     ),
     ("ef-tabular", &["ef-column"]),
-    ("ef-io", &["ef-tabular"]),
+    ("ef-files", &[]),
+    ("ef-io", &["ef-files", "ef-tabular"]),
     ("ef-demo", &["ef-random", "ef-tabular"]),
     ("ef-plot", &[]),
     ("ef-check", &["ef-tensor", "ef-bijectors", "ef-density"]),
+    (
+        "ef-model",
+        &[
+            "ef-column",
+            "ef-random",
+            "ef-tensor",
+            "ef-bijectors",
+            "ef-density",
+            "ef-train",
+            "ef-tabular",
+            "ef-files",
+        ],
+    ),
     (
         "echoflow",
         &[
@@ -34,7 +48,9 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "ef-density",
             "ef-train",
             "ef-tabular",
+            "ef-files",
             "ef-io",
+            "ef-model",
             "ef-demo",
             "ef-plot",
         ],
@@ -43,19 +59,25 @@ const ALLOWED: [(&str, &[&str]); 13] = [
 ];
 
 /// Crates that say in their README what little they depend on.
-const ALONE: [(&str, &[&str]); 3] = [
+const ALONE: [(&str, &[&str]); 4] = [
     ("ef-column", &[]),
+    ("ef-files", &["tempfile"]),
     ("ef-plot", &[]),
     ("ef-random", &["rand_core"]),
 ];
 
 /// Crates that must never be among the direct or indirect dependencies of another, and why.
-const NEVER: [(&str, &str, &str); 8] = [
+const NEVER: [(&str, &str, &str); 13] = [
     ("ef-tabular", "ef-io", "a table knows no files"),
     ("ef-tabular", "csv", "a table knows no files"),
     ("ef-tabular", "tempfile", "a table knows no files"),
     ("ef-io", "ef-tensor", "files know no networks"),
     ("ef-io", "ef-density", "files know no models"),
+    ("ef-io", "ef-model", "files know no models"),
+    ("ef-model", "ef-io", "a model knows no formats of tables"),
+    ("ef-model", "csv", "a model knows no formats of tables"),
+    ("ef-model", "ef-plot", "a model draws no pictures"),
+    ("ef-model", "ef-demo", "a model is fitted to any table"),
     ("ef-demo", "ef-tensor", "demo tables know no networks"),
     (
         "ef-demo",
@@ -301,6 +323,30 @@ pub(super) fn few_crates(tree: &str, most: usize) -> Failures {
     )]
 }
 
+/// Crates that a program has no use for if it only scores tables that it holds in memory.
+const BESIDE_SCORING: [&str; 5] = ["ef-plot", "ef-demo", "ef-io", "csv", "clap"];
+
+/// Looks for what scoring does not need in the output of `cargo tree --prefix none` for echoflow without features.
+pub(super) fn only_scores(tree: &str) -> Failures {
+    let names: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    if names.is_empty() {
+        return vec!["cargo tree lists no crate for echoflow: see that its name has not changed".to_owned()];
+    }
+    BESIDE_SCORING
+        .iter()
+        .filter(|name| names.contains(*name))
+        .map(|name| {
+            format!(
+                "echoflow without features builds {name}, which scoring does not need: put it behind a feature \
+                 (`cargo tree -p echoflow --no-default-features -e normal -i {name}` shows through what)"
+            )
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::graph::Declared;
@@ -497,5 +543,11 @@ mod tests {
         assert!(few_crates(tree, 3).is_empty());
         assert_one(&few_crates(tree, 2), &["3 crates"]);
         assert_one(&few_crates("", 2), &["no crate"]);
+        assert!(only_scores("echoflow v1 (x)\nef-model v1 (x)\n").is_empty());
+        assert_one(
+            &only_scores("echoflow v1 (x)\nef-plot v1 (x)\n"),
+            &["ef-plot", "feature"],
+        );
+        assert_one(&only_scores(""), &["no crate"]);
     }
 }

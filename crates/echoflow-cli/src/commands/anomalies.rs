@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use echoflow::tabular::{BooleanSpelling, ColumnSchema, Kind, NumberFormat, Value};
-use echoflow::{Attribution, EchoFlow, Error, Score, Scores, Table, with_threads};
+use echoflow::{Attribution, EchoFlow, ModelError, Score, Scores, Table, with_threads};
 
 use super::Job;
 use super::score::LOG_PROB;
@@ -90,13 +90,13 @@ fn run(args: &Anomalies) -> Result<ExitCode> {
             .as_ref()
             .map(|reference| {
                 let under = score.run(reference, &table, reference.key())?;
-                Ok::<_, Error>(ratio(&scores, &under))
+                Ok::<_, ModelError>(ratio(&scores, &under))
             })
             .transpose()?;
         let ranked = Ranked { scores, ratio };
         let odd = ranked.oddest(args);
         let split = match model.attribute(&table.take(&odd)?) {
-            Err(Error::CannotAnswer { .. }) => None,
+            Err(ModelError::CannotAnswer { .. }) => None,
             split => Some(split?),
         };
         Ok((ranked, odd, split))

@@ -25,7 +25,7 @@ pub(super) fn by_chunks(
     table: &Table,
     first_row: u64,
     draws: usize,
-    mut fill: impl FnMut(&Table, u64) -> Result<Completed, echoflow::Error>,
+    mut fill: impl FnMut(&Table, u64) -> Result<Completed, echoflow::ModelError>,
 ) -> Result<Filled> {
     let working = Working::on_rows("filling", table.num_rows());
     let mut pieces = Vec::new();
@@ -74,11 +74,11 @@ pub(super) fn refuse_stranger(model: &EchoFlow, table: &Table, path: &Path) -> R
 
 /// Whether a table has a column that the model draws, filled or not: whatever rows of it are at hand.
 pub(super) fn has_columns_to_draw(model: &EchoFlow, table: &Table) -> bool {
-    let given = model.context_columns().0;
-    let mut drawn = model
-        .column_names()
-        .iter()
-        .filter(|name| !given.contains(&name.as_str()));
+    let is_given = |name: &str| {
+        let schema = model.context_schema();
+        schema.is_some_and(|schema| schema.index(name).is_some())
+    };
+    let mut drawn = model.column_names().iter().filter(|name| !is_given(name));
     drawn.any(|name| table.column_index(name).is_ok())
 }
 

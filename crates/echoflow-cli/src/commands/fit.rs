@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::ArgAction;
-use echoflow::{EchoFlow, ModelKind, Part, StopReason, Table};
+use echoflow::{EchoFlow, ModelKind, StopReason, Table, TrainedPart};
 
 use super::Job;
 use crate::args;
@@ -120,8 +120,8 @@ fn run(args: &Fit) -> Result<ExitCode> {
         return Ok(ExitCode::from(130));
     }
     let Some(cut_short) = model
-        .histories()
-        .find(|(_, _, h)| h.stopped_by == StopReason::Cancelled)
+        .trained_parts()
+        .find(|trained| trained.history.stopped_by == StopReason::Cancelled)
     else {
         model.save(output)?;
         if stopped {
@@ -140,26 +140,34 @@ fn run(args: &Fit) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    if model.histories().all(|(_, _, h)| h.best_epoch == Some(0)) {
+    if is_untrained(&model) {
         note("stopped before anything was learned; no model was written");
         return Ok(ExitCode::from(130));
     }
     model.save(output)?;
     let kept: Vec<String> = model
-        .histories()
-        .map(|(part, _, h)| match h.best_epoch {
-            Some(0) => format!("{} untrained", part.name()),
-            Some(epoch) => format!("{} of epoch {epoch}", part.name()),
-            None => format!("{} as they stood within the first epoch", part.name()),
-        })
+        .trained_parts()
+        .map(
+            |trained| match (trained.part.name(), trained.history.best_epoch) {
+                (part, Some(0)) => format!("{part} untrained"),
+                (part, Some(epoch)) => format!("{part} of epoch {epoch}"),
+                (part, None) => format!("{part} as they stood within the first epoch"),
+            },
+        )
         .collect();
     note(&format!(
         "stopped while fitting {}; kept the best so far ({}) in {}; this fit cannot be reproduced",
-        cut_short.0.name(),
+        cut_short.part.name(),
         kept.join(", "),
         output.display()
     ));
     Ok(ExitCode::from(130))
+}
+
+/// Whether no part of a model learned anything.
+fn is_untrained(model: &EchoFlow) -> bool {
+    let mut parts = model.trained_parts();
+    parts.all(|trained| trained.history.best_epoch == Some(0))
 }
 
 /// Fits with a progress bar, and says how it went.
@@ -188,7 +196,10 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<Fitted> {
     bars.finish();
     let model = model?;
     if !settings.quiet {
-        for (part, shift, history) in model.histories() {
+        for TrainedPart {
+            part, shift, history, ..
+        } in model.trained_parts()
+        {
             let last = history.epochs.len();
             let how = how_it_ended(history.stopped_by);
             let best = history.best_epoch.map_or("-".to_owned(), |e| e.to_string());
@@ -203,11 +214,11 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<Fitted> {
                 count(last, "epoch")
             ));
         }
-        if let Some((history, _)) = model.order_agnostic() {
+        if let Some(TrainedPart { part, history, .. }) = model.order_agnostic() {
             let best = history.best_epoch.map_or("-".to_owned(), |e| e.to_string());
             note(&format!(
                 "{:<8} {} ({}), best {best}: {:.4} nats a row from the model; {:.1} s of the fit (--order-agnostic no leaves it out)",
-                Part::OrderAgnostic.name(),
+                part.name(),
                 count(history.epochs.len(), "epoch"),
                 how_it_ended(history.stopped_by),
                 model.kl_to_model().unwrap_or(f64::NAN),
@@ -222,9 +233,7 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<Fitted> {
                 ));
             }
         }
-        if model.num_params().iter().any(|(_, count)| *count > 0)
-            && model.histories().all(|(_, _, h)| h.best_epoch == Some(0))
-        {
+        if model.trained_parts().next().is_some() && is_untrained(&model) {
             note("nothing was learned: the model draws its columns independently; give it more time or rows");
         }
         note(&format!(

@@ -208,7 +208,7 @@ enum Best {
 
 impl Guess {
     /// Takes in the draws of some rows more, one table a draw.
-    fn add(&mut self, column: &ColumnSchema, draws: &[Table]) -> Result<(), echoflow::Error> {
+    fn add(&mut self, column: &ColumnSchema, draws: &[Table]) -> Result<(), echoflow::ModelError> {
         let Some(first) = draws.first() else {
             return Ok(());
         };

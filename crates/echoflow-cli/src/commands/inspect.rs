@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use echoflow::tabular::{ColumnMarginal, Kind, NumberMarginal};
-use echoflow::{Architecture, EchoFlow, History, Part};
+use echoflow::{Architecture, EchoFlow, Part, TrainedPart};
 
 use super::Job;
 use super::fit::how_it_ended;
@@ -46,24 +46,20 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
         .map(|n| n.chars().count())
         .max()
         .unwrap_or(0);
-    let (context_names, context_marginals) = model.context_columns();
     for name in model.column_names() {
         let found = model
             .schema()
             .index(name)
             .map(|at| (&model.schema().columns[at], &model.marginals()[at], ""));
         let given = || {
-            let at = context_names.iter().position(|n| n == name)?;
-            Some((
-                &model.context_schema()?.columns[at],
-                &context_marginals[at],
-                ", context",
-            ))
+            let schema = model.context_schema()?;
+            let at = schema.index(name)?;
+            Some((&schema.columns[at], &model.context_marginals()[at], ", context"))
         };
         let derived = || {
             let mut columns = model.derived_columns();
-            let (_, schema, marginal) = columns.find(|(_, schema, _)| schema.name == *name)?;
-            Some((schema, marginal, ", derived"))
+            let column = columns.find(|column| column.schema.name == *name)?;
+            Some((column.schema, column.marginal, ", derived"))
         };
         if let Some((schema, marginal, role)) = found.or_else(given).or_else(derived) {
             let (kind, marginal) = (kind(schema.kind), describe(marginal));
@@ -76,8 +72,8 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
             out,
             "derived, as they follow from other columns in every training row"
         )?;
-        for (dependency, _, _) in model.derived_columns() {
-            writeln!(out, "  {dependency}")?;
+        for column in model.derived_columns() {
+            writeln!(out, "  {}", column.dependency)?;
         }
     }
     writeln!(out)?;
@@ -101,15 +97,21 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
             tried.validation_nll
         )?;
     }
-    for (part, params) in model.num_params() {
-        let what = what_it_is(architecture, part);
-        writeln!(out, "  {:<9}  {params} parameters: {what}", part.name())?;
-    }
-    if let (Some((_, params)), Some(gap)) = (model.order_agnostic(), model.kl_to_model()) {
+    for trained in model.trained_parts() {
+        let what = what_it_is(architecture, trained.part);
         writeln!(
             out,
-            "  {:<9}  {params} parameters: a network beside the model for any order of its columns, {gap:.4} nats a row from it",
-            Part::OrderAgnostic.name()
+            "  {:<9}  {} parameters: {what}",
+            trained.part.name(),
+            trained.params
+        )?;
+    }
+    if let (Some(trained), Some(gap)) = (model.order_agnostic(), model.kl_to_model()) {
+        writeln!(
+            out,
+            "  {:<9}  {} parameters: a network beside the model for any order of its columns, {gap:.4} nats a row from it",
+            trained.part.name(),
+            trained.params
         )?;
     }
     writeln!(
@@ -119,23 +121,20 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
     )?;
     writeln!(out)?;
     writeln!(out, "training (nats a row; best epoch marked)")?;
-    for (part, shift, history) in model.histories() {
-        write_history(part, shift, history, "", out)?;
+    for trained in model.trained_parts() {
+        write_history(&trained, "", out)?;
     }
-    if let Some((history, _)) = model.order_agnostic() {
+    if let Some(trained) = model.order_agnostic() {
         let remark = "; on rows that the model drew, its losses over random orders";
-        write_history(Part::OrderAgnostic, 0.0, history, remark, out)?;
+        write_history(&trained, remark, out)?;
     }
     Ok(())
 }
 
-fn write_history(
-    part: Part,
-    shift: f64,
-    history: &History,
-    remark: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn write_history(trained: &TrainedPart<'_>, remark: &str, out: &mut dyn Write) -> io::Result<()> {
+    let TrainedPart {
+        part, shift, history, ..
+    } = *trained;
     writeln!(
         out,
         "  {}: {} trained on, {} validated on, batches of {}; {}{remark}",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use echoflow::{Condition, EchoFlow, Error, Estimate, Key, Probability, with_threads};
+use echoflow::{Condition, EchoFlow, Estimate, Key, ModelError, Probability, with_threads};
 use serde_json::json;
 
 use super::Job;
@@ -58,7 +58,7 @@ fn run(args: &AskProbability) -> Result<ExitCode> {
     let request = given.as_ref().map_or(request, |given| request.given(given));
     let (answer, why_not) = {
         let _working = Working::on("drawing");
-        with_threads(args.threads, || -> Result<_, Error> {
+        with_threads(args.threads, || -> Result<_, ModelError> {
             let answer = request.run(&model, Key::new(args.seed))?;
             let all = Condition::all(given.iter().cloned().chain([condition.clone()]));
             let why_not = match answer.value == 0.0 {
@@ -68,7 +68,7 @@ fn run(args: &AskProbability) -> Result<ExitCode> {
             Ok((answer, why_not))
         })??
     };
-    if let Some(Error::Impossible { condition, because }) = why_not {
+    if let Some(ModelError::Impossible { condition, because }) = why_not {
         note(&format!("no row of the model meets {condition}: {because}"));
     }
     to_stdout(|out| match args.json {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use echoflow::demo::Demo;
-use echoflow::io::write_atomically;
+use echoflow::files::write_atomically;
 use echoflow::plot::{Cloud, scatter_svg};
 use echoflow::{ModelKind, Table, with_threads};
 

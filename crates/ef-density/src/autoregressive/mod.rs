@@ -26,6 +26,7 @@
 //! with conditions and without. [`OrderAgnostic`] is the same network without masks: it proposes any columns given any
 //! others, and the chain corrects it.
 
+mod ensemble;
 mod heads;
 mod mixture;
 mod network;
@@ -35,6 +36,7 @@ mod plan;
 mod restrict;
 mod table_made;
 
+pub use ensemble::Ensemble;
 pub use order_agnostic::OrderAgnostic;
 pub use pass::{AncestralPass, PassSums, Step};
 pub use table_made::{TableMade, TableMadeConfig};

@@ -9,6 +9,7 @@ use super::discrete::DiscreteMade;
 use super::rank_flow::RankFlow;
 use crate::density::{Density, Scores};
 use crate::key::{Key, ScoreKey, StepKey};
+use crate::row_density::RowDensity;
 use crate::rows::{RowScratch, Rows};
 
 /// `log p(row) = log_measure + log P(levels) + log E[ratio(ranks | levels)]`, in the table's own units.
@@ -75,27 +76,6 @@ impl<T: Real> TwoPart<T> {
         }
         scores.log_prob.extend(log_prob);
         scores.standard_error.extend(errors);
-    }
-
-    /// Draws a row of each of `streams`, given the contexts of `given`: row number `k` of the endless sample that `key`
-    /// names is that of stream `k`.
-    pub fn sample_streams(
-        &self,
-        params: &[T],
-        given: &Rows,
-        streams: impl Iterator<Item = u64> + Clone,
-        key: Key,
-        scratch: &mut RowScratch<T>,
-    ) -> Rows {
-        let (pa, pb) = self.split(params);
-        let mut drawn = match &self.discrete {
-            Some(discrete) => discrete.sample_streams(pa, given, streams.clone(), key, scratch),
-            None => Rows::of_context(given.context.clone()),
-        };
-        if let Some(flow) = &self.continuous {
-            drawn = flow.sample_streams(pb, &drawn, streams, key, scratch);
-        }
-        drawn
     }
 }
 
@@ -186,6 +166,57 @@ impl<T: Real> Density<T> for TwoPart<T> {
         key: Key,
         scratch: &mut RowScratch<T>,
     ) -> Rows {
-        self.sample_streams(params, given, rows, key, scratch)
+        let streams: Vec<u64> = rows.collect();
+        RowDensity::sample(self, params, given, &streams, key, scratch)
+    }
+}
+
+impl<T: Real> RowDensity<T> for TwoPart<T> {
+    fn num_params(&self) -> usize {
+        Density::num_params(self)
+    }
+
+    fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
+        Density::visit_params(self, visitor);
+    }
+
+    fn init(&self, key: Key, params: &mut [T]) {
+        Density::init(self, &mut key.row(0), params);
+    }
+
+    fn project(&self, params: &mut [T]) {
+        Density::project(self, params);
+    }
+
+    fn score(
+        &self,
+        params: &[T],
+        rows: &Rows,
+        index: &[usize],
+        key: ScoreKey,
+        scratch: &mut RowScratch<T>,
+        scores: &mut Scores,
+    ) {
+        Self::score(self, params, rows, index, key, scratch, scores);
+    }
+
+    fn sample(
+        &self,
+        params: &[T],
+        given: &Rows,
+        streams: &[u64],
+        key: Key,
+        scratch: &mut RowScratch<T>,
+    ) -> Rows {
+        let (p_discrete, p_continuous) = self.split(params);
+        let streams = streams.iter().copied();
+        let mut drawn = match &self.discrete {
+            Some(discrete) => discrete.sample_streams(p_discrete, given, streams.clone(), key, scratch),
+            None => Rows::of_context(given.context.clone()),
+        };
+        if let Some(flow) = &self.continuous {
+            drawn = flow.sample_streams(p_continuous, &drawn, streams, key, scratch);
+        }
+        drawn
     }
 }

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use ef_files::write_atomically;
 use ef_tabular::Table;
 
 use crate::error::IoError;
-use crate::whole_file::write_atomically;
 
 /// Writes a CSV file with `\n` line ends and quotes only where they are needed. The file is written beside its final place
 /// and renamed, so that an error leaves what was there before.

@@ -6,9 +6,9 @@ use super::boxes::ConditionBox;
 use super::error::ConditionError;
 use super::expression::{ColumnComparison, Comparison, Condition, Node};
 use super::value_set::ValueSet;
-use crate::marginal::Value;
 use crate::schema::Schema;
 use crate::table::Table;
+use crate::value::Value;
 
 /// A condition whose columns are found and whose values are read.
 enum Check {

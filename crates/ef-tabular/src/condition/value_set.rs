@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::ranges::{NumberRange, Ranges};
 use crate::date::Date;
-use crate::marginal::Value;
 use crate::schema::Kind;
+use crate::value::Value;
 
 /// A set of values of one column, by its kind: labels listed or all but those listed, unions of numeric ranges (dates by
 /// their number of days since 1970-01-01), booleans; and whether a missing cell belongs to it.

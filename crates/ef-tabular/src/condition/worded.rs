@@ -5,8 +5,8 @@ use super::expression::{Condition, Literal, column};
 use super::ranges::NumberRange;
 use super::value_set::{LabelSet, ValueSet};
 use crate::date::Date;
-use crate::marginal::Value;
 use crate::schema::Kind;
+use crate::value::Value;
 
 impl ConditionBox {
     /// The condition that asks for the rows of the box.

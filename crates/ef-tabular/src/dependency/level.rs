@@ -7,9 +7,10 @@ use std::hash::Hash;
 use serde::{Deserialize, Serialize};
 
 use crate::date::Date;
-use crate::marginal::{DateMarginal, Grid, NumberMarginalBuilder, Value};
+use crate::marginal::{DateMarginal, Grid, NumberMarginalBuilder};
 use crate::schema::Kind;
 use crate::table::Table;
+use crate::value::Value;
 
 /// The code of a missing cell.
 pub(super) const MISSING: u32 = u32::MAX;

@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{NumberRange, ValueSet};
-use crate::marginal::{Grid, Value};
+use crate::marginal::Grid;
 use crate::schema::Kind;
+use crate::value::Value;
 
 /// Most steps of a source from 0: beyond them grid points are not exact.
 const FARTHEST: i64 = (1 << 53) - 1;

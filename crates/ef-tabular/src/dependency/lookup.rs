@@ -7,8 +7,9 @@ use super::evidence;
 use super::level::{Coded, Level, LevelIndex, MISSING, draws_seen_values, number, snapped};
 use crate::condition::{NumberRange, ValueSet};
 use crate::date::Date;
-use crate::marginal::{ColumnMarginal, Grid, Value};
+use crate::marginal::{ColumnMarginal, Grid};
 use crate::schema::Kind;
+use crate::value::Value;
 
 /// Most entries of a lookup.
 pub(super) const MOST_ENTRIES: usize = 5_000;

@@ -29,8 +29,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::ValueSet;
 use crate::error::TableError;
-use crate::marginal::{ColumnMarginal, Grid, Value};
+use crate::marginal::{ColumnMarginal, Grid};
 use crate::table::Table;
+use crate::value::Value;
 use level::snapped;
 use linear::Linear;
 use lookup::Lookup;

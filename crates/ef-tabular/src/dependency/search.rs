@@ -5,9 +5,10 @@ use super::linear::Linear;
 use super::lookup::{Key, Lookup, MOST_DAYS, MOST_ENTRIES};
 use super::steps::{Scaling, Steps, Sum, missing_fits, sums};
 use super::{Dependencies, Dependency, Rule, date_part, evidence};
-use crate::marginal::{Grid, Value};
+use crate::marginal::Grid;
 use crate::schema::Kind;
 use crate::table::Table;
+use crate::value::Value;
 
 pub(super) fn find(table: &Table, given: &[&str]) -> Dependencies {
     let names = table.column_names();

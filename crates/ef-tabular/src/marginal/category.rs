@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use ef_column::Place;
 
-use super::{Value, unseen_share};
+use super::unseen::unseen_share;
+use crate::value::Value;
 
 /// Labels with a level of their own; the others share one.
 const OWN_LEVELS: usize = 1000;

@@ -10,9 +10,9 @@ use std::f64::consts::TAU;
 use ef_column::Place;
 use serde::{Deserialize, Serialize};
 
-use super::number::NumberMarginalBuilder;
-use super::{NUMBER_FEATURES, NumberMarginal, Value};
+use super::number::{NUMBER_FEATURES, NumberMarginal, NumberMarginalBuilder};
 use crate::date::Date;
+use crate::value::Value;
 
 /// Width of the network inputs a date gives: those of its day number, weekday and month one-hot, and the place in the
 /// year as sine and cosine.

@@ -25,39 +25,21 @@ mod number;
 mod sample;
 mod smooth;
 mod unknown;
+mod unseen;
 mod within;
 
 pub use bins::RankBins;
 pub use category::CategoryMarginal;
 pub use date::{DATE_FEATURES, DateMarginal};
-pub use number::NumberMarginal;
 pub(crate) use number::NumberMarginalBuilder;
+pub use number::{NUMBER_FEATURES, NumberMarginal};
 pub(crate) use sample::Grid;
 use serde::{Deserialize, Serialize};
 pub use unknown::UnknownValue;
 
 use ef_column::{Level, Marginal, Place};
 
-use crate::date::Date;
-
-/// One cell of a table.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
-    /// No value. NaN counts as missing too.
-    Missing,
-    /// A number.
-    Number(f64),
-    /// A category's label.
-    Text(&'a str),
-    /// True or false.
-    Boolean(bool),
-    /// A day of the calendar.
-    Date(Date),
-}
-
-/// Width of the network inputs a number gives: rank, standardized value, 16 piecewise-linear features, missing bit.
-pub const NUMBER_FEATURES: usize = 3 + PIECES;
-pub(crate) const PIECES: usize = 16;
+use crate::value::Value;
 
 /// Intervals of ranks that a network reads as one, at most, in a column on a rounding grid.
 const MOST_INPUT_BINS: usize = 1024;
@@ -228,9 +210,4 @@ impl Marginal for ColumnMarginal {
     fn level_rank(&self, level: Level) -> Option<f64> {
         self.numbers()?.level_rank(level)
     }
-}
-
-/// Probability of a value never seen, by Good-Turing: the share of values seen once, kept from 0 and below one half.
-pub(crate) fn unseen_share(singletons: usize, rows: usize) -> f64 {
-    ((singletons as f64 + 1.0) / (rows as f64 + 2.0)).min(0.5)
 }

@@ -20,6 +20,7 @@ mod saved;
 mod weigh;
 mod within;
 
+pub use features::NUMBER_FEATURES;
 pub(crate) use fit::NumberMarginalBuilder;
 use heaps::Cut;
 use saved::{Bound, Saved};
@@ -28,8 +29,8 @@ use serde::{Deserialize, Serialize};
 use super::sample::Grid;
 use ef_column::Place;
 
-use super::Value;
 use crate::transform::Transformer;
+use crate::value::Value;
 
 /// Ranks nearer to 0 or 1 are drawn as this: beyond it lie no digits.
 pub(super) const LOWEST_RANK: f64 = 1e-15;

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use ndarray::NdFloat;
+
 use super::tile::{self, Tiles};
 use super::{Problem, Strided, panels};
 
@@ -499,7 +501,8 @@ macro_rules! plain_register {
                 // Without the instruction `mul_add` is a slow library call.
                 const FMA: bool = cfg!(target_arch = "aarch64");
                 Self(std::array::from_fn(|i| {
-                    crate::simd::mul_add::<FMA, $t>(self.0[i], b.0[i], c.0[i])
+                    let (a, b, c) = (self.0[i], b.0[i], c.0[i]);
+                    if FMA { a.mul_add(b, c) } else { a * b + c }
                 }))
             }
 
@@ -551,7 +554,7 @@ plain_register!(f32, 4);
 plain_register!(f64, 2);
 
 /// The registers of a number's type, one a [`Level`](crate::simd::Level).
-pub trait Registers: Sized {
+pub trait Registers: NdFloat + Default {
     /// AVX-512's.
     type Avx512: Lanes<Self>;
     /// AVX2's.

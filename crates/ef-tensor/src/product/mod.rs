@@ -7,7 +7,7 @@
 //! in order, so a result does not depend on how rows or columns are cut.
 
 #![allow(unsafe_code)]
-// With the feature `gemm`, that crate does the work of these functions.
+// With the feature `gemm`, that crate does the work of these functions: see `product_by_gemm`.
 #![cfg_attr(feature = "gemm", allow(dead_code))]
 
 mod lanes;
@@ -18,7 +18,6 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::real::Real;
 pub(crate) use lanes::Registers;
 
 /// What a product is added to.
@@ -63,7 +62,7 @@ pub struct Strided<T> {
     columns: isize,
 }
 
-impl<T: Real> Strided<T> {
+impl<T: Registers> Strided<T> {
     fn of(view: &ArrayView2<'_, T>) -> Self {
         Self {
             start: view.as_ptr(),
@@ -88,16 +87,14 @@ impl<T: Real> Strided<T> {
 ///
 /// # Panics
 /// If shapes do not match, rows of `c` are not contiguous, or a part lies outside the operands.
-pub(crate) fn product<T: Real>(
+pub(crate) fn product<T: Registers>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
     start: Start<'_, T>,
     finish: Finish<'_, T>,
-    c: ArrayViewMut2<'_, T>,
+    mut c: ArrayViewMut2<'_, T>,
     part: impl Fn(Range<usize>) -> Part,
 ) {
-    #[cfg(not(feature = "gemm"))]
-    let mut c = c;
     let ((m, k), n) = (a.dim(), b.ncols());
     assert!(
         b.nrows() == k && c.dim() == (m, n),
@@ -122,9 +119,6 @@ pub(crate) fn product<T: Real>(
         n <= 1 || c.strides()[1] == 1,
         "product: rows of the result are contiguous"
     );
-    #[cfg(feature = "gemm")]
-    by_crate(a, b, start, finish, c, part);
-    #[cfg(not(feature = "gemm"))]
     // Compiled in this crate for each type of number, and not again in every crate that multiplies.
     T::compute(&Problem {
         sizes: (m, k, n),
@@ -136,59 +130,6 @@ pub(crate) fn product<T: Real>(
         c_stride: c.strides()[0],
         part: &part,
     });
-}
-
-/// The same through [`gemm`](crate::gemm()), a few panels at a time: its calls cost more than ours.
-#[cfg(feature = "gemm")]
-fn by_crate<T: Real>(
-    a: ArrayView2<'_, T>,
-    b: ArrayView2<'_, T>,
-    start: Start<'_, T>,
-    finish: Finish<'_, T>,
-    mut c: ArrayViewMut2<'_, T>,
-    part: impl Fn(Range<usize>) -> Part,
-) {
-    use ndarray::s;
-    let n = c.ncols();
-    let dense = part(0..n) == part(0..n.min(WIDEST)) && part(0..n) == part(n - 1..n);
-    let step = if dense { n } else { WIDEST };
-    for left in (0..n).step_by(step) {
-        let columns = left..(left + step).min(n);
-        let Part { rows, depth } = part(columns.clone());
-        let mut c = c.slice_mut(s![..rows, columns.clone()]);
-        let beta = match start {
-            Start::Zero => T::zero(),
-            _ => T::one(),
-        };
-        for mut row in c.rows_mut() {
-            match start {
-                Start::Bias(bias) => row
-                    .iter_mut()
-                    .zip(&bias[columns.clone()])
-                    .for_each(|(c, &b)| *c = b),
-                Start::ResultAndBias(bias) => {
-                    row.iter_mut()
-                        .zip(&bias[columns.clone()])
-                        .for_each(|(c, &b)| *c += b);
-                }
-                Start::Zero | Start::Result => {}
-            }
-        }
-        let (a, b) = (
-            a.slice(s![..rows, depth.clone()]),
-            b.slice(s![depth, columns.clone()]),
-        );
-        crate::gemm(T::one(), a, b, beta, c.view_mut());
-        match finish {
-            Finish::Keep => {}
-            Finish::Relu => c.mapv_inplace(|v| if v > T::zero() { v } else { T::zero() }),
-            Finish::WherePositive(gate) => c.zip_mut_with(&gate.slice(s![..rows, columns]), |v, &gate| {
-                if gate <= T::zero() || gate.is_nan() {
-                    *v = T::zero();
-                }
-            }),
-        }
-    }
 }
 
 /// Checked operands of a [`product`].

@@ -6,10 +6,9 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::lanes::{BLOCK, Lanes};
+use super::lanes::{BLOCK, Lanes, Registers};
 use super::tile::{self, Ahead, From, Tiles};
 use super::{Finish, Part, Problem, Start, Strided};
-use crate::real::Real;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Level, level};
 
@@ -31,7 +30,7 @@ thread_local! {
     static PACKED: Buffer = const { Buffer(UnsafeCell::new([MaybeUninit::uninit(); PANEL])) };
 }
 
-impl<T: Real> Problem<'_, '_, T> {
+impl<T: Registers> Problem<'_, '_, T> {
     /// Computes it, at the processor's level.
     pub(super) fn compute(&self) {
         #[cfg(target_arch = "x86_64")]
@@ -39,14 +38,14 @@ impl<T: Real> Problem<'_, '_, T> {
             /// # Safety
             /// As for [`Problem::panels`].
             #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-            unsafe fn avx512<T: Real>(p: &Problem<'_, '_, T>) {
+            unsafe fn avx512<T: Registers>(p: &Problem<'_, '_, T>) {
                 // SAFETY: the caller's promise.
                 unsafe { p.panels::<T::Avx512>() }
             }
             /// # Safety
             /// As for [`Problem::panels`].
             #[target_feature(enable = "avx2,fma")]
-            unsafe fn avx2<T: Real>(p: &Problem<'_, '_, T>) {
+            unsafe fn avx2<T: Registers>(p: &Problem<'_, '_, T>) {
                 // SAFETY: the caller's promise.
                 unsafe { p.panels::<T::Avx2>() }
             }
@@ -321,7 +320,7 @@ struct Block<T> {
 /// # Safety
 /// As for [`Lanes`]; `b` must be valid for `terms x columns` numbers, `to` for writing `terms x width`.
 #[inline(always)]
-pub(super) unsafe fn copy<T: Real, V: Lanes<T>>(
+pub(super) unsafe fn copy<T: Registers, V: Lanes<T>>(
     b: Strided<T>,
     terms: usize,
     columns: usize,

@@ -3,8 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::Strided;
-use super::lanes::Lanes;
-use crate::real::Real;
+use super::lanes::{Lanes, Registers};
 
 /// What a tile starts from.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +84,7 @@ impl<T> Ahead<T> {
 /// As for [`Lanes`]; `a` must be valid for `count rows x depth` numbers, `b` for `depth` rows as wide as the tiles'
 /// registers, a bias for `columns`, `c` and a gate for `count rows x columns`, `c` written by nobody else meanwhile.
 #[inline(always)]
-pub(super) unsafe fn compute<T: Real, V: Lanes<T>>(rows: usize, count: usize, t: &mut Tiles<T>) {
+pub(super) unsafe fn compute<T: Registers, V: Lanes<T>>(rows: usize, count: usize, t: &mut Tiles<T>) {
     macro_rules! by_rows {
         ($($rows:literal)*) => {
             match (rows, t.columns > V::LEN) {
@@ -107,7 +106,7 @@ pub(super) unsafe fn compute<T: Real, V: Lanes<T>>(rows: usize, count: usize, t:
 /// # Safety
 /// As for [`compute`].
 #[inline(always)]
-pub(super) unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>(
+pub(super) unsafe fn fixed<T: Registers, V: Lanes<T>, const R: usize, const W: usize>(
     count: usize,
     t: &mut Tiles<T>,
 ) {
@@ -128,7 +127,7 @@ pub(super) unsafe fn fixed<T: Real, V: Lanes<T>, const R: usize, const W: usize>
 /// # Safety
 /// As for [`compute`].
 #[inline(always)]
-unsafe fn one<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &mut Tiles<T>) {
+unsafe fn one<T: Registers, V: Lanes<T>, const R: usize, const W: usize>(t: &mut Tiles<T>) {
     // SAFETY: all addresses lie inside the operands as the caller promised: rows below `R`, `p` below `depth`, columns
     // below `columns`, or inside the registers' width for `b`.
     unsafe {
@@ -212,7 +211,14 @@ unsafe fn one<T: Real, V: Lanes<T>, const R: usize, const W: usize>(t: &mut Tile
 /// # Safety
 /// As for [`compute`].
 #[inline(always)]
-unsafe fn steps<T: Real, V: Lanes<T>, const R: usize, const W: usize, const FROM: usize, const TO: usize>(
+unsafe fn steps<
+    T: Registers,
+    V: Lanes<T>,
+    const R: usize,
+    const W: usize,
+    const FROM: usize,
+    const TO: usize,
+>(
     t: &Tiles<T>,
     at: (*const T, *const T),
     terms: usize,
@@ -268,7 +274,7 @@ fn opaque<T>(p: *const T) -> *const T {
 /// # Safety
 /// `p` must be valid for reading `columns` numbers, more than `W - 1` registers hold and at most `W`.
 #[inline(always)]
-unsafe fn read<T: Real, V: Lanes<T>, const W: usize>(p: *const T, columns: usize) -> [V; W] {
+unsafe fn read<T: Registers, V: Lanes<T>, const W: usize>(p: *const T, columns: usize) -> [V; W] {
     let last = W - 1;
     // SAFETY: the caller's promise.
     unsafe {
@@ -291,7 +297,7 @@ unsafe fn read<T: Real, V: Lanes<T>, const W: usize>(p: *const T, columns: usize
 /// # Safety
 /// `p` must be valid for writing `R` rows of `columns` numbers, more than `W - 1` registers hold and at most `W`.
 #[inline(always)]
-unsafe fn write<T: Real, V: Lanes<T>, const R: usize, const W: usize>(
+unsafe fn write<T: Registers, V: Lanes<T>, const R: usize, const W: usize>(
     acc: &[[V; W]; R],
     p: *mut T,
     stride: isize,

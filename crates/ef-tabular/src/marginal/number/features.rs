@@ -1,7 +1,11 @@
 //! What a network sees of a number.
 
 use super::NumberMarginal;
-use crate::marginal::{NUMBER_FEATURES, PIECES, Value};
+use crate::value::Value;
+
+/// Width of the network inputs a number gives: rank, standardized value, 16 piecewise-linear features, missing bit.
+pub const NUMBER_FEATURES: usize = 3 + PIECES;
+const PIECES: usize = 16;
 
 impl NumberMarginal {
     /// Rank of a number among all numbers of the column, the middle of its own share, in [0, 1].

@@ -6,7 +6,7 @@ use super::heaps::Heap;
 use super::{NumberMarginal, ranks};
 use crate::marginal::sample::Grid;
 use crate::marginal::smooth::SmoothMarginal;
-use crate::marginal::unseen_share;
+use crate::marginal::unseen::unseen_share;
 
 /// Probability of a number on the wrong side of a natural bound.
 const OUTSIDE: f64 = 1e-6;
