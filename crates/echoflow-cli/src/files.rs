@@ -72,9 +72,10 @@ impl<'a> Files<'a> {
         let path = path.into();
         self.outputs.push(Output {
             option,
-            place: match is_dash(&path) {
-                true => Place::StandardOutput,
-                false => Place::File(path),
+            place: if is_dash(&path) {
+                Place::StandardOutput
+            } else {
+                Place::File(path)
             },
             may_replace: None,
             in_new_folder: false,
@@ -301,10 +302,10 @@ fn to_be(path: &Path) -> PathBuf {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => std::path::absolute(&path).unwrap_or(path),
     };
-    match cfg!(windows) {
-        // there two names that differ only in case are one
-        true => PathBuf::from(whole.to_string_lossy().to_lowercase()),
-        false => whole,
+    if cfg!(windows) {
+        PathBuf::from(whole.to_string_lossy().to_lowercase())
+    } else {
+        whole
     }
 }
 

@@ -55,9 +55,10 @@ pub(crate) fn write_table(table: &Table, path: &Path) -> Result<()> {
 
 /// What a person calls a file to read.
 pub(crate) fn named(path: &Path) -> String {
-    match is_dash(path) {
-        true => "standard input".to_owned(),
-        false => path.display().to_string(),
+    if is_dash(path) {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
     }
 }
 

@@ -39,7 +39,7 @@ impl Bars {
         }
     }
 
-    /// The time since the model itself was trained: about what the network for any order took.
+    /// The time since the model itself was trained: about what the order-agnostic network took.
     pub(crate) fn any_order_time(&self) -> Duration {
         self.model_trained
             .map_or(Duration::ZERO, |trained| trained.elapsed())

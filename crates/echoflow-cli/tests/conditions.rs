@@ -125,7 +125,7 @@ fn the_story_of_conditional_rows_is_an_object() {
     assert_eq!(object["condition"], "age > 50 and active = true");
     assert_eq!(object["rows"], 20);
     assert_eq!(object["density"], false);
-    assert!(["own", "any-order"].contains(&object["proposal"].as_str().unwrap()));
+    assert!(["own", "order-agnostic"].contains(&object["proposal"].as_str().unwrap()));
     assert!(object["ess"].as_f64().unwrap() <= object["draws"].as_f64().unwrap());
     let p = object["probability"].as_f64().unwrap();
     let error = object["standard_error"].as_f64().unwrap();

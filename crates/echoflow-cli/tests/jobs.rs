@@ -378,7 +378,7 @@ fn dates_go_the_whole_way() {
     folder.run("fit t.csv -o m.echoflow --epochs 1 --quiet").ok();
     let inspected = folder.run("inspect m.echoflow").ok().out;
     for line in [
-        "day   date      2011-01-01 to 2011-12-03, 12 days as cells; holds 12 training days",
+        "day   date      2011-01-01 to 2011-12-03, 12 distinct days; holds 12 training days",
         "paid  date      1900-06-08 to 1996-06-14, missing cells",
     ] {
         assert!(inspected.contains(line), "{inspected}");

@@ -290,7 +290,7 @@ fn anomalies_over_another_density() {
     for threads in ["1", "2"] {
         assert!(folder.run(&format!("{line} --threads {threads}")).ok().out == done.out);
     }
-    // a chain without a network for any order splits by its own order
+    // a chain without an order-agnostic network splits by its own order
     let split = folder.run("anomalies plain.echoflow odd.csv").ok();
     assert!(split.out.contains(",oddest,share: "), "{}", split.out);
 }
@@ -321,7 +321,7 @@ fn anomalies_that_cannot_be_said_are_refused_or_left_out() {
     assert_eq!(done.out.lines().next(), Some("line,x,y,log_prob"));
     assert!(
         done.err.ends_with(
-            "a maf model fitted without a network for any order cannot say which column is odd: oddest and shares are left \
+            "a maf model fitted without an order-agnostic network cannot say which column is odd: oddest and shares are left \
              out; fit the table with --model autoregressive for them\n"
         ),
         "{}",

@@ -205,9 +205,12 @@ fn the_set_of_a_value_has_its_probability() {
             rows.low.column_mut(r).fill(ends.0);
             rows.high.column_mut(r).fill(ends.1);
             let set = LevelSet::new(Vec::new(), vec![ends]);
-            let step = |_, column| match column == j {
-                true => Step::Score(Some(&set)),
-                false => Step::Observe,
+            let step = |_, column| {
+                if column == j {
+                    Step::Score(Some(&set))
+                } else {
+                    Step::Observe
+                }
             };
             let sums = pass(&chain, &wide_params, &mut rows.clone(), step);
             let narrow = pass(&chain, &narrow(&params), &mut rows, step);
@@ -269,12 +272,13 @@ fn draws_within_sets_follow_the_truncated_law() {
             let shares = every.iter().map(|row| {
                 let columns = row.iter().zip(marginals).zip(&sets);
                 columns
-                    .map(
-                        |((&(level, rank), marginal), set)| match marginal.continuous && level == 0 {
-                            true => f64::from(u8::from(set.contains(level, Some(rank)))),
-                            false => set.shares[level as usize],
-                        },
-                    )
+                    .map(|((&(level, rank), marginal), set)| {
+                        if marginal.continuous && level == 0 {
+                            f64::from(u8::from(set.contains(level, Some(rank))))
+                        } else {
+                            set.shares[level as usize]
+                        }
+                    })
                     .product::<f64>()
             });
             let expected: Vec<f64> = shares

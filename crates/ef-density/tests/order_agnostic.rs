@@ -366,9 +366,12 @@ fn proposals_are_corrected_by_their_weights() {
             let mut given = vec![(0, 0.5); marginals.len()];
             given[last] = value;
             let mut rows = rows_of(&layout, marginals, &vec![given; n], -0.2);
-            let proposed = walk_in(&any, &of_any, &mut rows, &order, |_, j| match j == last {
-                true => Step::Observe,
-                false => Step::Draw(Some(&sets[j])),
+            let proposed = walk_in(&any, &of_any, &mut rows, &order, |_, j| {
+                if j == last {
+                    Step::Observe
+                } else {
+                    Step::Draw(Some(&sets[j]))
+                }
             });
             let scored = pass(&chain, &of_chain, &mut rows, |_, j| {
                 if j == last {
@@ -385,9 +388,12 @@ fn proposals_are_corrected_by_their_weights() {
                 })
                 .collect();
             let columns = marginals.iter().zip(&sets).enumerate();
-            let (every, shares) = rows_among(columns.map(|(j, (marginal, set))| match j == last {
-                true => vec![(value, 1.0)],
-                false => values_in(marginal, set, 400),
+            let (every, shares) = rows_among(columns.map(|(j, (marginal, set))| {
+                if j == last {
+                    vec![(value, 1.0)]
+                } else {
+                    values_in(marginal, set, 400)
+                }
             }));
             let log_probs = log_probs(&chain, &of_chain, &rows_of(&layout, marginals, &every, -0.2));
             let probability: f64 = log_probs.iter().zip(&shares).map(|(l, w)| w * l.exp()).sum();

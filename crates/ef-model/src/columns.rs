@@ -66,9 +66,10 @@ impl Columns {
         if let Some(name) = unknown {
             table.column_index(name)?;
         }
-        let mut dependencies = match derive {
-            true => Dependencies::find(table, &given),
-            false => Dependencies::default(),
+        let mut dependencies = if derive {
+            Dependencies::find(table, &given)
+        } else {
+            Dependencies::default()
         };
         if modelled.iter().all(|name| dependencies.of(name).is_some()) {
             // everything follows from the context: one column stays, for a network needs something to learn
@@ -81,9 +82,10 @@ impl Columns {
             .iter()
             .map(|dependency| format!("in every row {dependency}; it is derived, not modelled"))
             .collect();
-        let derived = match derived.is_empty() {
-            true => None,
-            false => Some(Derived::fit(table, dependencies, &options_of(&derived))?),
+        let derived = if derived.is_empty() {
+            None
+        } else {
+            Some(Derived::fit(table, dependencies, &options_of(&derived))?)
         };
         let modelled = fit(&modelled)?;
         let context = if given.is_empty() {

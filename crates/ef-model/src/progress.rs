@@ -3,7 +3,7 @@
 use ef_train::{EpochReport, FitStart, Observer, StepReport};
 
 /// A stage of a fit: an autoregressive model (each of an ensemble); under a flow, the network over levels and then the flow
-/// over numbers; the any-order network, which comes last. Each is trained and stopped by itself. The stages of all models
+/// over numbers; the order-agnostic network, which comes last. Each is trained and stopped by itself. The stages of all models
 /// that the fit chooses from are counted together; a fit that is cut short leaves out the ones still to come, and a model
 /// that diverges its own.
 #[derive(Debug, Clone, Copy, PartialEq)]

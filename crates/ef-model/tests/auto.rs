@@ -213,7 +213,7 @@ fn the_stages_of_a_fit_are_counted_together() {
         // the chain, then any order
         (&loans, ModelKind::Auto, 1, 2),
         (&loans, ModelKind::Autoregressive, 3, 4),
-        // cells and numbers; its densities are estimates, so there is no any-order network
+        // cells and numbers; its densities are estimates, so there is no order-agnostic network
         (&loans, ModelKind::Maf, 1, 2),
         // the flow over numbers, then any order
         (&spiral, ModelKind::Maf, 1, 2),

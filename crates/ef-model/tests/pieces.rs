@@ -330,7 +330,7 @@ fn parts_of_a_sample_are_parts_of_the_whole() {
     }
 }
 
-/// The split of a row's log-density depends on no other row, with and without a context and an any-order network.
+/// The split of a row's log-density depends on no other row, with and without a context and an order-agnostic network.
 #[test]
 fn attributions_in_pieces_are_the_whole() {
     for (kind, members, context, order_agnostic) in [

@@ -273,15 +273,16 @@ fn known_values_that_the_model_never_saw_are_kept() {
 fn completed_rows_keep_what_was_given() {
     let given = read("total,age,weight,town,note\n1900,,61.50,Ayr,a\n,33,,,b\n2100,,,,c\n,,,,d\n");
     for (draws, impute) in [(1, false), (3, true)] {
-        let completed = match impute {
-            true => Impute::new()
+        let completed = if impute {
+            Impute::new()
                 .draws(draws)
                 .run(&MODEL, &given, Key::new(1))
-                .unwrap(),
-            false => Complete::new()
+                .unwrap()
+        } else {
+            Complete::new()
                 .draws(draws)
                 .run(&MODEL, &given, Key::new(1))
-                .unwrap(),
+                .unwrap()
         };
         assert_eq!(completed.tables.len(), draws);
         for table in &completed.tables {

@@ -45,7 +45,7 @@ impl Progress for Most {
 
 #[test]
 fn a_fit_has_the_threads_it_was_given() {
-    // three candidates, held against each other, and an any-order network: every kind of work there is in a fit
+    // three candidates, held against each other, and an order-agnostic network: every kind of work there is in a fit
     let table = Demo::Spiral.generate(2000, 3).to_table().unwrap();
     let before = now();
     for threads in [1, 3] {

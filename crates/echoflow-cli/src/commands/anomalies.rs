@@ -110,7 +110,7 @@ fn run(args: &Anomalies) -> Result<ExitCode> {
     ));
     if split.is_none() {
         note(&format!(
-            "a {} model fitted without a network for any order cannot say which column is odd: {ODDEST} and shares are left \
+            "a {} model fitted without an order-agnostic network cannot say which column is odd: {ODDEST} and shares are left \
              out; fit the table with --model autoregressive for them",
             model.architecture().model()
         ));

@@ -130,7 +130,7 @@ fn run(args: &Fit) -> Result<ExitCode> {
                 None => "without an order-agnostic network",
             };
             note(&format!(
-                "stopped while fitting any order; the model itself is whole and in {}, {kept}; this fit cannot be reproduced",
+                "stopped while fitting the order-agnostic network; the model itself is whole and in {}, {kept}; this fit cannot be reproduced",
                 output.display()
             ));
             return Ok(ExitCode::from(130));

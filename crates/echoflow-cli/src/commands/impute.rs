@@ -83,12 +83,15 @@ fn run(args: &Impute) -> Result<ExitCode> {
     let table = read_table_for(&model, &args.table)?;
     refuse_stranger(&model, &table, &args.table)?;
     let (key, first_row) = (Key::new(args.seed), args.first_row);
-    let completed = with_threads(args.threads, || match args.best {
-        true => best(&model, &table, first_row, key),
-        false => by_chunks(&table, first_row, args.draws, |chunk, first_row| {
-            let request = echoflow::Impute::new().draws(args.draws).from_row(first_row);
-            request.run(&model, chunk, key)
-        }),
+    let completed = with_threads(args.threads, || {
+        if args.best {
+            best(&model, &table, first_row, key)
+        } else {
+            by_chunks(&table, first_row, args.draws, |chunk, first_row| {
+                let request = echoflow::Impute::new().draws(args.draws).from_row(first_row);
+                request.run(&model, chunk, key)
+            })
+        }
     })??;
     let lacked: Vec<&str> = model
         .column_names()

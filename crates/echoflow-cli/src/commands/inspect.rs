@@ -109,7 +109,7 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
     if let (Some(trained), Some(gap)) = (model.order_agnostic(), model.kl_to_model()) {
         writeln!(
             out,
-            "  {:<9}  {} parameters: a network beside the model for any order of its columns, {gap:.4} nats a row from it",
+            "  {:<9}  {} parameters: beside the model, for any order of its columns, {gap:.4} nats a row from it",
             trained.part.name(),
             trained.params
         )?;
@@ -218,9 +218,9 @@ fn describe_levels(marginal: &NumberMarginal, what: &str, held: usize) -> String
     let mut text = String::new();
     let atoms = marginal.atoms().len();
     if !marginal.is_continuous() {
-        text += &format!(", {} as cells", count(atoms, what));
+        text += &format!(", {}", count(atoms, &format!("distinct {what}")));
     } else if atoms > 0 {
-        text += &format!(", {}", count(atoms, &format!("heavy {what}")));
+        text += &format!(", {}", count(atoms, &format!("repeated {what}")));
     }
     if marginal.missing_level().is_some() {
         text += ", missing cells";

@@ -155,9 +155,10 @@ impl Predicted {
         let of = |row: &Vec<f64>, label: usize| row.get(label).copied().unwrap_or(0.0);
         let mut columns = Vec::new();
         for (at, label) in self.labels.iter().enumerate() {
-            let name = match label.is_empty() {
-                true => is_missing.clone(),
-                false => format!("P({name} = {label})"),
+            let name = if label.is_empty() {
+                is_missing.clone()
+            } else {
+                format!("P({name} = {label})")
             };
             let values = self.probabilities.iter().map(|row| Value::Number(of(row, at)));
             columns.push((decimal(name), values.collect()));
@@ -186,12 +187,15 @@ impl Predicted {
             false => Value::Number(x),
         };
         // decimals of a mean are its own
-        let averaged = |name: &str| match is_date {
-            true => ColumnSchema {
-                name: name.to_owned(),
-                ..column.clone()
-            },
-            false => decimal(name.to_owned()),
+        let averaged = |name: &str| {
+            if is_date {
+                ColumnSchema {
+                    name: name.to_owned(),
+                    ..column.clone()
+                }
+            } else {
+                decimal(name.to_owned())
+            }
         };
         let rows = || self.numbers.iter();
         let number = |x: f64| {

@@ -61,9 +61,10 @@ fn run(args: &AskProbability) -> Result<ExitCode> {
         with_threads(args.threads, || -> Result<_, ModelError> {
             let answer = request.run(&model, Key::new(args.seed))?;
             let all = Condition::all(given.iter().cloned().chain([condition.clone()]));
-            let why_not = match answer.value == 0.0 {
-                true => model.sample_where(&all, 0, args.seed).err(),
-                false => None,
+            let why_not = if answer.value == 0.0 {
+                model.sample_where(&all, 0, args.seed).err()
+            } else {
+                None
             };
             Ok((answer, why_not))
         })??
@@ -71,8 +72,8 @@ fn run(args: &AskProbability) -> Result<ExitCode> {
     if let Some(ModelError::Impossible { condition, because }) = why_not {
         note(&format!("no row of the model meets {condition}: {because}"));
     }
-    to_stdout(|out| match args.json {
-        true => {
+    to_stdout(|out| {
+        if args.json {
             let object = json!({
                 "condition": condition.to_string(),
                 "given": given.as_ref().map(ToString::to_string),
@@ -82,16 +83,18 @@ fn run(args: &AskProbability) -> Result<ExitCode> {
                 "ess": answer.ess,
             });
             writeln!(out, "{object}")
+        } else {
+            writeln!(out, "P = {}", in_words(&answer))
         }
-        false => writeln!(out, "P = {}", in_words(&answer)),
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn in_words(answer: &Estimate) -> String {
     let value = estimate(answer.value, answer.standard_error);
-    match answer.standard_error == 0.0 {
-        true => format!("{value} (exact)"),
-        false => format!("{value} (standard error; {} draws)", answer.draws),
+    if answer.standard_error == 0.0 {
+        format!("{value} (exact)")
+    } else {
+        format!("{value} (standard error; {} draws)", answer.draws)
     }
 }

@@ -126,9 +126,10 @@ fn under_conditions(model: &EchoFlow, args: &Sample, count: usize) -> Result<Tab
 }
 
 fn in_words(diagnostics: &Diagnostics) -> String {
-    let of = match diagnostics.density {
-        true => "density",
-        false => "probability",
+    let of = if diagnostics.density {
+        "density"
+    } else {
+        "probability"
     };
     let exact = if diagnostics.standard_error == 0.0 {
         " (exact)"

@@ -290,9 +290,10 @@ impl<T: Real> Batch<'_, T> {
             }
             // a flow's own draws never have a known value
             let knows = self.sampler.is_ancestral() || !self.evidence[i].has_values();
-            let own = match knows {
-                true => share.ln() + sums.proposed[i] - sums.set_mass[i],
-                false => f64::NEG_INFINITY,
+            let own = if knows {
+                share.ln() + sums.proposed[i] - sums.set_mass[i]
+            } else {
+                f64::NEG_INFINITY
             };
             let network = (1.0 - share).ln() + by_network.proposed[i] - by_network.set_mass[i];
             let top = own.max(network);

@@ -192,9 +192,10 @@ pub(crate) fn some_values(marginal: &TestMarginal, rng: &mut ChaCha8Rng) -> Leve
 pub(crate) fn values_in(marginal: &TestMarginal, set: &LevelSet, points: u32) -> Vec<((u32, f64), f64)> {
     let mut values = every_value(marginal, 0);
     for ((level, rank), weight) in &mut values {
-        *weight = match marginal.continuous && *level == 0 {
-            true => f64::from(u8::from(set.contains(0, Some(*rank)))),
-            false => set.shares[*level as usize],
+        *weight = if marginal.continuous && *level == 0 {
+            f64::from(u8::from(set.contains(0, Some(*rank))))
+        } else {
+            set.shares[*level as usize]
         };
     }
     if marginal.continuous && marginal.steps == 0 {

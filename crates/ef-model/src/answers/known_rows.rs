@@ -336,7 +336,7 @@ impl KnownRows {
         key: RowKey,
         visit: &mut Visit<'_>,
     ) -> Result<(), ModelError> {
-        // evidence that is drawn together has to share the order in which the any-order network draws
+        // evidence that is drawn together has to share the order in which the order-agnostic network draws
         let mut by_leading: BTreeMap<&[usize], Vec<usize>> = BTreeMap::new();
         for &at in index {
             by_leading.entry(&self.evidence[at].leading).or_default().push(at);

@@ -21,7 +21,7 @@ const LONG_PILOT: usize = 32_768;
 /// The share of the draws in their effective sample size from which on the model's own proposal is taken without trying
 /// the other, which can be at most `1 / GOOD_ESS_SHARE` times better.
 const GOOD_ESS_SHARE: f64 = 0.3;
-/// How many times better than the model's own the any-order proposal has to be: its draws cost several times as much.
+/// How many times better than the model's own the order-agnostic proposal has to be: its draws cost several times as much.
 const WORTH_THE_COST: f64 = 2.0;
 /// Draws are refused if their effective sample size is below this share of them or below this number: an independent row
 /// would then take more than twenty draws, or the mean of a column be off by more than a tenth of its deviation.

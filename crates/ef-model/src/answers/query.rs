@@ -70,9 +70,10 @@ impl Query {
             unknown.dedup();
             return Err(ModelError::Impossible {
                 condition: condition.to_string(),
-                because: match unknown.is_empty() {
-                    true => "no row can meet all of it".to_owned(),
-                    false => unknown.join("; "),
+                because: if unknown.is_empty() {
+                    "no row can meet all of it".to_owned()
+                } else {
+                    unknown.join("; ")
                 },
             });
         }
@@ -187,9 +188,10 @@ pub(super) fn counted(
         return Ok(None);
     }
     let n = rows.log_measure.len();
-    let decoded = match branch.is_checked() || before.iter().any(Branch::is_checked) {
-        true => Some(decode(rows)?),
-        false => None,
+    let decoded = if branch.is_checked() || before.iter().any(Branch::is_checked) {
+        Some(decode(rows)?)
+    } else {
+        None
     };
     let checks = |branch: &Branch| -> Result<Vec<bool>, ModelError> {
         let Some(table) = decoded.as_ref().filter(|_| branch.is_checked()) else {

@@ -51,7 +51,7 @@ pub struct Diagnostics {
     pub standard_error: f64,
     /// Whether the condition has a density.
     pub density: bool,
-    /// What proposed the draws: `own` is the model itself, by likelihood weighting; `any-order` the network for all orders
+    /// What proposed the draws: `own` is the model itself, by likelihood weighting; `order-agnostic` the network for all orders
     /// together with it.
     pub proposal: &'static str,
 }
@@ -202,7 +202,7 @@ impl Run<'_> {
                 density: self.query.densities() > 0,
                 proposal: match plan.proposing {
                     Proposing::Own => "own",
-                    Proposing::Both => "any-order",
+                    Proposing::Both => "order-agnostic",
                 },
             },
         })

@@ -58,9 +58,10 @@ fn blocks(points: &[Point], rows: f64, start: f64, width: f64, bins: usize) -> V
         if before < target * rows {
             continue;
         }
-        let end = match pair[0].half > 0.0 {
-            true => pair[0].w + pair[0].half,
-            false => 0.5 * (pair[0].w + pair[1].w),
+        let end = if pair[0].half > 0.0 {
+            pair[0].w + pair[0].half
+        } else {
+            0.5 * (pair[0].w + pair[1].w)
         };
         let bin = ((end - start) / width).round() as usize;
         let (last_bin, last_rows) = blocks[blocks.len() - 1];

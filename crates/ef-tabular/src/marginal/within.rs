@@ -29,9 +29,12 @@ impl ColumnMarginal {
             Self::Date(marginal) => marginal.days().ranks_within(set),
         };
         let intervals = joined(intervals.into_iter().filter_map(|ends| self.inside(ends, set)));
-        let share = |level| match ranked == Some(level) {
-            true => length(&intervals),
-            false => f64::from(u8::from(set.contains(self.draw(level, 0.5)))),
+        let share = |level| {
+            if ranked == Some(level) {
+                length(&intervals)
+            } else {
+                f64::from(u8::from(set.contains(self.draw(level, 0.5))))
+            }
         };
         let shares = (0..self.levels() as u32).map(share).collect();
         match self {

@@ -190,12 +190,9 @@ proptest! {
             let within = marginal.levels_within(&set);
             let mut drawn = DecodedColumn::default();
             for (level, _) in within.shares.iter().enumerate().filter(|(_, share)| **share > 0.0) {
-                let ranks = match marginal.is_continuous() && level == 0 {
-                    false => vec![0.5],
-                    true => within.ranks.iter().flat_map(|(lo, hi)| {
-                        [lo.next_up(), lo + rng.random::<f64>() * (hi - lo), hi.next_down()]
-                    }).filter(|rank| within.contains(0, Some(*rank))).collect(),
-                };
+                let ranks = if !(marginal.is_continuous() && level == 0) { vec![0.5] } else { within.ranks.iter().flat_map(|(lo, hi)| {
+                    [lo.next_up(), lo + rng.random::<f64>() * (hi - lo), hi.next_down()]
+                }).filter(|rank| within.contains(0, Some(*rank))).collect() };
                 drawn.levels.extend(vec![level as u32; ranks.len()]);
                 drawn.ranks.extend(ranks);
             }
