@@ -66,7 +66,7 @@ pub mod prelude {
 pub enum Error {
     /// Of a model: fitting, asking, saving, loading.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(Box<ModelError>),
     /// Of a table in memory.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -77,4 +77,10 @@ pub enum Error {
     #[cfg(feature = "csv")]
     #[error(transparent)]
     Io(#[from] IoError),
+}
+
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Self {
+        Self::Model(Box::new(error))
+    }
 }
