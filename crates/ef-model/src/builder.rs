@@ -250,7 +250,7 @@ impl Builder {
         let settings = Settings {
             seed: self.seed,
             training,
-            budget: if self.order_agnostic {
+            budget: if proposes {
                 budget.before_proposal()
             } else {
                 budget

@@ -74,11 +74,11 @@ fn sizes(architecture: &Architecture) -> (usize, usize, usize) {
 }
 
 impl Proposal {
-    /// Whether there is anything to learn for the network beside a model.
+    /// Whether there is anything to learn for the network beside a model. Of a single column the model says all.
     pub(crate) fn is_of_use(architecture: &Architecture, layout: &Layout) -> Result<bool, ModelError> {
         let (hidden, blocks, components) = sizes(architecture);
         let net = network(layout, hidden, blocks, components)?;
-        Ok(Density::<f32>::num_params(&net) > 0)
+        Ok(layout.ranked().count() > 1 && Density::<f32>::num_params(&net) > 0)
     }
 
     /// Learns to propose for the model; `None` if its training was stopped before its first epoch.

@@ -258,3 +258,12 @@ fn a_column_of_one_cell_needs_no_network() {
         }
     }
 }
+
+/// Of a single column the model says all: no network is trained beside it, and none is waited for.
+#[test]
+fn a_single_column_has_no_order_agnostic_network() {
+    let rows: String = (0..200).map(|i| format!("{}\n", i * i % 7)).collect();
+    let table = ef_io::read_csv_from(format!("x\n{rows}").as_bytes(), "one").unwrap();
+    let model = EchoFlow::builder().epochs(1).fit(&table).unwrap();
+    assert!(model.order_agnostic().is_none());
+}
