@@ -121,6 +121,13 @@ fn from_demo_to_inspect() {
     for name in loans.lines().next().unwrap().split(',') {
         assert!(inspect.out.contains(&format!("\n  {name} ")), "{name}");
     }
+    for line in [
+        "columns         ",
+        "order-agnostic  ",
+        "kernels         fitted with ",
+    ] {
+        assert!(inspect.out.contains(&format!("\n  {line}")), "{}", inspect.out);
+    }
 }
 
 #[test]
@@ -352,6 +359,8 @@ fn names_and_texts_of_any_kind_come_back() {
         .ok()
         .out;
     assert!(new.starts_with(&format!("{header}\n")), "{new}");
+    let inspected = folder.run_of(&["inspect", "a model.echoflow"]).ok().out;
+    assert!(inspected.contains("\n  two\\nlines  "), "{inspected}");
     let found = ["\"a\nb\",", "\"c,d\",", "\"e\"\"f\",", "naïve ☃,"].map(|word| new.matches(word).count());
     assert_eq!(found.iter().sum::<usize>(), 40, "{new}");
     folder.write("new.csv", &new);

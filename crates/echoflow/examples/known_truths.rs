@@ -8,7 +8,7 @@ use echoflow::demo::Demo;
 use echoflow::{EchoFlow, Error, ModelKind};
 
 fn main() -> Result<(), Error> {
-    println!("| demo | truth | chain | seconds | maf | seconds | rnvp | seconds | nsf | seconds |");
+    println!("| demo | truth | autoregressive | seconds | maf | seconds | rnvp | seconds | nsf | seconds |");
     println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
     for demo in Demo::ALL {
         let train = demo.generate(10_000, 1).to_table()?;

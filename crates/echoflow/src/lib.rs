@@ -5,9 +5,10 @@
 //! | item | holds |
 //! | --- | --- |
 //! | [`EchoFlow`], [`Builder`] | a fitted model; how to fit one |
-//! | [`Sample`], [`Score`], [`Complete`], [`Impute`], [`Probability`], [`Predict`], [`Anomalies`] | what can be asked of a model |
+//! | [`Sample`], [`SampleWhere`], [`Score`], [`Complete`], [`Impute`], [`Probability`], [`Predict`], [`Anomalies`] | what can be asked of a model |
 //! | [`Key`] | where random numbers come from |
-//! | [`Table`], [`read_csv`], [`write_csv`] | the table; from files and into files, by the default feature `csv` |
+//! | [`Table`], [`ColumnData`], [`Date`] | the table; the values of a column, to make one without files |
+//! | [`read_csv`], [`write_csv`] | tables from files and into files, by the default feature `csv` |
 //! | [`Progress`] | watching a fit, and stopping it |
 //! | [`Architecture`] | the sizes of a model, and their defaults |
 //! | [`ModelKind`], [`Tried`], [`register`] | the kinds of model, what `auto` compared, and the door for flows of your own |
@@ -30,7 +31,7 @@ pub use ef_io::{
     IoError, read_csv, read_csv_from, read_csv_from_like, read_csv_like, write_csv, write_csv_to,
 };
 
-pub use ef_tabular::condition;
+pub use ef_tabular::{ColumnData, Date, condition};
 
 pub use ef_bijectors as bijectors;
 pub use ef_column as column;

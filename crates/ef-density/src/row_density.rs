@@ -26,7 +26,7 @@ pub trait RowDensity<T: Real>: Debug + Send + Sync {
     /// Sets parameters that must be zero (weights outside a mask) to zero: for numbers from a file.
     fn project(&self, params: &mut [T]);
 
-    /// Scores the rows `index` and appends to `scores`. Row `k` takes the streams of the number `key.first_row + k`.
+    /// Scores the rows `index` and appends to `scores`. Row `k` takes stream `key.first_row + k`.
     fn score(
         &self,
         params: &[T],
@@ -37,7 +37,8 @@ pub trait RowDensity<T: Real>: Debug + Send + Sync {
         scores: &mut Scores,
     );
 
-    /// Draws a row of each of `streams`, given the contexts of `given`.
+    /// Draws one row for each of `streams`: row `i` draws from stream `streams[i]` of `key`, given the context of row
+    /// `i` of `given`.
     fn sample(
         &self,
         params: &[T],
@@ -57,11 +58,11 @@ pub trait RowDensity<T: Real>: Debug + Send + Sync {
 /// A density that gives each column its distribution given the columns before it: columns can be observed, drawn, drawn
 /// within sets, or scored, one after the other.
 pub trait Ancestral<T: Real>: Debug + Send + Sync {
-    /// How many networks are averaged: a row is passed through by one of them.
+    /// How many networks are averaged. In a [`pass`](Self::pass) each row goes through one of them.
     fn members(&self) -> usize;
 
-    /// Runs a pass over the first `columns` columns of all rows, each under the member that `member` names for its
-    /// position.
+    /// Runs a pass over the first `columns` columns of all rows, or over all columns if there are fewer: row `i` goes
+    /// through network `member(i)`.
     fn pass<'a>(
         &'a self,
         params: &[T],
@@ -72,6 +73,7 @@ pub trait Ancestral<T: Real>: Debug + Send + Sync {
         scratch: &mut RowScratch<T>,
     ) -> PassSums;
 
-    /// The split of each row's log-density by column, `(columns, rows)`, nats; `log_measure` is left out.
+    /// The split of each row's log-density by column, `(columns, rows)`, nats, without the `log_measure` of a value's
+    /// [`Place`](ef_column::Place).
     fn log_prob_by_column(&self, params: &[T], rows: &Rows, scratch: &mut RowScratch<T>) -> Array2<f64>;
 }

@@ -1,5 +1,5 @@
-//! Laws of walks of the chain: sums are log-probabilities, sets share the mass, draws follow the law within a set, and
-//! weights average to the probability of a condition.
+//! Laws of passes of the autoregressive model: sums are log-probabilities, sets share the mass, draws follow the law
+//! within a set, and weights average to the probability of a condition.
 
 mod common;
 
@@ -55,7 +55,7 @@ fn wide(params: &[f32]) -> Vec<f64> {
 }
 
 #[test]
-fn kept_columns_add_up_to_log_prob() {
+fn observed_columns_add_up_to_log_prob() {
     for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(i as u64);
         let (layout, chain) = chain(marginals, 2, 0.0);
@@ -100,9 +100,9 @@ fn drawing_every_column_is_sampling() {
     }
 }
 
-/// Whatever is drawn lies in its set, and replayed it gives the same sums, column by column; in far tails too.
+/// Whatever is drawn lies in its set, and scored afterwards it gives the same sums, column by column; in far tails too.
 #[test]
-fn draws_lie_in_their_sets_and_can_be_replayed() {
+fn draws_lie_in_their_sets_and_can_be_scored() {
     for (i, marginals) in all_tables().into_iter().enumerate() {
         for scale in [2.0, 30.0] {
             draws_lie_in_sets(&marginals, scale, &mut seeded(20 + i as u64));
@@ -136,7 +136,7 @@ fn draws_lie_in_sets(marginals: &[TestMarginal], scale: f64, rng: &mut ChaCha8Rn
     let mut again = rows.clone();
     let replayed = pass(&chain, &params, &mut again, |row, j| Step::Score(of(row, j)));
     assert_eq!((again, &replayed), (rows.clone(), &drawn));
-    // some columns given, the others replayed
+    // some columns observed, the others scored
     let given = pass(&chain, &params, &mut rows, |row, j| match j % 2 {
         0 => Step::Observe,
         _ => Step::Score(of(row, j)),
@@ -342,7 +342,8 @@ enum Asked {
     Set(LevelSet),
 }
 
-/// `mean of exp(kept + mass)` over walks is the probability of the condition: sums over rows, integrals over ranks.
+/// The mean of `exp(observed + set_mass)` over rows drawn by passes is the probability of the condition: sums over
+/// rows, integrals over ranks.
 #[test]
 fn likelihood_weights_average_to_the_probability_of_a_condition() {
     let mut tables = listed_tables();
@@ -468,7 +469,7 @@ fn a_set_without_mass_says_so() {
 /// What a row draws depends on its stream and its steps, not on its neighbours; a pass of fewer columns is the start
 /// of the whole.
 #[test]
-fn a_walked_row_is_addressable() {
+fn a_row_of_a_pass_is_addressable() {
     let marginals = [marginal(true, 2), marginal(false, 3), gridded(6, 0)];
     let mut rng = seeded(60);
     let (layout, chain) = chain(&marginals, 1, 0.0);
@@ -522,7 +523,7 @@ fn a_walked_row_is_addressable() {
 /// In `f32`, at every level the machine has: draws lie in their sets, and sums are those of `f64` at the same weights. Of
 /// weights far out only the first is asked.
 #[test]
-fn narrow_walks_agree_at_every_level() {
+fn narrow_passes_agree_at_every_level() {
     for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(80 + i as u64);
         let (layout, chain) = chain(marginals, 2, 0.0);

@@ -1,5 +1,5 @@
-//! Laws of the network of any order: gradients and those of `ef-check`, one mass 1 for each order, a score that is the
-//! mean over orders, no influence of what is hidden, and proposals that weights correct.
+//! Laws of the order-agnostic network: gradients and those of `ef-check`, one mass 1 for each order, a score that is
+//! the mean over orders, no influence of what is hidden, and proposals that weights correct.
 
 mod common;
 
@@ -16,8 +16,8 @@ use rand::seq::SliceRandom;
 
 use common::autoregressive::{
     all_tables, assert_average, assert_distributed, assert_follow, blank, chain, chosen, densities,
-    every_row, listed_tables, log_probs, order_agnostic, orders, params, pass, position, rows_among, rows_of,
-    seeded, some_values, values_in, walk_in,
+    every_row, listed_tables, log_probs, order_agnostic, orders, params, pass, pass_in, position, rows_among,
+    rows_of, seeded, some_values, values_in,
 };
 use common::{TestMarginal, draw_rows, gridded, marginal};
 
@@ -60,7 +60,7 @@ fn each_order_has_mass_one() {
         let (values, weights) = every_row(marginals, if densities > 1 { 120 } else { 1000 });
         let mut rows = rows_of(&layout, marginals, &values, 0.3);
         for order in orders(marginals.len()) {
-            let sums = walk_in(&any, &params, &mut rows, &order, |_, _| Step::Score(None));
+            let sums = pass_in(&any, &params, &mut rows, &order, |_, _| Step::Score(None));
             let mass: f64 = (0..weights.len())
                 .map(|k| weights[k] * (sums.proposed[k] + rows.log_measure[k]).exp())
                 .sum();
@@ -85,7 +85,7 @@ fn the_score_is_the_mean_over_orders() {
         let orders = orders(marginals.len());
         let mut expected = rows.log_measure.clone();
         for order in &orders {
-            let sums = walk_in(&any, &params, &mut rows, order, |_, _| Step::Score(None));
+            let sums = pass_in(&any, &params, &mut rows, order, |_, _| Step::Score(None));
             for (expected, drawn) in expected.iter_mut().zip(&sums.proposed) {
                 *expected += drawn / orders.len() as f64;
             }
@@ -158,7 +158,7 @@ fn only_what_is_shown_has_influence() {
                 let score = |rows: &Rows| {
                     let mut rows = rows.clone();
                     let before = rows.clone();
-                    let sums = walk_in(&any, &params, &mut rows, &[target], |_, j| {
+                    let sums = pass_in(&any, &params, &mut rows, &[target], |_, j| {
                         if j == target {
                             Step::Score(None)
                         } else if shown(j) {
@@ -204,19 +204,19 @@ fn free_columns_are_left_out() {
         _ => Step::Draw(None),
     };
     let mut with = start.clone();
-    let sums = walk_in(&any, &params, &mut with, &[3, 2, 1], steps);
+    let sums = pass_in(&any, &params, &mut with, &[3, 2, 1], steps);
     let mut without = start.clone();
-    let expected = walk_in(&any, &params, &mut without, &[3, 1], steps);
+    let expected = pass_in(&any, &params, &mut without, &[3, 1], steps);
     assert_eq!((&with, &sums), (&without, &expected));
     assert_eq!(with.levels.column(0), start.levels.column(0));
     assert_eq!(with.low.column(1), start.low.column(1));
     assert!(sums.by_column.row(2).iter().all(|term| *term == 0.0));
 }
 
-/// Whatever is drawn lies in its set, and replayed in the same order it gives the same sums, whichever columns a row
-/// keeps.
+/// Whatever is drawn lies in its set, and scored afterwards in the same order it gives the same sums, whichever columns
+/// a row keeps.
 #[test]
-fn draws_lie_in_their_sets_and_can_be_replayed() {
+fn draws_lie_in_their_sets_and_can_be_scored() {
     for (i, marginals) in all_tables().iter().enumerate() {
         let mut rng = seeded(20 + i as u64);
         let (layout, any) = order_agnostic(marginals, 1, 0.0);
@@ -230,7 +230,7 @@ fn draws_lie_in_their_sets_and_can_be_replayed() {
         for order in orders(marginals.len()) {
             let mut rows = draw_rows(&layout, marginals, 64, 1, &mut rng);
             let start = rows.clone();
-            let drawn = walk_in(&any, &params, &mut rows, &order, |row, j| {
+            let drawn = pass_in(&any, &params, &mut rows, &order, |row, j| {
                 if kept(row, j) {
                     Step::Observe
                 } else {
@@ -255,7 +255,7 @@ fn draws_lie_in_their_sets_and_can_be_replayed() {
                 );
             }
             let mut again = rows.clone();
-            let replayed = walk_in(&any, &params, &mut again, &order, |row, j| {
+            let replayed = pass_in(&any, &params, &mut again, &order, |row, j| {
                 if kept(row, j) {
                     Step::Observe
                 } else {
@@ -281,7 +281,7 @@ fn drawn_values_follow_the_scored_probabilities() {
             let drawn = if shuffled {
                 order.shuffle(&mut rng);
                 let mut drawn = blank(&layout, n, 0.3);
-                walk_in(&any, &params, &mut drawn, &order, |_, _| Step::Draw(None));
+                pass_in(&any, &params, &mut drawn, &order, |_, _| Step::Draw(None));
                 drawn
             } else {
                 let given = Rows::of_context(Array2::from_elem((n, 1), 0.3));
@@ -291,7 +291,7 @@ fn drawn_values_follow_the_scored_probabilities() {
             let mut counts = vec![0.0; every.len()];
             (0..n).for_each(|row| counts[position(&layout, marginals, &drawn, row)] += 1.0);
             let mut rows = rows_of(&layout, marginals, &every, 0.3);
-            let sums = walk_in(&any, &params, &mut rows, &order, |_, _| Step::Score(None));
+            let sums = pass_in(&any, &params, &mut rows, &order, |_, _| Step::Score(None));
             let expected: Vec<f64> = (0..every.len())
                 .map(|k| n as f64 * (sums.proposed[k] + rows.log_measure[k]).exp())
                 .collect();
@@ -314,7 +314,7 @@ fn drawn_ranks_follow_the_scored_density() {
     };
     for level in 0..3 {
         let mut drawn = rows_of(&layout, &marginals, &vec![vec![(0, 0.5), (level, 0.5)]; n], 0.0);
-        walk_in(&any, &params, &mut drawn, &[0], steps);
+        pass_in(&any, &params, &mut drawn, &[0], steps);
         let mut ranks: Vec<f64> = (0..n)
             .filter(|&row| drawn.levels[[row, 0]] == 0)
             .map(|row| drawn.low[[row, 0]])
@@ -326,7 +326,7 @@ fn drawn_ranks_follow_the_scored_density() {
             .windows(2)
             .map(|e| vec![(0, 0.5 * (e[0] + e[1])), (level, 0.5)]);
         let mut rows = rows_of(&layout, &marginals, &middles.collect::<Vec<_>>(), 0.0);
-        let sums = walk_in(&any, &params, &mut rows, &[0], |_, j| match j {
+        let sums = pass_in(&any, &params, &mut rows, &[0], |_, j| match j {
             0 => Step::Score(None),
             _ => Step::Observe,
         });
@@ -335,8 +335,8 @@ fn drawn_ranks_follow_the_scored_density() {
     }
 }
 
-/// Rows proposed given values and within sets, in any order: `p / q` averages to the chain's probability of the
-/// condition.
+/// Rows proposed given values and within sets, in any order: `p / q` averages to the autoregressive model's probability
+/// of the condition.
 #[test]
 fn proposals_are_corrected_by_their_weights() {
     let mut tables = listed_tables();
@@ -366,7 +366,7 @@ fn proposals_are_corrected_by_their_weights() {
             let mut given = vec![(0, 0.5); marginals.len()];
             given[last] = value;
             let mut rows = rows_of(&layout, marginals, &vec![given; n], -0.2);
-            let proposed = walk_in(&any, &of_any, &mut rows, &order, |_, j| {
+            let proposed = pass_in(&any, &of_any, &mut rows, &order, |_, j| {
                 if j == last {
                     Step::Observe
                 } else {
@@ -404,7 +404,7 @@ fn proposals_are_corrected_by_their_weights() {
 
 /// Rows that stand alone, in other batches and with other neighbours, draw the same; a set without mass is said.
 #[test]
-fn a_walked_row_is_addressable() {
+fn a_row_of_a_pass_is_addressable() {
     let marginals = [marginal(true, 2), marginal(false, 3), gridded(6, 0)];
     let mut rng = seeded(130);
     let (layout, any) = order_agnostic(&marginals, 1, 0.0);
@@ -464,7 +464,7 @@ fn certain_columns_are_certain() {
     assert_eq!(nll, 0.0);
     assert_eq!(any.sample(&params, &rows, 0..4, Key::new(1), &mut scratch), rows);
     let half = LevelSet::new(vec![0.5], Vec::new());
-    let sums = walk_in(&any, &params, &mut rows.clone(), &[1, 0], |_, _| {
+    let sums = pass_in(&any, &params, &mut rows.clone(), &[1, 0], |_, _| {
         Step::Draw(Some(&half))
     });
     for mass in sums.set_mass {
@@ -519,8 +519,8 @@ fn narrow_numbers_agree_at_every_level() {
                 _ => Step::Draw(Some(&set[j])),
             };
             let mut drawn = rows.clone();
-            let sums = with_level(level, || walk_in(&any, &narrow, &mut drawn, &order, steps));
-            let replayed = walk_in(&any, &wide, &mut drawn, &order, |row, j| match steps(row, j) {
+            let sums = with_level(level, || pass_in(&any, &narrow, &mut drawn, &order, steps));
+            let replayed = pass_in(&any, &wide, &mut drawn, &order, |row, j| match steps(row, j) {
                 Step::Draw(set) => Step::Score(set),
                 step => step,
             });

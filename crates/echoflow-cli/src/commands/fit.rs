@@ -32,7 +32,7 @@ const EXAMPLES: &str = "\
 Examples:
   echoflow fit loans.csv -o loans.echoflow --seed 1
   echoflow fit loans.csv -o given.echoflow --context town,purpose    rows given town and purpose
-  echoflow fit loans.csv -o small.echoflow --order-agnostic no            half the time, for new rows and scores alone";
+  echoflow fit loans.csv -o small.echoflow --order-agnostic no       half the time, for new rows and scores alone";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {

@@ -40,12 +40,8 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "echoflow {} model, seed {}", model.version(), model.seed())?;
     writeln!(out)?;
     writeln!(out, "columns")?;
-    let width = model
-        .column_names()
-        .iter()
-        .map(|n| n.chars().count())
-        .max()
-        .unwrap_or(0);
+    let names = model.column_names().iter().map(|name| on_one_line(name));
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
     for name in model.column_names() {
         let found = model
             .schema()
@@ -62,7 +58,7 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
             Some((column.schema, column.marginal, ", derived"))
         };
         if let Some((schema, marginal, role)) = found.or_else(given).or_else(derived) {
-            let (kind, marginal) = (kind(schema.kind), describe(marginal));
+            let (name, kind, marginal) = (on_one_line(name), kind(schema.kind), describe(marginal));
             writeln!(out, "  {name:<width$}  {kind:<8}  {marginal}{role}")?;
         }
     }
@@ -73,7 +69,7 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
             "derived, as they follow from other columns in every training row"
         )?;
         for column in model.derived_columns() {
-            writeln!(out, "  {}", column.dependency)?;
+            writeln!(out, "  {}", on_one_line(&column.dependency.to_string()))?;
         }
     }
     writeln!(out)?;
@@ -97,11 +93,15 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
             tried.validation_nll
         )?;
     }
+    let kernels = "kernels";
+    let parts = model.trained_parts().chain(model.order_agnostic());
+    let names = parts.map(|trained| trained.part.name()).chain([kernels]);
+    let width = names.map(str::len).max().unwrap_or(0);
     for trained in model.trained_parts() {
         let what = what_it_is(architecture, trained.part);
         writeln!(
             out,
-            "  {:<9}  {} parameters: {what}",
+            "  {:<width$}  {} parameters: {what}",
             trained.part.name(),
             trained.params
         )?;
@@ -109,14 +109,14 @@ fn write(model: &EchoFlow, out: &mut dyn Write) -> io::Result<()> {
     if let (Some(trained), Some(gap)) = (model.order_agnostic(), model.kl_to_model()) {
         writeln!(
             out,
-            "  {:<9}  {} parameters: beside the model, for any order of its columns, {gap:.4} nats a row from it",
+            "  {:<width$}  {} parameters: beside the model, for any order of its columns, {gap:.4} nats a row from it",
             trained.part.name(),
             trained.params
         )?;
     }
     writeln!(
         out,
-        "  kernels    fitted with {}; the same bytes come from the same kernels",
+        "  {kernels:<width$}  fitted with {}; the same bytes come from the same kernels",
         model.kernels()
     )?;
     writeln!(out)?;
@@ -164,6 +164,19 @@ fn write_history(trained: &TrainedPart<'_>, remark: &str, out: &mut dyn Write) -
         )?;
     }
     Ok(())
+}
+
+/// A text with its line breaks and other control characters written as escapes, such as `\n`.
+fn on_one_line(text: &str) -> String {
+    let mut line = String::new();
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 fn kind(kind: Kind) -> &'static str {

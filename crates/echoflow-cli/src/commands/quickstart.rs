@@ -91,7 +91,7 @@ fn run(args: &Quickstart) -> Result<ExitCode> {
         shards: None,
         quiet: false,
     };
-    note("2. fitting: the chain and two spline flows, of which validation chooses one");
+    note("2. fitting: the autoregressive model and two spline flows, of which validation chooses one");
     let Fitted { model, stopped } = fit(&table, &settings)?;
     if stopped {
         note("stopped; no model was written");

@@ -21,10 +21,10 @@
 //! is MADE (Germain et al. 2015, 1502.03509) with residual blocks, units sorted by degree; sampling evaluates it unit
 //! by unit ([`Incremental`](ef_tensor::Incremental)).
 //!
-//! A [`AncestralPass`] goes through the columns of many rows, each kept, drawn, drawn within a
-//! [`LevelSet`](crate::LevelSet) or replayed, and adds up what importance sampling needs. It is how rows are sampled,
+//! An [`AncestralPass`] goes through the columns of many rows, each observed, drawn, drawn within a
+//! [`LevelSet`](crate::LevelSet) or scored, and adds up what importance sampling needs. It is how rows are sampled,
 //! with conditions and without. [`OrderAgnostic`] is the same network without masks: it proposes any columns given any
-//! others, and the chain corrects it.
+//! others, and the autoregressive model's density weights what it proposes.
 
 mod ensemble;
 mod heads;

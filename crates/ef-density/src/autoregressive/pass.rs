@@ -68,7 +68,7 @@ pub struct AncestralPass<'a> {
 
 impl std::fmt::Debug for AncestralPass<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Walk")
+        f.debug_struct("AncestralPass")
             .field("rows", &self.streams.len())
             .field("scored", &self.scored)
             .finish_non_exhaustive()

@@ -48,8 +48,8 @@ impl Default for TableMadeConfig {
     }
 }
 
-/// The chain of a table's columns, in the order of its layout: exact log-densities of rows of categories, atoms,
-/// missing levels and numbers. See the [module](super) for the formulas.
+/// The autoregressive model of a table's columns, in the order of its layout: exact log-densities of rows of
+/// categories, atoms, missing levels and numbers. See the [module](super) for the formulas.
 ///
 /// The columns' shares and mixtures near the marginal are constants that the network's outputs are added to, so
 /// training starts from about independent columns, and weight decay pulls towards them. The first column, where there
@@ -177,7 +177,7 @@ impl TableMade {
     /// ```
     ///
     /// # Panics
-    /// If `rows` has not as many rows as the pass has streams, or is not of the chain's layout.
+    /// If `rows` has not as many rows as the pass has streams, or is not of the network's layout.
     pub fn pass<'a, T: Real>(
         &'a self,
         params: &[T],

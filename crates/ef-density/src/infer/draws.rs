@@ -29,8 +29,11 @@ pub enum Proposing {
     Both,
 }
 
-/// What is asked of a sampler: `each` draws for every evidence, from as many streams that begin at its own of `streams`.
-/// Evidence that is drawn together shares the columns that proposals draw [first](Evidence::leading).
+/// What is asked of a sampler: `each` draws for every evidence. Draw `i` of them all is of `evidence[i / each]` and
+/// takes stream `streams[i / each] + i % each`.
+///
+/// All evidence asked for at once must have the same [`leading`](Evidence::leading): the order-agnostic network draws
+/// it in one order.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// What is known, row by row.
@@ -64,8 +67,9 @@ impl<'a, T: Real> Sampler<'a, T> {
         self.proposal.is_some()
     }
 
-    /// Whether values with a density, and any levels, can be known: by an ancestral density or by an order-agnostic
-    /// network.
+    /// Whether draws can be given any known value, one that has a density included. An ancestral density and an
+    /// order-agnostic network take it as given. Without either, whole rows are drawn and those that agree with the
+    /// evidence count; no drawn row has exactly a known value that has a density.
     pub fn knows_values(&self) -> bool {
         self.is_ancestral() || self.has_both()
     }
@@ -96,8 +100,9 @@ impl<'a, T: Real> Sampler<'a, T> {
         evidence.head == 0 || (self.is_ancestral() && !evidence.draws_in_head())
     }
 
-    /// The draws number `range` of those asked for, of which each evidence has [`Asked::each`] in a row, up to the last
-    /// column that weights depend on; and the logarithms of their weights, nats, of which `-inf` counts for nothing.
+    /// Draws `range` of those asked for, numbered as in [`Asked`], and the logarithms of their weights in nats; a draw
+    /// of weight `-inf` counts for nothing. Under an ancestral density the columns after the [`head`](Evidence::head)
+    /// of a row are left to [`Self::finish`].
     pub fn draw(
         &self,
         asked: Asked<'_>,
@@ -126,7 +131,9 @@ impl<'a, T: Real> Sampler<'a, T> {
         }
     }
 
-    /// Draws the columns after the head of rows whose head is drawn: evidence, member and stream one a row.
+    /// Draws the columns after the [`head`](Evidence::head) of rows whose head is drawn; `evidence`, `members` and
+    /// `streams` hold one entry a row. Where the density is not ancestral, [`Self::draw`] has drawn whole rows, and
+    /// they are returned unchanged.
     pub fn finish(
         &self,
         mut rows: Rows,
@@ -282,9 +289,9 @@ impl<T: Real> Batch<'_, T> {
         let mut rows = self.blank();
         let proposed = self.proposed(proposal, &mut rows, false, scratch);
         let sums = self.under_model(&mut rows, true, scratch);
-        let replayed = self.proposed(proposal, &mut rows, true, scratch);
+        let scored = self.proposed(proposal, &mut rows, true, scratch);
         let weights = (0..rows.log_measure.len()).map(|i| {
-            let by_network = if self.own[i] { &replayed } else { &proposed };
+            let by_network = if self.own[i] { &scored } else { &proposed };
             if sums.set_mass[i] == f64::NEG_INFINITY {
                 return f64::NEG_INFINITY;
             }
@@ -309,12 +316,12 @@ impl<T: Real> Batch<'_, T> {
         &self,
         (network, params): (&OrderAgnostic, &[T]),
         rows: &mut Rows,
-        replay: bool,
+        scored: bool,
         scratch: &mut RowScratch<T>,
     ) -> PassSums {
         let steps = |row: usize, column: usize| match self.known(row, column) {
-            Some(known @ ColumnEvidence::Value(_)) => known.step(replay),
-            Some(known) if self.own[row] == replay => known.step(replay),
+            Some(known @ ColumnEvidence::Value(_)) => known.step(scored),
+            Some(known) if self.own[row] == scored => known.step(scored),
             _ => Step::Skip,
         };
         let columns = self.evidence.first().map_or(0, |evidence| evidence.columns.len());

@@ -10,7 +10,7 @@ use crate::rows::{Layout, Rows};
 pub enum ColumnEvidence {
     /// Nothing.
     Free,
-    /// That there is only one level.
+    /// That it has one level and no continuous one, so that nothing is open.
     Certain,
     /// Its value.
     Value(Place),
@@ -19,7 +19,7 @@ pub enum ColumnEvidence {
 }
 
 impl ColumnEvidence {
-    /// What is known of a column of which nothing else is: nothing, or that it has one level.
+    /// The evidence of a column that nothing was said of: [`Certain`](Self::Certain) or [`Free`](Self::Free).
     pub fn open<M: Marginal>(marginal: &M) -> Self {
         if marginal.levels() == 1 && !marginal.is_continuous() {
             Self::Certain
@@ -28,14 +28,15 @@ impl ColumnEvidence {
         }
     }
 
-    /// What an ancestral pass does with the column where it is drawn (or replayed) if it is not known.
-    pub fn step(&self, replay: bool) -> Step<'_> {
+    /// What an ancestral pass does with the column: a known or certain value is observed, any other is drawn, or
+    /// scored if `scored`.
+    pub fn step(&self, scored: bool) -> Step<'_> {
         let set = match self {
             Self::Value(_) | Self::Certain => return Step::Observe,
             Self::Free => None,
             Self::Within(within) => Some(within),
         };
-        if replay { Step::Score(set) } else { Step::Draw(set) }
+        if scored { Step::Score(set) } else { Step::Draw(set) }
     }
 
     /// The position in a pooled level that a uniform number stands for.
@@ -67,16 +68,17 @@ pub struct Evidence {
     pub columns: Vec<ColumnEvidence>,
     /// Context features.
     pub context: Vec<f32>,
-    /// How many of the columns, from the first, weights depend on: all up to the last of which something is known.
+    /// How many of the columns, from the first, the weights of an ancestral density depend on: all up to the last of
+    /// which something is known. The weights of a flow depend on all columns.
     pub head: usize,
-    /// Columns that proposals draw first.
+    /// Columns that the order-agnostic network draws first. The model's own proposal keeps to the order of the columns.
     pub leading: Vec<usize>,
     /// The context-free part of the log-density of known values.
     pub log_measure: f64,
 }
 
 impl Evidence {
-    /// Evidence of each modelled column; proposals draw the columns `leading` first.
+    /// Evidence of each modelled column; the order-agnostic network draws the columns `leading` first.
     pub fn new(columns: Vec<ColumnEvidence>, leading: Vec<usize>, context: Vec<f32>) -> Self {
         let head = columns
             .iter()

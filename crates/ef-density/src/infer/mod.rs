@@ -5,17 +5,21 @@
 //! * the model's **own**: each column given those before it, sets by truncation. The weight of a draw is the probability
 //!   of what is known, `prod P(x_c | before)` over values and `prod P(S_c | before)` over sets: likelihood weighting
 //!   (Fung and Chang 1990). Flows draw whole rows, of which those in the sets count.
-//! * the **order-agnostic** network: sets first, then the other columns up to the last that is known, each given all that is
-//!   known.
+//! * the **order-agnostic** network: the columns that the caller names in [`Evidence::leading`] first, then the others
+//!   in their order, each given all values that are known and those drawn before it.
 //!
-//! Both are weighted by the model's exact density. Where both are used, the weight is that of their mixture (the balance
-//! heuristic, Veach and Guibas 1995), which the share of the own proposal keeps bounded:
+//! Where both are used, a draw is weighted by the model's density over that of the mixture of both proposals (the
+//! balance heuristic, Veach and Guibas 1995), which the share of the own proposal keeps bounded:
 //!
 //! ```text
 //! w = p(drawn, known) / (a p_own(drawn) + (1 - a) q(drawn))
 //! ```
 //!
-//! Columns after the last that is known need no weight: the model draws them.
+//! An ancestral density is exact for every row. That of a flow is [`RowDensity::score`](crate::RowDensity::score): exact
+//! for rows without rounded, repeated or missing values, else an estimate from 32 draws, and so are the weights then.
+//!
+//! In an ancestral density the columns after the last that is known need no weight, so proposals leave them out and
+//! [`Sampler::finish`] draws them. In a flow all columns are weighted.
 
 mod draws;
 mod evidence;

@@ -42,8 +42,8 @@ impl WeightSummary {
 }
 
 /// Chooses `count` positions with probabilities proportional to the weights, in ascending order: systematic resampling
-/// (Kitagawa 1996) from one uniform number, so that a draw of weight `w` is taken `count w / sum` times, rounded up or
-/// down. Empty if no weight counts.
+/// (Kitagawa 1996) from one number `uniform` in [0, 1), so that a draw of weight `w` is taken `count w / sum` times,
+/// rounded up or down. Empty if no weight counts.
 ///
 /// ```
 /// let log_weights = [0.5_f64.ln(), f64::NEG_INFINITY, 0.25_f64.ln(), 0.25_f64.ln()];

@@ -1,4 +1,5 @@
-//! The chain and the network of any order over tables of simple columns, every row of such a table, and their walks.
+//! The autoregressive model and the order-agnostic network over tables of simple columns, every row of such a table,
+//! and passes of both.
 
 #![allow(dead_code, reason = "not every test has one")]
 
@@ -229,7 +230,7 @@ fn streams(rows: &Rows) -> Vec<u64> {
     (0..rows.log_measure.len() as u64).collect()
 }
 
-/// A scored pass of the whole chain.
+/// A scored pass of the autoregressive model over all columns.
 pub(crate) fn pass<'a, T: Real>(
     chain: &TableMade,
     params: &[T],
@@ -246,8 +247,8 @@ pub(crate) fn pass<'a, T: Real>(
     chain.pass(params, rows, chain.columns(), pass, &mut RowScratch::default())
 }
 
-/// A scored pass of a network of any order.
-pub(crate) fn walk_in<'a, T: Real>(
+/// A scored pass of an order-agnostic network over the columns of `order`.
+pub(crate) fn pass_in<'a, T: Real>(
     any: &OrderAgnostic,
     params: &[T],
     rows: &mut Rows,
