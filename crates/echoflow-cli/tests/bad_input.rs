@@ -241,7 +241,7 @@ fn a_damaged_model_is_refused_and_a_newer_one_named() {
         .refused(&newer("section \"density.maf/3\""));
     load(&with_header(&model, "density.autoregressive/2", "density.glow/2")).refused(
         "bad.echoflow holds a flow of the kind \"glow\", which this program does not know; update it, or call \
-         echoflow::register(\"glow\", ..) before loading",
+         register(\"glow\", ..) before loading",
     );
     let more = r#"\"sections\":{\"advice\":{\"kind\":\"advice/1\"},"#;
     load(&with_header(&model, r#"\"sections\":{"#, more)).refused(&newer("section \"advice\""));
