@@ -62,6 +62,7 @@ pub fn plain_adam(batch: usize, lr: f64, threads: usize) -> TrainConfig {
             share: 0.01,
             min_rows: 100,
             max_share: 0.2,
+            ..SplitConfig::default()
         })
         .threads(threads)
 }

@@ -35,7 +35,8 @@ pub trait Marginal: Debug {
     }
 
     /// Where an atom lies among the ranks of the continuous level; `None` (the default) for a level that has no place
-    /// there, such as that of missing cells.
+    /// there, such as that of missing cells. In a column without a continuous level, where the level lies in the order of
+    /// the column's values; `None` for all levels where they have no order.
     fn level_rank(&self, level: Level) -> Option<f64> {
         let _ = level;
         None

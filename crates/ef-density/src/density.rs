@@ -40,7 +40,8 @@ pub trait Density<T: Real>: Debug + Send + Sync {
         let _ = params;
     }
 
-    /// Lets layers that start from data (such as `ActNorm`) do so, on the rows `index`. Default: nothing.
+    /// Lets what starts from data (layers such as `ActNorm`, linear regressions) do so, on the rows `index`: all training
+    /// rows, in random order. Default: nothing.
     fn init_from_data(&self, params: &mut [T], rows: &Self::Rows, index: &[usize]) {
         let _ = (params, rows, index);
     }
@@ -85,15 +86,22 @@ pub trait Density<T: Real>: Debug + Send + Sync {
     ) -> Self::Rows;
 }
 
+/// Layers that start from data do so on this many rows.
+pub(crate) const INIT_ROWS: usize = 1024;
+
 /// The constants that a network's outputs are added to before its heads read them, output by output, and how many outputs
 /// the column that is its marginal would have before them: for readers of parameters that were saved when the constants
-/// were trained biases and every column had outputs.
+/// were trained biases, every column had outputs, and none had a map of its ranks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeadOffsets {
     /// One an output.
     pub offsets: Vec<f64>,
     /// Outputs that the column which depends on nothing would have; 0 where there is a context, or no such column.
     pub of_marginal: usize,
+    /// Outputs that came later, ascending: with 0 in their place, the network is what it was without them.
+    pub later: Vec<usize>,
+    /// Names and shapes of parameters that came later, of which the same holds.
+    pub later_params: Vec<(String, Vec<usize>)>,
 }
 
 /// Log-densities of rows with what is uncertain about them.

@@ -352,8 +352,8 @@ fn likelihood_weights_average_to_the_probability_of_a_condition() {
         for seed in 0..8 {
             let mut rng = seeded(1000 + 10 * i as u64 + seed);
             let (layout, chain) = chain(marginals, 1, 0.0);
-            // moderate where midpoints have to see every peak
-            let scale = if densities(marginals) > 0 { 0.5 } else { 2.0 };
+            // moderate where midpoints have to see every peak, and the ranks beyond them have no mass
+            let scale = if densities(marginals) > 0 { 0.15 } else { 2.0 };
             let params = params(&chain, scale, &mut rng);
             let asked: Vec<Asked> = marginals
                 .iter()
@@ -390,9 +390,9 @@ fn likelihood_weights_average_to_the_probability_of_a_condition() {
                 .map(|row| (sums.observed[row] + sums.set_mass[row] + measure).exp())
                 .collect();
             let columns = marginals.iter().zip(&asked).map(|(marginal, asked)| match asked {
-                Asked::Nothing => every_value(marginal, 200),
+                Asked::Nothing => every_value(marginal, 384),
                 Asked::Value(value) => vec![(*value, 1.0)],
-                Asked::Set(set) => values_in(marginal, set, 100),
+                Asked::Set(set) => values_in(marginal, set, 384),
             });
             let (every, shares) = rows_among(columns);
             let log_probs = log_probs(&chain, &params, &rows_of(&layout, marginals, &every, -0.2));

@@ -32,6 +32,7 @@ fn of_densities() {
             let config = DensityConfig {
                 cases: 4,
                 exact_loss: dropout == 0.0,
+                untrained: &["start.", "tree."],
                 ..DensityConfig::default()
             };
             println!("table {i}: {}", assert_density(&chain, &rows, &config));

@@ -43,7 +43,8 @@ pub struct AutoregressiveSizes {
     pub dropout: f64,
     /// Logistics of a column of numbers.
     pub components: usize,
-    /// Networks that are trained apart and averaged.
+    /// Networks that are trained apart and averaged, each on all rows but those that it is validated on; these are other rows
+    /// for each.
     pub ensemble: usize,
 }
 
@@ -123,6 +124,27 @@ impl FlowSizes {
     }
 }
 
+/// Tables of fewer rows are learned by [`FOLDS`] networks, if nothing else is asked for: one holds out a fifth of them, so
+/// that five learn from all, and of few rows each learns something else.
+const FEW_ROWS: usize = 2_500;
+const FOLDS: usize = 5;
+
+/// What a quarter of the epochs so far have to bring by default, nats a row and column.
+const LEAST_GAIN: f64 = 0.0005;
+
+/// The training of the network over all columns, for so many of them: what is worth its time is counted by column.
+pub(crate) fn for_columns(mut config: TrainConfig, columns: usize) -> TrainConfig {
+    if let Plan::Hold(hold) = &mut config.plan {
+        hold.least_gain = LEAST_GAIN * columns as f64;
+    }
+    config
+}
+
+/// Networks that are averaged by default, for a table of so many rows.
+pub(crate) fn default_ensemble(rows: usize) -> usize {
+    if rows < FEW_ROWS { FOLDS } else { 1 }
+}
+
 /// The default training of a part: chosen by validation on the training files of several tables, never by test files.
 /// The flow wants a higher rate than the networks over cells and columns, which dropout regularizes too.
 pub(crate) fn default_training(part: Part) -> TrainConfig {
@@ -132,12 +154,14 @@ pub(crate) fn default_training(part: Part) -> TrainConfig {
             let hold = Hold {
                 patience: 2,
                 patience_steps: 160,
+                patience_share: 0.25,
+                least_gain: 0.0,
                 anneal: 0.25,
             };
             config
                 .epochs(200)
-                .lr(2e-3)
-                .weight_decay(0.4)
+                .lr(3e-3)
+                .weight_decay(0.7)
                 .plan(Plan::Hold(hold))
         }
         Part::Levels => config.epochs(40).lr(2e-3).weight_decay(0.1),

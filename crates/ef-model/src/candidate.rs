@@ -12,7 +12,7 @@ use crate::error::ModelError;
 use crate::kind::ModelKind;
 use crate::parallel::over_chunks;
 use crate::progress::{Progress, StageObserver};
-use crate::stage::{PartSettings, Stage};
+use crate::stage::{Part, PartSettings, Stage};
 use crate::table_density::TableDensity;
 
 /// What `auto` tries on tables of numbers with densities, beside the autoregressive model.
@@ -26,6 +26,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) budget: Budget,
     /// Stages of the whole fit.
     pub(crate) stages: usize,
+    /// Whether the user asked for several autoregressive models.
+    pub(crate) asked_for_ensemble: bool,
 }
 
 /// A trained model of the rows.
@@ -76,10 +78,6 @@ pub(crate) fn best(
     progress: &mut dyn Progress,
 ) -> Result<(Candidate, Vec<Tried>), ModelError> {
     let count = models.len();
-    let ensemble = match models.first() {
-        Some((_, Architecture::Autoregressive(sizes))) => sizes.ensemble,
-        _ => 1,
-    };
     if chosen_by_auto && count == 1 {
         progress.on_note(
             "model autoregressive: the one that is exact for categories, missing cells and rounded numbers",
@@ -127,7 +125,7 @@ pub(crate) fn best(
         }
     }
     let (candidate, nll) = best.expect("there is always an autoregressive model to try");
-    if ensemble > 1 && candidate.architecture.model() != ModelKind::Autoregressive {
+    if settings.asked_for_ensemble && candidate.architecture.model() != ModelKind::Autoregressive {
         progress.on_note("the ensemble is of autoregressive models, which were not chosen");
     }
     progress.on_note(&format!(
@@ -163,6 +161,8 @@ impl Candidate {
             let mut config = settings.training.of(part).clone();
             config.seed = piece.seed(settings.seed);
             config.split_seed = Some(settings.seed);
+            // each of an ensemble holds out other rows, so that together they learn from all
+            config.validation.fold = piece.member;
             config.max_time = settings.budget.part_of(count - i).left();
             let last = stage == count && density.losses_leave_out_measure();
             let shift = if last { measure } else { 0.0 };
@@ -204,8 +204,18 @@ impl Candidate {
         self.stages.iter().any(Stage::is_cancelled)
     }
 
-    /// Mean negative log-density of the rows held out; infinite if any is impossible.
+    /// Mean negative log-density of the rows held out; infinite if any is impossible. Of an ensemble, whose members learn
+    /// from each other's rows, the mean of what each makes of its own: the whole is better.
     fn validation_nll(&self, rows: &Rows, settings: Settings<'_>) -> f64 {
+        let members: Vec<f64> = self
+            .stages
+            .iter()
+            .filter(|stage| stage.part == Part::Columns)
+            .map(|stage| stage.history.best_nll + stage.shift)
+            .collect();
+        if members.len() > 1 {
+            return members.iter().sum::<f64>() / members.len() as f64;
+        }
         let config = &settings.training.columns;
         let held_out = validation_split(
             rows.log_measure.len(),

@@ -174,7 +174,7 @@ fn a_stopped_member_is_replaced() {
             .epochs(6)
             .seed(4)
     };
-    let whole = builder().fit(&table).unwrap();
+    let whole = builder().ensemble(1).fit(&table).unwrap();
     let mut stop = StopIn {
         stage: 2,
         epochs: 1,
@@ -190,7 +190,7 @@ fn a_stopped_member_is_replaced() {
     let mut stop = StopIn { stage: 1, ..stop };
     let early = builder().ensemble(3).fit_with(&table, &mut stop).unwrap();
     let mut stop = StopIn { now: 0, ..stop };
-    let alone = builder().fit_with(&table, &mut stop).unwrap();
+    let alone = builder().ensemble(1).fit_with(&table, &mut stop).unwrap();
     assert_relative_eq!(mean(&early, &table), mean(&alone, &table), epsilon = 1e-9);
 }
 

@@ -632,3 +632,29 @@ fn a_marginal_saved_before_heaping_is_read_as_it_was() {
     let everything = numbers.mass(f64::NEG_INFINITY, f64::INFINITY) + old.log_marginal(Value::Missing).exp();
     assert_abs_diff_eq!(everything, 1.0, epsilon = 1e-9);
 }
+
+/// Many whole numbers of a smooth law have ranks; where the same numbers repeat by another law, they are listed.
+#[test]
+fn numbers_are_listed_if_they_repeat() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let smooth: Vec<f64> = (0..3000)
+        .map(|_| {
+            let sum: f64 = (0..12).map(|_| rng.random::<f64>()).sum();
+            (60.0 + 12.0 * (sum - 6.0)).round()
+        })
+        .collect();
+    // most rows are rounded to a few numbers, which no smooth law has
+    let spiked: Vec<f64> = smooth
+        .iter()
+        .map(|x| {
+            let third = (x / 3.0).round() * 3.0;
+            if third % 9.0 == 3.0 { third + 3.0 } else { third }
+        })
+        .zip(&smooth)
+        .map(|(spike, x)| if x % 7.0 < 5.0 { spike } else { *x })
+        .collect();
+    for (values, listed) in [(&smooth, false), (&spiked, true)] {
+        let marginal = ColumnMarginal::fit_numbers(values, None).unwrap();
+        assert_eq!(ef_column::Marginal::is_continuous(&marginal), !listed);
+    }
+}

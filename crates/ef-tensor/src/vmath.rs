@@ -41,6 +41,35 @@ pub(crate) fn exp_one<const FMA: bool>(x: f32) -> f32 {
     if x > 88.0 { f32::INFINITY } else { y }
 }
 
+/// The same in `f64`, with the Taylor polynomial of degree 12, of numbers between -700 and 0.
+#[inline(always)]
+pub(crate) fn exp_wide<const FMA: bool>(x: f64) -> f64 {
+    const LOG2E: f64 = std::f64::consts::LOG2_E;
+    const LN2_HI: f64 = 6.931_471_803_691_238e-1;
+    const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
+    // 1.5 * 2^52, as above.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    const INVERSE_FACTORIALS: [f64; 13] = {
+        let mut c = [1.0; 13];
+        let mut k = 1;
+        while k < 13 {
+            c[k] = c[k - 1] / k as f64;
+            k += 1;
+        }
+        c
+    };
+    let x = if x < -700.0 { -700.0 } else { x };
+    let shifted = simd::mul_add::<FMA, f64>(x, LOG2E, ROUND);
+    let n = shifted - ROUND;
+    let r = simd::mul_add::<FMA, f64>(n, -LN2_HI, x);
+    let r = simd::mul_add::<FMA, f64>(n, -LN2_LO, r);
+    let mut p = 0.0;
+    for c in INVERSE_FACTORIALS.iter().rev() {
+        p = simd::mul_add::<FMA, f64>(p, r, *c);
+    }
+    p * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1.0_f64.to_bits()))
+}
+
 #[inline(always)]
 pub(crate) fn sigmoid_one<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp_one::<FMA>(-x))
@@ -171,6 +200,16 @@ mod tests {
                     assert_relative_eq!(one(ln_1p, t), f64::from(t).ln_1p(), max_relative = 4e-7);
                 }
             });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_wide_exponential(x in -700.0..0.0_f64) {
+            for x in [x, x / 700.0, x / 1e6] {
+                assert_relative_eq!(exp_wide::<true>(x), x.exp(), max_relative = 1e-15);
+                assert_relative_eq!(exp_wide::<false>(x), x.exp(), max_relative = 1e-15);
+            }
         }
     }
 

@@ -22,6 +22,9 @@ pub struct SplitConfig {
     pub min_rows: usize,
     /// The most that is taken from training.
     pub max_share: f64,
+    /// Which rows are held out: the first, second, .. part of a random order of all. When all have been held out once, the
+    /// first are held out again. Fits of several parts hold out different rows, so that together they learn from all.
+    pub fold: usize,
 }
 
 impl Default for SplitConfig {
@@ -31,6 +34,7 @@ impl Default for SplitConfig {
             share: 0.1,
             min_rows: 500,
             max_share: 0.2,
+            fold: 0,
         }
     }
 }
@@ -96,6 +100,8 @@ pub fn validation_split(rows: usize, key: Key, config: &SplitConfig) -> Split {
         };
     }
     shuffle(&mut train, key.purpose("validation split"));
+    let folds = (rows / held_out).max(1);
+    train.rotate_right(config.fold % folds * held_out);
     let mut validation = train.split_off(rows - held_out);
     train.sort_unstable();
     validation.sort_unstable();
@@ -181,7 +187,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_split_parts_the_rows(rows in 0usize..8000, seed: u64, share in 0.01_f64..0.99, max in 0.01_f64..0.99) {
-            let config = SplitConfig { share, min_rows: 500, max_share: max };
+            let config = SplitConfig { share, min_rows: 500, max_share: max, fold: 0 };
             let split = validation_split(rows, Key::new(seed), &config);
             prop_assert!(split.train.is_sorted() && split.validation.is_sorted());
             let all: Vec<usize> = (0..rows).collect();
@@ -243,5 +249,24 @@ mod tests {
             counts[batches.batch(0).iter().position(|&r| r == 0).unwrap()] += 1;
         }
         assert!(counts.iter().all(|c| (c - 2000).abs() < 5 * 42), "{counts:?}");
+    }
+
+    /// The folds of a table hold out different rows, all of them between them when they divide it, and begin again.
+    #[test]
+    fn folds_hold_out_different_rows() {
+        let held_out = |fold| {
+            let config = SplitConfig {
+                fold,
+                ..SplitConfig::default()
+            };
+            let split = validation_split(200, Key::new(3), &config);
+            assert_eq!(split.train.len(), 160);
+            assert!(split.validation.iter().all(|row| !split.train.contains(row)));
+            split.validation
+        };
+        let mut all: Vec<usize> = (0..5).flat_map(held_out).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..200).collect::<Vec<usize>>());
+        assert_eq!(held_out(5), held_out(0));
     }
 }

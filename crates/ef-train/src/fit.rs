@@ -16,16 +16,13 @@ use crate::{
     TrainError, validation_split,
 };
 
-/// Layers that start from data see at least this many rows, if there are as many.
-const INIT_ROWS: usize = 1024;
-
 /// Fits `params` to `rows` by maximum likelihood: minimises the mean of `-log p(row)` over the training rows.
 ///
 /// `params` holds starting values ([`Density::init`]) when it is passed and the best weights found when the call
 /// returns, also when it returns [`TrainError::NonFinite`]. What happens:
 ///
 /// 1. Rows are held out for validation ([`validation_split`]), and [`Density::init_from_data`] is called once on
-///    training rows.
+///    the training rows, in the order of the first epoch.
 /// 2. Each epoch goes through the training rows in an order of its own ([`Batches`]). A step takes the gradient of the
 ///    mini-batch's mean loss, clips it by its global norm, and hands it to [`Adam`] at the learning rate of the
 ///    [`Plan`](crate::Plan); an average of the weights follows ([`ema_decay`](crate::ema_decay)).
@@ -123,7 +120,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
         let batch = config.batch_for(split.train.len());
         let mut batches = Batches::new(split.train, batch, key);
         batches.start_epoch(1);
-        density.init_from_data(params, rows, batches.first(batch.max(INIT_ROWS)));
+        density.init_from_data(params, rows, batches.first(batches.num_rows()));
         let layout = ParamLayout::of(|visitor| density.visit_params(visitor));
         if let Some(i) = params.iter().position(|x| !x.is_finite()) {
             return Err(TrainError::ParamNotFinite {
@@ -218,6 +215,7 @@ impl<'a, T: Real, D: Density<T> + ?Sized> Fit<'a, T, D> {
             let standing = EpochStatus {
                 epoch,
                 best: self.best.epoch,
+                best_nll: self.best.score.nll(),
                 step: self.step,
                 steps_per_epoch: self.batches.steps() as u64,
                 time: self.config.max_time.map_or(0.0, |max| {

@@ -29,7 +29,7 @@ impl Default for Plan {
 /// cosine down from the best weights (warmup-stable-decay, Hu et al. 2024, 2404.06395). No number of epochs has to be
 /// known beforehand: the annealing is as long as what was learned before it deserves.
 ///
-/// Training is held until `patience` epochs (of at least `patience_steps` steps in all) brought nothing better, or until
+/// Training is held until `patience` epochs (of at least `patience_steps` steps in all, and `patience_share` of the epochs up to the last gain) brought no gain, or until
 /// the annealing that would follow ends with the last of `epochs` or with `max_time`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +38,12 @@ pub struct Hold {
     pub patience: usize,
     /// As many optimizer steps have to bring nothing better: the epochs of a small table are short.
     pub patience_steps: u64,
+    /// As many epochs too, as a share of the best one: the longer it has been getting better, the less a few epochs say.
+    #[serde(default)]
+    pub patience_share: f64,
+    /// What those epochs have to bring together, nats a row: less is not worth their time.
+    #[serde(default)]
+    pub least_gain: f64,
     /// Epochs of annealing, as a share of the best epoch; at least [`Hold::FEWEST`].
     pub anneal: f64,
 }
@@ -46,10 +52,13 @@ impl Hold {
     /// Fewest epochs of annealing.
     pub const FEWEST: usize = 3;
 
-    /// Epochs without a better loss that end the hold.
-    fn patience(self, steps_per_epoch: u64) -> usize {
+    /// Epochs without a better loss than that of epoch `best` that end the hold.
+    fn patience(self, steps_per_epoch: u64, best: usize) -> usize {
         let epochs = self.patience_steps.div_ceil(steps_per_epoch.max(1));
-        self.patience.max(usize::try_from(epochs).unwrap_or(usize::MAX))
+        let share = (self.patience_share * best as f64).ceil() as usize;
+        self.patience
+            .max(usize::try_from(epochs).unwrap_or(usize::MAX))
+            .max(share)
     }
 
     /// Epochs of annealing that follow a best epoch.
@@ -67,6 +76,17 @@ impl Plan {
             Self::Hold(hold) => hold,
         };
         check(hold.patience >= 1, "plan.patience", &hold.patience, "at least 1")?;
+        for (setting, value) in [
+            ("plan.patience_share", hold.patience_share),
+            ("plan.least_gain", hold.least_gain),
+        ] {
+            check(
+                value.is_finite() && value >= 0.0,
+                setting,
+                &value,
+                "a number from 0",
+            )?;
+        }
         check(
             hold.anneal.is_finite() && hold.anneal > 0.0,
             "plan.anneal",
@@ -90,6 +110,8 @@ pub(crate) enum Decision {
 pub(crate) struct EpochStatus {
     pub(crate) epoch: usize,
     pub(crate) best: usize,
+    /// Validation loss of the best epoch, nats a row.
+    pub(crate) best_nll: f64,
     /// Optimizer steps done, and those of an epoch.
     pub(crate) step: u64,
     pub(crate) steps_per_epoch: u64,
@@ -104,6 +126,8 @@ pub(crate) struct PlanState {
     /// The last epoch, as far as is known.
     last: usize,
     schedule: Schedule,
+    /// The last epoch that was better by [`Hold::least_gain`] than the one before it here, and its loss.
+    gained: (usize, f64),
     annealing: Option<Annealing>,
 }
 
@@ -126,6 +150,7 @@ impl PlanState {
             plan: config.plan,
             last: config.epochs,
             schedule: Schedule::new(config.lr, lowest, config.warmup, planned),
+            gained: (0, f64::INFINITY),
             annealing: None,
         }
     }
@@ -168,7 +193,11 @@ impl PlanState {
             0.0 => usize::MAX,
             time => (at.epoch as f64 * (1.0 - time) / time) as usize,
         };
-        let ends = if at.epoch - at.best >= hold.patience(at.steps_per_epoch) {
+        if at.best > self.gained.0 && at.best_nll <= self.gained.1 - hold.least_gain {
+            self.gained = (at.best, at.best_nll);
+        }
+        let gained = self.gained.0;
+        let ends = if at.epoch - gained >= hold.patience(at.steps_per_epoch, gained) {
             StopReason::EarlyStopping
         } else if at.epoch.saturating_add(epochs) >= self.last {
             StopReason::Completed
@@ -204,6 +233,8 @@ mod tests {
         let plan = Plan::Hold(Hold {
             patience,
             patience_steps: 0,
+            patience_share: 0.0,
+            least_gain: 0.0,
             anneal,
         });
         TrainConfig::default().epochs(epochs).warmup(5).plan(plan)
@@ -226,6 +257,7 @@ mod tests {
             let standing = EpochStatus {
                 epoch,
                 best: best.min(epoch),
+                best_nll: -(best.min(epoch) as f64),
                 step: first + STEPS,
                 steps_per_epoch: STEPS,
                 time: time(epoch),
@@ -259,6 +291,8 @@ mod tests {
         config.plan = Plan::Hold(Hold {
             patience: 2,
             patience_steps: 45,
+            patience_share: 0.0,
+            least_gain: 0.0,
             anneal: 0.5,
         });
         let (last, annealed, reason) = run(&config, 20, |_| 0.0);

@@ -79,7 +79,7 @@ fn run(args: &Quickstart) -> Result<ExitCode> {
 
     let settings = Settings {
         model: ModelKind::Auto,
-        ensemble: 1,
+        ensemble: None,
         context: Vec::new(),
         no_dependencies: false,
         // the tour asks no question that needs it

@@ -244,6 +244,15 @@ impl<'a, D: Density<f64>> Case<'a, D> {
             self.config.max_coordinates,
             &mut stream(self.draw.seed, 6),
         );
+        let untrained = |i: &usize| {
+            let name = layout.describe(*i);
+            self.config.untrained.iter().any(|start| name.starts_with(start))
+        };
+        let (untrained, chosen): (Vec<usize>, Vec<usize>) = chosen.into_iter().partition(untrained);
+        for i in untrained {
+            let law = "a parameter that is not trained has no gradient";
+            Violation::unless_close(law, grads[i], 0.0, 0.0, || layout.describe(i))?;
+        }
         let loss = |p: &[f64]| {
             let mut p = p.to_vec();
             self.density.project(&mut p);

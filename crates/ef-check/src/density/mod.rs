@@ -32,6 +32,9 @@ pub struct DensityConfig<R> {
     pub exact_loss: bool,
     /// Claim: `log_prob` is exact and so the same under every key. Not so with auxiliary variables.
     pub exact_score: bool,
+    /// Claim: the parameters whose names begin with one of these are not trained. Their gradient is 0, whatever differences
+    /// say.
+    pub untrained: &'static [&'static str],
     /// Cuts rows out of a set: what sampling a part is given.
     pub slice: fn(&R, Range<usize>) -> R,
     /// The rows as numbers, `(rows, any)`: how two sets are compared.
@@ -49,6 +52,7 @@ impl<R> DensityConfig<R> {
             max_coordinates: 60,
             exact_loss: true,
             exact_score: true,
+            untrained: &[],
             slice,
             numbers,
         }

@@ -4,8 +4,10 @@ use ef_tensor::Real;
 use ef_tensor::simd::Kernel;
 use ndarray::ArrayView1;
 
-use super::mixture::{ScoredPlace, mixture_nll};
+use super::affine::Affine;
+use super::mixture::mixture_nll;
 use super::network::Network;
+use super::ordered::Ordered;
 use super::plan::Column;
 use crate::softmax::softmax_nll;
 
@@ -18,6 +20,8 @@ pub(super) struct Heads<'a, T, F> {
     /// Which columns count.
     pub(super) scored: F,
     pub(super) y: &'a mut [T],
+    /// Memory for the slopes of any column of ordered levels.
+    pub(super) slopes: &'a mut [T],
 }
 
 impl<T: Real, F: Fn(usize) -> bool> Kernel for Heads<'_, T, F> {
@@ -50,7 +54,7 @@ impl<T: Real, F: Fn(usize) -> bool> Kernel for Heads<'_, T, F> {
             y.iter_mut()
                 .zip(offsets)
                 .for_each(|(y, &offset)| *y += T::of(offset));
-            log_prob += column_nll::<FMA, T>(column, level, ranks, y);
+            log_prob += column_nll::<FMA, T>(column, level, ranks, y, self.slopes);
         }
         log_prob
     }
@@ -63,12 +67,17 @@ fn column_nll<const FMA: bool, T: Real>(
     level: u32,
     ranks: Option<(f64, f64)>,
     y: &mut [T],
+    slopes: &mut [T],
 ) -> f64 {
     let components = column.components;
     match ranks {
         _ if y.is_empty() => 0.0,
-        None => softmax_nll::<FMA, T>(y, level),
-        Some((low, high)) if level == 0 => mixture_nll::<FMA, T>(y, components, &ScoredPlace::new(low, high)),
+        None => match &column.ordered {
+            // A pass has added to the logits what the map adds.
+            Some(ordered) if y.len() > column.levels => ordered_nll::<FMA, T>(ordered, level, y, slopes),
+            _ => softmax_nll::<FMA, T>(y, level),
+        },
+        Some((low, high)) if level == 0 => mixture_nll::<FMA, T>(y, components, (low, high)),
         Some(_) => {
             let (logits, rest) = y.split_at_mut(components + column.levels);
             rest.fill(T::zero());
@@ -76,6 +85,25 @@ fn column_nll<const FMA: bool, T: Real>(
             softmax_nll::<FMA, T>(logits, level.saturating_add(components as u32))
         }
     }
+}
+
+/// The same of a column of ordered levels.
+#[inline(always)]
+fn ordered_nll<const FMA: bool, T: Real>(
+    ordered: &Ordered,
+    level: u32,
+    y: &mut [T],
+    slopes: &mut [T],
+) -> f64 {
+    let (logits, map) = y.split_at_mut(y.len() - 2);
+    let affine = Affine::new(map[0].wide(), map[1].wide());
+    let slopes = &mut slopes[..ordered.slopes()];
+    ordered.add_with_slopes::<FMA, T>(&affine, logits, slopes);
+    let log_prob = softmax_nll::<FMA, T>(logits, level);
+    let gradient = ordered.gradient(&affine, logits, slopes);
+    map[0] = T::of(gradient[0]);
+    map[1] = T::of(gradient[1]);
+    log_prob
 }
 
 /// The head of one column of one row.
@@ -92,6 +120,7 @@ impl<T: Real> Kernel for Head<'_, T> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) -> f64 {
-        column_nll::<FMA, T>(self.column, self.level, self.ranks, self.y)
+        // A map has been added by a pass: it leaves no slopes.
+        column_nll::<FMA, T>(self.column, self.level, self.ranks, self.y, &mut [])
     }
 }

@@ -1,13 +1,15 @@
 //! The head of a column with ranks: logistics over their logits, a background, and the other levels.
 //!
-//! Outputs of a column with `K` logistics and `c` levels, `3 K + c` in all:
+//! Outputs of a column with `K` logistics and `c` levels, `3 K + c + 2` in all:
 //!
 //! ```text
-//! [ K weights | background weight | c - 1 weights of the other levels | K means m | K raw log-scales ]
+//! [ K weights | background weight | c - 1 weights of the other levels | K means m | K raw log-scales
+//!   | location mu | log-scale ls ]
 //! ```
 //!
-//! The weights are logits of one softmax. For a place of ranks `(low, high)`, with `a`, `b` their logits and `d = b - a`,
-//! component `k` has the ratio of its mass to `high - low`:
+//! The weights are logits of one softmax. The last two outputs are the [affine map](super::affine) of normal scores
+//! that takes ranks to the logistics' line. For a place of ranks `(low, high)` whose ends it takes to `a` and `b`, with
+//! `d = b - a`, component `k` has the ratio of its mass to `high - low`:
 //!
 //! ```text
 //! log r_k = log[(1 - e^-x) / x] - log s + log s(B) + log s(-A) + log[d / (high - low)]
@@ -16,14 +18,24 @@
 //!
 //! which is the discretized logistic of Salimans et al. (2017, 1701.05517, eq. 2) without its cancellation, and tends
 //! to a ratio of densities where the place has no extent: one formula serves both. Over logits uniform ranks are the
-//! logistic of mean 0 and scale 1, and the ratio is bounded wherever `s <= 1`; over normal scores it never is.
+//! logistic of mean 0 and scale 1, and the ratio is bounded wherever `s <= 1`; over normal scores it never is. The
+//! background is uniform over ranks whatever the map: it bounds the loss of a place that the map puts far out.
+//!
+//! By a parameter `t` of the map, of which `a`, `b` and `d` have the derivatives `a'`, `b'` and `d'`,
+//!
+//! ```text
+//! d log r_k / dt = [s(-B) b' - s(A) a'] / s + x / (e^x - 1) d' / d
+//! ```
+//!
+//! where `d' / d` is the derivative of `log(dw/drank)` if the place has no extent.
 
 use ef_tensor::Real;
 
-/// Logits that stand for ranks 0 and 1.
+use super::affine::{Affine, logit};
+use crate::normal::ndtri;
+
+/// How far beyond 0, and beyond the other end, a point lies that stands for rank 0 or 1.
 const INFINITE: f64 = 1000.0;
-/// Places without extent are held to these logits; the next rank is 0 or 1.
-const LIMIT: f64 = 36.0;
 /// Log-scales lie within `CENTRE - REACH` and `CENTRE + REACH`.
 const CENTRE: f64 = -2.5;
 const REACH: f64 = 3.0;
@@ -32,46 +44,39 @@ const LANES: usize = 16;
 /// Most components of a mixture.
 pub(crate) const MOST_COMPONENTS: usize = 64;
 
-/// Where an interval of ranks lies among logits.
+/// Where an interval of ranks lies on the logistics' line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScoredPlace<T> {
     low: T,
     high: T,
     /// `high - low`, rounded once.
     width: T,
-    /// `log[(b - a) / (high - low)]`, or `-log[rank (1 - rank)]` of a place without extent.
+    /// `log[(b - a) / (high - low)]`, or `log(dw/drank)` of a place without extent.
     log_jacobian: T,
+    /// Derivatives of the ends and of the logarithm of the width by the location and the log-scale of the map.
+    by_low: [f64; 2],
+    by_high: [f64; 2],
+    by_log_width: [f64; 2],
 }
 
 impl<T: Real> ScoredPlace<T> {
     /// Ranks are held to `[0, 1]`.
-    pub(crate) fn new(low: f64, high: f64) -> Self {
-        let (low, high) = (low.clamp(0.0, 1.0), high.clamp(0.0, 1.0));
-        let (a, b) = (
-            logit(low).clamp(-INFINITE, INFINITE),
-            logit(high).clamp(-INFINITE, INFINITE),
-        );
-        let width = b - a;
-        if width > 1e-12 * (1.0 + a.abs()) {
-            return Self {
-                low: T::of(a),
-                high: T::of(b),
-                width: T::of(width),
-                log_jacobian: T::of(width.ln() - (high - low).ln()),
-            };
-        }
-        let w = a.clamp(-LIMIT, LIMIT);
+    pub(super) fn new(low: f64, high: f64, affine: &Affine) -> Self {
+        let ranks = (low.clamp(0.0, 1.0), high.clamp(0.0, 1.0));
+        let mapped = affine.interval(ranks, (ndtri(ranks.0), ndtri(ranks.1)));
+        let low = mapped.low.max(mapped.high.min(0.0) - INFINITE);
+        let high = mapped.high.min(mapped.low.max(0.0) + INFINITE);
+        let (width, log_density) = (mapped.width.min(high - low), mapped.log_density);
         Self {
-            low: T::of(w),
-            high: T::of(w),
-            width: T::zero(),
-            log_jacobian: T::of(w.abs() + 2.0 * (-w.abs()).exp().ln_1p()),
+            low: T::of(low),
+            high: T::of(high),
+            width: T::of(width),
+            log_jacobian: T::of(log_density.unwrap_or_else(|| width.ln() - (ranks.1 - ranks.0).ln())),
+            by_low: mapped.by_low,
+            by_high: mapped.by_high,
+            by_log_width: mapped.by_log_width,
         }
     }
-}
-
-fn logit(rank: f64) -> f64 {
-    rank.ln() - (-rank).ln_1p()
 }
 
 /// The log-scale of a raw value.
@@ -84,9 +89,13 @@ pub(crate) fn raw_log_scale(log_scale: f64) -> f64 {
     CENTRE + REACH * ((log_scale - CENTRE) / REACH).atanh()
 }
 
-/// `log r_k` of a block of components and its derivatives, `log_jacobian` left out.
+/// `log r_k` of a block of components and its derivatives, `log_jacobian` left out; those by the two ends and by
+/// `log d` are taken apart, because they have no digits in common.
 struct Lanes<T> {
     log_ratio: [T; LANES],
+    by_low: [T; LANES],
+    by_high: [T; LANES],
+    by_log_width: [T; LANES],
     by_mean: [T; LANES],
     by_scale: [T; LANES],
 }
@@ -98,6 +107,9 @@ impl<T: Real> Lanes<T> {
         let (centre, reach) = (T::of(CENTRE), T::of(REACH));
         let mut out = Self {
             log_ratio: [zero; LANES],
+            by_low: [zero; LANES],
+            by_high: [zero; LANES],
+            by_log_width: [zero; LANES],
             by_mean: [zero; LANES],
             by_scale: [zero; LANES],
         };
@@ -129,6 +141,9 @@ impl<T: Real> Lanes<T> {
             let shape = if small { near } else { far };
             let slope = if small { near_slope } else { far_slope };
             out.log_ratio[l] = shape - log_scale + log_b + log_a;
+            out.by_low[l] = -sigmoid_a * inverse;
+            out.by_high[l] = sigmoid_not_b * inverse;
+            out.by_log_width[l] = slope;
             out.by_mean[l] = (sigmoid_a - sigmoid_not_b) * inverse;
             out.by_scale[l] = (a * sigmoid_a - b * sigmoid_not_b - slope) * (one - t * t);
         }
@@ -164,17 +179,25 @@ fn series<T: Real>(x2: T, coefficients: &[f64; 6]) -> T {
     sum
 }
 
-/// `log P(level 0) + log E[ratio]` of a place in the continuous level; the outputs `y` become the gradient of its
-/// negative.
+/// `log P(level 0) + log E[ratio]` of a place of ranks in the continuous level; the outputs `y` become the gradient of
+/// its negative.
 #[inline(always)]
 pub(crate) fn mixture_nll<const FMA: bool, T: Real>(
     y: &mut [T],
     components: usize,
-    place: &ScoredPlace<T>,
+    (low, high): (f64, f64),
 ) -> f64 {
     let lowest = T::neg_infinity();
+    // A head of no logistics has no map.
+    let (y, map) = y.split_at_mut(y.len() - if components > 0 { 2 } else { 0 });
+    let affine = match map {
+        [location, log_scale] => Affine::new(location.wide(), log_scale.wide()),
+        _ => Affine::IDENTITY,
+    };
+    let place = ScoredPlace::new(low, high, &affine);
     let (weights, rest) = y.split_at_mut(y.len() - 2 * components);
     let (means, scales) = rest.split_at_mut(components);
+    let mut by_ends = [[T::zero(); 3]; MOST_COMPONENTS];
     let mut joint = [lowest; MOST_COMPONENTS];
     let starts = (0..components).step_by(LANES);
     for start in starts {
@@ -182,8 +205,9 @@ pub(crate) fn mixture_nll<const FMA: bool, T: Real>(
         let (mut m, mut s) = ([T::zero(); LANES], [T::of(CENTRE); LANES]);
         m[..n].copy_from_slice(&means[start..start + n]);
         s[..n].copy_from_slice(&scales[start..start + n]);
-        let lanes = Lanes::new::<FMA>(&m, &s, place);
+        let lanes = Lanes::new::<FMA>(&m, &s, &place);
         for l in 0..n {
+            by_ends[start + l] = [lanes.by_low[l], lanes.by_high[l], lanes.by_log_width[l]];
             joint[start + l] = weights[start + l] + lanes.log_ratio[l] + place.log_jacobian;
         }
         means[start..start + n].copy_from_slice(&lanes.by_mean[..n]);
@@ -211,25 +235,40 @@ pub(crate) fn mixture_nll<const FMA: bool, T: Real>(
     let (share, share_joint) = (T::one() / sum, T::one() / sum_joint);
     weights.iter_mut().for_each(|w| *w *= share);
     weights[components] -= background_joint * share_joint;
+    let mut by = [0.0; 3];
     for k in 0..components {
         let responsibility = joint[k] * share_joint;
+        for (by, part) in by.iter_mut().zip(by_ends[k]) {
+            *by += (responsibility * part).wide();
+        }
         weights[k] -= responsibility;
         means[k] *= -responsibility;
         scales[k] *= -responsibility;
     }
+    for (i, output) in map.iter_mut().enumerate() {
+        let gradient = by[0] * place.by_low[i] + by[1] * place.by_high[i] + by[2] * place.by_log_width[i];
+        *output = T::of(-gradient * affine.slopes[i]);
+    }
     log_prob
 }
 
+/// `log r` of a logistic of mean 0 and scale 1 under a map, and so nearly of a head before training.
+pub(super) fn log_ratio_of_map(ranks: (f64, f64), affine: &Affine) -> f64 {
+    let place = ScoredPlace::<f64>::new(ranks.0, ranks.1, affine);
+    let mut raw = [CENTRE; LANES];
+    raw[0] = raw_log_scale(0.0);
+    Lanes::new::<false>(&[0.0; LANES], &raw, &place).log_ratio[0] + place.log_jacobian
+}
+
 /// The rank that component `k` gives for the uniform number `u`.
-pub(crate) fn draw_rank(mean: f64, raw_scale: f64, u: f64) -> f64 {
-    let w = mean + log_scale_of(raw_scale).exp() * logit(u);
-    // Inside (0, 1), as all ranks are that stand for a value.
-    (1.0 / (1.0 + (-w).exp())).clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0)
+pub(super) fn draw_rank(mean: f64, raw_scale: f64, affine: &Affine, u: f64) -> f64 {
+    affine.rank(mean + log_scale_of(raw_scale).exp() * logit(u))
 }
 
 #[cfg(test)]
 mod tests {
     use approx::assert_relative_eq;
+    use ef_check::check_gradient;
     use ef_tensor::simd::{Kernel, dispatch};
     use proptest::prelude::*;
 
@@ -238,34 +277,99 @@ mod tests {
     struct Head<'a> {
         y: &'a mut [f64],
         components: usize,
-        place: ScoredPlace<f64>,
+        place: (f64, f64),
     }
 
     impl Kernel for Head<'_> {
         type Output = f64;
         #[inline(always)]
         fn run<const FMA: bool>(self) -> f64 {
-            mixture_nll::<FMA, f64>(self.y, self.components, &self.place)
+            mixture_nll::<FMA, f64>(self.y, self.components, self.place)
         }
     }
 
-    fn log_prob(y: &[f64], components: usize, low: f64, high: f64) -> f64 {
-        let place = ScoredPlace::new(low, high);
-        dispatch(Head {
-            y: &mut y.to_vec(),
+    /// The log-probability and the gradient of its negative.
+    fn scored(y: &[f64], components: usize, low: f64, high: f64) -> (f64, Vec<f64>) {
+        let mut gradient = y.to_vec();
+        let log_prob = dispatch(Head {
+            y: &mut gradient,
             components,
-            place,
-        })
+            place: (low, high),
+        });
+        (log_prob, gradient)
     }
 
+    fn log_prob(y: &[f64], components: usize, low: f64, high: f64) -> f64 {
+        scored(y, components, low, high).0
+    }
+
+    /// Locations and log-scales beyond their bounds too.
     fn outputs(components: usize, levels: usize) -> impl Strategy<Value = Vec<f64>> {
-        proptest::collection::vec(-2.0..2.0, 3 * components + levels)
+        let map = (-9.0..9.0_f64, -5.0..3.0_f64, 0.0..1.0_f64);
+        (proptest::collection::vec(-2.0..2.0, 3 * components + levels), map).prop_map(
+            |(mut y, (location, log_scale, share))| {
+                y.extend([location * share, log_scale * share]);
+                y
+            },
+        )
+    }
+
+    /// Central differences of every output.
+    fn assert_gradient(y: &[f64], components: usize, low: f64, high: f64) {
+        let (_, gradient) = scored(y, components, low, high);
+        let report = check_gradient(
+            |y| -log_prob(y, components, low, high),
+            y,
+            &gradient,
+            &(0..y.len()).collect::<Vec<_>>(),
+            1e-5,
+            |i| format!("output {i} of {y:?}, ranks ({low}, {high})"),
+        );
+        report.unwrap_or_else(|violation| panic!("{violation}"));
+    }
+
+    #[test]
+    fn gradients_at_the_edges() {
+        let places = [
+            (0.0, 1.0),
+            (0.0, 0.0),
+            (1.0, 1.0),
+            (0.0, 0.3),
+            (0.7, 1.0),
+            (0.0, 1e-12),
+            (1e-300, 1e-290),
+            (1.0 - 1e-9, 1.0),
+            (0.3, 0.3),
+            (0.3, 0.3 + 1e-9),
+            (1e-9, 2e-9),
+            (1.0 - 1e-9, 1.0 - 1e-9),
+            (0.05, 0.999),
+        ];
+        let maps = [
+            (0.0, 0.0),
+            (3.0, -2.5),
+            (-7.0, 0.5),
+            (20.0, -9.0),
+            (-20.0, 5.0),
+            (0.1, -3.9),
+        ];
+        for (low, high) in places {
+            for (location, log_scale) in maps {
+                // With a background of little weight, and of none.
+                for background in [-3.0, -1000.0] {
+                    let y = [
+                        0.2, -0.3, background, 0.5, -1.0, 1.5, -0.5, 0.4, location, log_scale,
+                    ];
+                    assert_gradient(&y, 2, low, high);
+                }
+            }
+        }
     }
 
     /// Sums of weights that round to more than 1 stand for 1.
     #[test]
     fn a_rank_a_little_above_one_is_one() {
-        let y = vec![0.3; 3 * 5 + 1];
+        let y = vec![0.3; 3 * 5 + 3];
         let above = 1.0_f64.next_up();
         assert_relative_eq!(log_prob(&y, 5, 0.99, above), log_prob(&y, 5, 0.99, 1.0));
         assert!(log_prob(&y, 5, above, above).is_finite());
@@ -295,6 +399,12 @@ mod tests {
             assert_relative_eq!(mass, share, max_relative = 1e-9);
         }
 
+        #[test]
+        fn gradients_agree_with_differences(y in outputs(5, 3), low in 0.0..1.0_f64, exponent in 0.0..12.0_f64) {
+            assert_gradient(&y, 5, low, low + (1.0 - low) * 10_f64.powf(-exponent));
+            assert_gradient(&y, 5, low, low);
+        }
+
         /// A place without extent has the limit of narrow intervals around it.
         #[test]
         fn densities_are_limits(y in outputs(5, 1), rank in 0.001..0.999_f64) {
@@ -304,10 +414,17 @@ mod tests {
 
         /// Ranks drawn from a component fall below `r` with the mass it gives to `(0, r)`.
         #[test]
-        fn drawing_inverts_the_mass(mean in -2.0..2.0_f64, raw in -4.0..1.0_f64, u in 0.001..0.999_f64) {
-            let rank = draw_rank(mean, raw, u);
+        fn drawing_inverts_the_mass(
+            mean in -2.0..2.0_f64,
+            raw in -4.0..1.0_f64,
+            location in -3.0..3.0_f64,
+            log_scale in -3.0..0.5_f64,
+            u in 0.001..0.999_f64,
+        ) {
+            let rank = draw_rank(mean, raw, &Affine::new(location, log_scale), u);
             // One component with nearly all the weight: its mass is the head's.
-            let mass = rank * log_prob(&[60.0, 0.0, mean, raw], 1, 0.0, rank).exp();
+            let y = [700.0, 0.0, mean, raw, location, log_scale];
+            let mass = (rank.ln() + log_prob(&y, 1, 0.0, rank)).exp();
             assert_relative_eq!(mass, u, max_relative = 1e-6);
         }
     }

@@ -7,15 +7,19 @@ use rand_core::RngCore;
 
 use super::heads::Heads;
 use super::mixture::raw_log_scale;
+use super::ordered::Ordered;
 use super::plan::Column;
+use crate::density::HeadOffsets;
 use crate::rows::RankInputs;
 use crate::rows::{Layout, Rows};
 use crate::softmax::log_shares;
 
-/// The logistics of a new network have their means between `-SPREAD` and `SPREAD`, the logits of ranks .023 and .977.
-const SPREAD: f64 = 3.75;
-/// Their scale.
-const START_SCALE: f64 = 0.5;
+/// The logistics of a new network have their means between `-SPREAD` and `SPREAD`, or nearer where there are few, and
+/// this scale: so many together are the logistic of mean 0 and scale 1 within .002 nats.
+const SPREAD: f64 = 5.0;
+const START_SCALE: f64 = 0.7;
+/// The share of the continuous level that the background of a new network has.
+pub(super) const BACKGROUND: f64 = 0.002;
 
 /// Layers and columns. Its builder decides which inputs a unit sees.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +69,16 @@ impl Network {
         let (context, rest) = rest.split_at_mut(c);
         let (skip, net) = rest.split_at_mut(d);
         [embedding, numbers, context, skip, net]
+    }
+
+    /// The constants of the heads, of which the maps of columns came later.
+    pub(super) fn head_offsets(&self) -> HeadOffsets {
+        HeadOffsets {
+            offsets: self.offsets.clone(),
+            of_marginal: 0,
+            later: self.columns.iter().filter_map(Column::map).flatten().collect(),
+            later_params: Vec::new(),
+        }
     }
 
     pub(super) fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
@@ -196,7 +210,10 @@ impl Network {
         mut y: ArrayViewMut2<'_, T>,
         scored: impl Fn(usize, usize) -> bool,
         mut each: impl FnMut(usize, f64, &mut [T]),
+        ws: &mut Workspace<T>,
     ) {
+        let ordered = self.columns.iter().filter_map(|column| column.ordered.as_ref());
+        let mut slopes = ws.take(1, ordered.map(Ordered::slopes).max().unwrap_or(0));
         for (i, ((&row, levels), mut y)) in index.iter().zip(levels.rows()).zip(y.rows_mut()).enumerate() {
             let y = y.as_slice_mut().expect("rows of a standard layout");
             let log_prob = dispatch(Heads {
@@ -206,9 +223,11 @@ impl Network {
                 levels,
                 scored: |j| scored(i, j),
                 y,
+                slopes: slopes.as_slice_mut().expect("a new array is contiguous"),
             });
             each(i, log_prob, y);
         }
+        ws.give(slopes);
     }
 }
 
@@ -222,20 +241,100 @@ pub(super) fn offsets(columns: &[Column], layout: &Layout) -> Vec<f64> {
             .map_or(vec![0.0], |v| log_shares(&layout.variables()[v].shares));
         let k = column.components;
         if column.rank.is_none() {
-            offsets.copy_from_slice(&logits);
+            offsets[..logits.len()].copy_from_slice(&logits);
             continue;
         }
-        // Logistics over nearly all ranks take two thirds of the continuous level, the background the rest.
         let (weights, rest) = offsets.split_at_mut(k);
         let (levels, rest) = rest.split_at_mut(logits.len());
-        let (means, scales) = rest.split_at_mut(k);
-        weights.fill(logits[0] + (2.0 / 3.0 / k as f64).ln());
+        let (means, rest) = rest.split_at_mut(k);
+        let scales = &mut rest[..k];
         levels.copy_from_slice(&logits);
-        levels[0] -= 3.0_f64.ln();
-        for (i, mean) in means.iter_mut().enumerate().filter(|_| k > 1) {
-            *mean = SPREAD * (2.0 * i as f64 / (k - 1) as f64 - 1.0);
+        levels[0] += BACKGROUND.ln();
+        let shares = uniform_start(means, scales);
+        for (weight, share) in weights.iter_mut().zip(shares) {
+            *weight = logits[0] + ((1.0 - BACKGROUND) * share).ln();
         }
-        scales.fill(raw_log_scale(START_SCALE.ln()));
     }
     offsets
+}
+
+/// Means and raw log-scales of logistics that make up the logistic of mean 0 and scale 1, nearly, and their shares.
+///
+/// Logistics of scale `s` whose means have the density `f(m) = sin(pi s) / (2 pi s [cosh m + cos(pi s)])` make it up
+/// exactly: the Fourier transform of `f` is `sinh(pi s t) / (s sinh(pi t))`, the quotient of the two. An even grid of
+/// means with shares of `f` comes near it.
+fn uniform_start(means: &mut [f64], scales: &mut [f64]) -> Vec<f64> {
+    let count = means.len();
+    if count == 1 {
+        means[0] = 0.0;
+        scales[0] = raw_log_scale(0.0);
+        return vec![1.0];
+    }
+    let steps = (count - 1) as f64;
+    let spread = SPREAD.min(START_SCALE * steps);
+    for (i, mean) in means.iter_mut().enumerate() {
+        *mean = spread * (2.0 * i as f64 / steps - 1.0);
+    }
+    scales.fill(raw_log_scale(START_SCALE.ln()));
+    let cosine = (std::f64::consts::PI * START_SCALE).cos();
+    let shares: Vec<f64> = means.iter().map(|m| 1.0 / (m.cosh() + cosine)).collect();
+    let sum: f64 = shares.iter().sum();
+    shares.iter().map(|share| share / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mixture::mixture_nll;
+    use super::*;
+    use ef_tensor::simd::Kernel;
+
+    struct Start<'a>(&'a mut [f64], usize, f64);
+
+    impl Kernel for Start<'_> {
+        type Output = f64;
+        #[inline(always)]
+        fn run<const FMA: bool>(self) -> f64 {
+            mixture_nll::<FMA, f64>(self.0, self.1, (self.2, self.2))
+        }
+    }
+
+    /// Ranks are uniform at the start: what is lost against that, by midpoints in the logit.
+    #[test]
+    fn heads_start_nearly_uniform() {
+        let layout = Layout::new(&[OneNumber], 0);
+        for (components, most) in [
+            (1, 1e-6),
+            (2, 0.05),
+            (3, 0.03),
+            (5, 0.01),
+            (8, 0.002),
+            (16, 0.002),
+            (64, 0.002),
+        ] {
+            let offsets = offsets(&Column::all(&layout, components, false), &layout);
+            let lost: f64 = (-3000..3000)
+                .map(|k| {
+                    let rank = 1.0 / (1.0 + (-0.01 * (f64::from(k) + 0.5)).exp());
+                    -0.01 * rank * (1.0 - rank) * dispatch(Start(&mut offsets.clone(), components, rank))
+                })
+                .sum();
+            println!("{components} logistics: {lost}");
+            assert!((-1e-6..most).contains(&lost), "{components} logistics: {lost}");
+        }
+    }
+
+    #[derive(Debug)]
+    struct OneNumber;
+
+    impl ef_column::Marginal for OneNumber {
+        fn levels(&self) -> usize {
+            1
+        }
+        fn is_continuous(&self) -> bool {
+            true
+        }
+        fn level_shares(&self) -> Vec<f64> {
+            vec![1.0]
+        }
+    }
 }

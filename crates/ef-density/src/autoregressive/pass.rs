@@ -16,9 +16,11 @@ use ef_tensor::simd::dispatch;
 use ef_tensor::{Real, Workspace};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
+use super::affine::Affine;
 use super::heads::Head;
 use super::mixture::draw_rank;
 use super::network::Network;
+use super::ordered::AddMap;
 use super::plan::Column;
 use super::restrict::Restriction;
 use crate::key::{Key, uniform};
@@ -162,6 +164,20 @@ impl<'a> Visitor<'a> {
             ws.give(y);
             return;
         }
+        if let Some(ordered) = &column.ordered {
+            let mut by_row = ws.take(index.len(), column.levels + 2);
+            by_row.assign(&y.t());
+            for mut y in by_row.rows_mut() {
+                let y = y.as_slice_mut().expect("rows of a standard layout");
+                dispatch(AddMap { ordered, y });
+            }
+            let mut logits = ws.take(column.levels, index.len());
+            logits.assign(&by_row.slice(s![.., ..column.levels]).t());
+            ws.give(by_row);
+            self.visit_by(j, index, logits.view(), rows, features, ws);
+            ws.give(logits);
+            return;
+        }
         if column.is_certain() {
             // a column of a single level is certain, unless its set excludes a part of that level
             for &row in index {
@@ -245,9 +261,13 @@ impl<'a> Visitor<'a> {
                     let output = |at: usize| y[[logits + at + component, i]].wide();
                     let logistic = (component < k).then(|| (output(0), output(k)));
                     let u = self.uniforms[[2 * j + 1, row]];
+                    let affine = match k {
+                        0 => Affine::IDENTITY,
+                        _ => Affine::new(y[[logits + 2 * k, i]].wide(), y[[logits + 2 * k + 1, i]].wide()),
+                    };
                     let rank = match (set, logistic) {
-                        (Some(set), _) => self.restriction(column, set).draw(logistic, u),
-                        (None, Some((mean, raw))) => draw_rank(mean, raw, u),
+                        (Some(set), _) => self.restriction(column, set).draw(logistic, &affine, u),
+                        (None, Some((mean, raw))) => draw_rank(mean, raw, &affine, u),
                         (None, None) => u,
                     };
                     place = (rank, rank);

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::ordered::Ordered;
 use crate::rows::Layout;
 use crate::rows::RankInputs;
 use crate::softmax::log_shares;
@@ -20,6 +21,10 @@ pub(crate) struct Column {
     pub(crate) outputs: Range<usize>,
     /// The logits of a column that depends on nothing: those of its marginal, which no training moves.
     pub(crate) marginal: Option<Vec<f64>>,
+    /// The order of its levels, if they have one and there is no continuous level.
+    pub(crate) ordered: Option<Ordered>,
+    /// Its column among the normal scores that regressions read: those of ranks and of ordered levels.
+    pub(crate) score: Option<usize>,
     /// Its dense features.
     pub(crate) features: Range<usize>,
 }
@@ -28,7 +33,7 @@ impl Column {
     /// The columns of a layout, in order, with mixtures of `components`. `from_nothing`: the first column that is not
     /// certain depends on nothing.
     pub(crate) fn all(layout: &Layout, components: usize, mut from_nothing: bool) -> Vec<Self> {
-        let (mut output, mut feature) = (0, 0);
+        let (mut output, mut feature, mut scores) = (0, 0, 0);
         let columns = layout.columns().iter().map(|&(variable, rank)| {
             let levels = variable.map_or(1, |v| layout.variables()[v].levels());
             let is_certain = variable.is_none() && rank.is_none();
@@ -42,11 +47,20 @@ impl Column {
             } else {
                 0
             };
+            let ordered = variable.and_then(|v| {
+                let variable = &layout.variables()[v];
+                Ordered::new(&variable.shares, &variable.order)
+            });
+            let map = if components > 0 || ordered.is_some() { 2 } else { 0 };
             let outputs = if is_certain || marginal.is_some() {
                 0
             } else {
-                3 * components + levels
+                3 * components + levels + map
             };
+            let score = (rank.is_some() || ordered.is_some()).then(|| {
+                scores += 1;
+                scores - 1
+            });
             let features = if rank.is_some() { RankInputs::WIDTH } else { 0 };
             let column = Self {
                 variable,
@@ -55,6 +69,8 @@ impl Column {
                 components,
                 outputs: output..output + outputs,
                 marginal,
+                ordered,
+                score,
                 features: feature..feature + features,
             };
             output += outputs;
@@ -67,6 +83,12 @@ impl Column {
     /// How many of the outputs, the first ones, are logits: of levels, or of components, background and other levels.
     pub(crate) fn logits(&self) -> usize {
         self.components + self.levels
+    }
+
+    /// Its outputs of location and log-scale, if it has them.
+    pub(crate) fn map(&self) -> Option<Range<usize>> {
+        let has_map = self.components > 0 || (self.ordered.is_some() && !self.outputs.is_empty());
+        has_map.then(|| self.outputs.end - 2..self.outputs.end)
     }
 
     /// Whether its value is certain: a single level without ranks.

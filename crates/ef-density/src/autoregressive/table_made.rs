@@ -12,6 +12,8 @@ use super::mixture::MOST_COMPONENTS;
 use super::network::{Network, offsets};
 use super::pass::{AncestralPass, PassSums, Step, Visitor};
 use super::plan::Column;
+use super::start::Start;
+use super::tree::{Regressions, Tree};
 use crate::density::{Density, HeadOffsets};
 use crate::dropout::KeyedDropout;
 use crate::key::{Key, ScoreKey, StepKey};
@@ -51,8 +53,9 @@ impl Default for TableMadeConfig {
 /// The autoregressive model of a table's columns, in the order of its layout: exact log-densities of rows of
 /// categories, atoms, missing levels and numbers. See the [module](super) for the formulas.
 ///
-/// The columns' shares and mixtures near the marginal are constants that the network's outputs are added to, so
-/// training starts from about independent columns, and weight decay pulls towards them. The first column, where there
+/// The columns' shares and mixtures near the marginal are constants that the network's outputs are added to, and so are
+/// the linear regressions among the numbers, which [`Density::init_from_data`] computes: training starts from the shares
+/// of levels and the Gaussian copula of the numbers, and weight decay pulls towards them. The first column, where there
 /// is no context, depends on nothing: its probabilities are those of its marginal, whatever was trained.
 ///
 /// A column sees the one before it through hidden units of its own, so there are at least as many units as columns:
@@ -60,6 +63,8 @@ impl Default for TableMadeConfig {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableMade {
     network: Network,
+    start: Start,
+    tree: Tree,
     /// Degrees of the hidden units: how many columns each sees.
     degrees: Vec<usize>,
     /// Logistics that a head of ranks has.
@@ -104,6 +109,14 @@ impl TableMade {
             dropout: config.dropout,
         };
         Ok(Self {
+            start: Start::new(
+                network
+                    .columns
+                    .iter()
+                    .filter(|column| column.score.is_some())
+                    .count(),
+            )?,
+            tree: Tree::new(&network.columns, layout),
             network,
             degrees,
             components,
@@ -126,10 +139,34 @@ impl TableMade {
             let ranked = usize::from(column.rank.is_some());
             3 * self.components * ranked + column.levels
         };
+        let start = self
+            .start
+            .params()
+            .map(|(name, shape)| (Start::NAME, name, shape));
+        let tree = self.tree.params();
+        let tree = tree.into_iter().map(|(name, shape)| (Tree::NAME, name, shape));
         HeadOffsets {
-            offsets: self.network.offsets.clone(),
             of_marginal: marginal.map_or(0, outputs),
+            later_params: start
+                .into_iter()
+                .chain(tree)
+                .map(|(of, name, shape)| (format!("{of}.{name}"), shape))
+                .collect(),
+            ..self.network.head_offsets()
         }
+    }
+
+    /// The parameters of the network, of the start and of the tree.
+    fn split<'a, T>(&self, params: &'a [T]) -> [&'a [T]; 3] {
+        let (network, rest) = params.split_at(self.network.num_params());
+        let (start, tree) = rest.split_at(self.start.num_params());
+        [network, start, tree]
+    }
+
+    fn split_mut<'a, T>(&self, params: &'a mut [T]) -> [&'a mut [T]; 3] {
+        let (network, rest) = params.split_at_mut(self.network.num_params());
+        let (start, tree) = rest.split_at_mut(self.start.num_params());
+        [network, start, tree]
     }
 
     /// Units of a hidden layer: what was asked for, or as many as there are columns to see.
@@ -189,6 +226,7 @@ impl TableMade {
         let n = pass.streams.len();
         assert_eq!(n, rows.context.nrows(), "a stream a row");
         let network = &self.network;
+        let [params, p_start, p_tree] = self.split(params);
         let [p_embedding, p_numbers, p_context, p_skip, p_net] = network.split(params);
         let ws = &mut scratch.ws;
         let context = given_context(rows, ws);
@@ -196,6 +234,7 @@ impl TableMade {
         let index: Vec<usize> = (0..n).collect();
         let mut features = ws.take(network.numbers.inputs(), n);
         let mut scores = ws.zeros(network.ranks.len(), n);
+        let mut all_scores = ws.zeros(self.start.scores(), n);
         let mut y = ws.take(network.net.outputs(), n);
         let mut net = Incremental::new(&network.net, p_net, n, ws);
         let hidden = network.net.hidden();
@@ -216,6 +255,9 @@ impl TableMade {
             network
                 .skip
                 .forward_units_add(p_skip, column.outputs.clone(), scores.view(), y.view_mut());
+            self.start
+                .add_to_column(column, p_start, all_scores.view(), y.view_mut(), ws);
+            self.tree.add_to_column(network, j, p_tree, rows, y.view_mut());
             network.add_offsets(column, y.view_mut());
             let outputs = y.slice(s![column.outputs.clone(), ..]);
             let write = |i: usize, rank: Option<f64>| {
@@ -225,6 +267,16 @@ impl TableMade {
             visitor.visit(j, &index, outputs, rows, write, ws);
             if let Some(r) = column.rank {
                 scores.row_mut(r).assign(&features.row(column.features.start));
+            }
+            if let Some(at) = column.score {
+                let mut to = all_scores.row_mut(at);
+                match &column.ordered {
+                    Some(ordered) => to
+                        .iter_mut()
+                        .zip(&visitor.levels)
+                        .for_each(|(to, &level)| *to = T::of(ordered.score(level))),
+                    None => to.assign(&features.row(column.features.start)),
+                }
             }
             if let Some(v) = column.variable {
                 let units = units.end..hidden;
@@ -238,7 +290,7 @@ impl TableMade {
             }
         }
         net.finish(ws);
-        for a in [features, scores, y, context] {
+        for a in [features, scores, all_scores, y, context] {
             ws.give(a);
         }
         visitor.sums
@@ -274,19 +326,44 @@ impl<T: Real> Density<T> for TableMade {
     type Scratch = RowScratch<T>;
 
     fn num_params(&self) -> usize {
-        self.network.num_params()
+        self.network.num_params() + self.start.num_params() + self.tree.num_params()
     }
 
+    /// Those of the [`start`](Density::init_from_data) have no gradient.
     fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
         self.network.visit_params(visitor);
+        self.start.visit_params(visitor);
+        self.tree.visit_params(visitor);
     }
 
     fn init(&self, rng: &mut dyn RngCore, params: &mut [T]) {
-        self.network.init(rng, params);
+        let [network, start, tree] = self.split_mut(params);
+        self.network.init(rng, network);
+        start.fill(T::zero());
+        tree.fill(T::zero());
     }
 
     fn project(&self, params: &mut [T]) {
-        self.network.project(params);
+        let [network, start, tree] = self.split_mut(params);
+        self.network.project(network);
+        self.start.project(start);
+        self.tree.project(tree);
+    }
+
+    /// Computes the linear regressions that the numbers start from, on the rows given; levels start at their shares.
+    fn init_from_data(&self, params: &mut [T], rows: &Rows, index: &[usize]) {
+        let [_, start, tree] = self.split_mut(params);
+        let gains = self.start.fit(&self.network, rows, index, start);
+        let index = &index[..index.len().min(Tree::MOST_ROWS)];
+        let (left, log_scales) = self.start.residuals(&self.network, rows, index, start);
+        let regressions = Regressions {
+            left: left.view(),
+            log_scales: &log_scales,
+            gains: &gains,
+        };
+        for score in self.tree.fit(&self.network, rows, index, &regressions, tree) {
+            self.start.clear(score, start);
+        }
     }
 
     /// Exact.
@@ -300,6 +377,7 @@ impl<T: Real> Density<T> for TableMade {
         out: &mut [f64],
     ) {
         let network = &self.network;
+        let [params, p_start, p_tree] = self.split(params);
         let mut gathered = std::mem::take(&mut scratch.levels);
         gather_levels(rows, index, &mut gathered);
         let levels = network.levels(index.len(), &gathered);
@@ -312,6 +390,15 @@ impl<T: Real> Density<T> for TableMade {
         network.net.forward(p_net, h, y.view_mut(), None, None, ws);
         let scores = network.scores(features.view(), ws);
         network.skip.forward_add(p_skip, scores.view(), y.view_mut());
+        self.start.add(
+            &network.columns,
+            p_start,
+            levels,
+            features.view(),
+            y.view_mut(),
+            ws,
+        );
+        self.tree.add(network, p_tree, rows, index, levels, y.view_mut());
         network.heads(
             rows,
             index,
@@ -321,6 +408,7 @@ impl<T: Real> Density<T> for TableMade {
             |i, log_prob, _| {
                 out[i] = log_prob + rows.log_measure[index[i]];
             },
+            ws,
         );
         for a in [y, features, scores, context] {
             ws.give(a);
@@ -338,6 +426,7 @@ impl<T: Real> Density<T> for TableMade {
         grads: &mut [T],
     ) -> f64 {
         let network = &self.network;
+        let [params, p_start, p_tree] = self.split(params);
         let mut gathered = std::mem::take(&mut scratch.levels);
         gather_levels(rows, index, &mut gathered);
         let levels = network.levels(index.len(), &gathered);
@@ -346,7 +435,8 @@ impl<T: Real> Density<T> for TableMade {
         let features = network.features(rows, index, levels, |_, _| true, ws);
         let h = network.first(params, levels, features.view(), context.view(), ws);
         let [.., p_skip, p_net] = network.split(params);
-        let [g_embedding, g_numbers, g_context, g_skip, g_net] = network.split_mut(grads);
+        let [g_embedding, g_numbers, g_context, g_skip, g_net] =
+            network.split_mut(&mut grads[..network.num_params()]);
         let mut y = ws.take(index.len(), network.net.outputs());
         let mut dropout = KeyedDropout::of_step(network.dropout, &network.net, key);
         let masks = dropout.as_mut().map(|d| d as &mut dyn ef_tensor::DropoutMask<T>);
@@ -354,6 +444,15 @@ impl<T: Real> Density<T> for TableMade {
         network.net.forward(p_net, h, y.view_mut(), masks, Some(tape), ws);
         let scores = network.scores(features.view(), ws);
         network.skip.forward_add(p_skip, scores.view(), y.view_mut());
+        self.start.add(
+            &network.columns,
+            p_start,
+            levels,
+            features.view(),
+            y.view_mut(),
+            ws,
+        );
+        self.tree.add(network, p_tree, rows, index, levels, y.view_mut());
         let mut nll = 0.0;
         network.heads(
             rows,
@@ -364,6 +463,7 @@ impl<T: Real> Density<T> for TableMade {
             |i, log_prob, _| {
                 nll -= log_prob + rows.log_measure[index[i]];
             },
+            ws,
         );
         network.skip.backward(scores.view(), y.view(), g_skip);
         let gh = network.net.backward(p_net, y.view(), dropped, g_net, tape, ws);

@@ -12,7 +12,7 @@ use ef_tensor::{ParamVisitor, Real, Scope, Tape, Workspace};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rand_core::RngCore;
 
-use crate::density::{Density, RowSet};
+use crate::density::{Density, INIT_ROWS, RowSet};
 use crate::key::{Key, ScoreKey, StepKey};
 use base::{Base, StandardNormal};
 
@@ -304,6 +304,7 @@ impl<T: Real> Density<T> for Flow<T> {
     }
 
     fn init_from_data(&self, params: &mut [T], rows: &FlowRows<T>, index: &[usize]) {
+        let index = &index[..index.len().min(INIT_ROWS)];
         let mut ws = Workspace::default();
         let (mut x, context) = (
             gather(&rows.x, index, &mut ws),

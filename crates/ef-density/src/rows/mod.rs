@@ -17,6 +17,8 @@ pub struct Variable {
     pub shares: Vec<f64>,
     /// Dense features of each level; all of one length, possibly 0.
     pub features: Vec<Vec<f64>>,
+    /// Of a column without ranks, where each level lies among those that have an order; `None` for one that has none.
+    pub order: Vec<Option<f64>>,
 }
 
 impl Variable {
@@ -49,6 +51,13 @@ impl Layout {
                 variables.push(Variable {
                     shares: marginal.level_shares(),
                     features,
+                    order: (0..marginal.levels())
+                        .map(|c| {
+                            marginal
+                                .level_rank(c as u32)
+                                .filter(|_| !marginal.is_continuous())
+                        })
+                        .collect(),
                 });
                 variables.len() - 1
             });

@@ -46,6 +46,11 @@ impl RankInputs {
         }
     }
 
+    /// The normal score of a representative rank; 0 for none.
+    pub(crate) fn score(rank: Option<f64>) -> f64 {
+        rank.map_or(0.0, |rank| ndtri(rank.clamp(CLIP, 1.0 - CLIP)))
+    }
+
     /// Writes the [`WIDTH`](Self::WIDTH) features of a representative rank.
     pub(crate) fn write<'a, T: Real>(rank: Option<f64>, out: impl Iterator<Item = &'a mut T>) {
         let Some(rank) = rank else {
@@ -55,7 +60,7 @@ impl RankInputs {
         let scaled = PIECES as f64 * rank;
         for (i, o) in out.enumerate() {
             *o = T::of(match i.checked_sub(1) {
-                None => ndtri(rank.clamp(CLIP, 1.0 - CLIP)),
+                None => Self::score(Some(rank)),
                 Some(piece) => (scaled - piece as f64).clamp(0.0, 1.0) - 0.5,
             });
         }

@@ -110,6 +110,8 @@ impl DiscreteMade {
                 .flat_map(|(_, log_shares)| log_shares.iter().copied())
                 .collect(),
             of_marginal: marginal.map_or(0, |(_, log_shares)| log_shares.len()),
+            later: Vec::new(),
+            later_params: Vec::new(),
         }
     }
 

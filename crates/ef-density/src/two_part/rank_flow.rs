@@ -7,7 +7,7 @@ use ef_tensor::{Activation, Linear, ParamVisitor, Real, Scope, SparseLinear};
 use ndarray::{Array2, ArrayView2};
 use rand_core::RngCore;
 
-use crate::density::Density;
+use crate::density::{Density, INIT_ROWS};
 use crate::flow::Flow;
 use crate::key::{Key, ScoreKey, StepKey, uniform};
 use crate::normal::{log_phi, ndtr, ndtri};
@@ -263,6 +263,7 @@ impl<T: Real> Density<T> for RankFlow<T> {
     }
 
     fn init_from_data(&self, params: &mut [T], rows: &Rows, index: &[usize]) {
+        let index = &index[..index.len().min(INIT_ROWS)];
         let mut scratch = RowScratch::default();
         let mut levels = Vec::new();
         gather_levels(rows, index, &mut levels);

@@ -6,12 +6,13 @@
 use ef_density::autoregressive::{AncestralPass, OrderAgnostic, PassSums, Step, TableMade, TableMadeConfig};
 use ef_density::rows::{Layout, RowScratch, Rows};
 use ef_density::{Density, Key, LevelSet, Marginal, Place, ScoreKey};
+use ef_tensor::params::ParamLayout;
 use ef_tensor::{Activation, MlpConfig, Real};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{TestMarginal, gridded, marginal, tables};
+use super::{TestMarginal, gridded, listed, marginal, tables};
 
 fn config(dropout: f64) -> TableMadeConfig {
     let net = MlpConfig {
@@ -48,6 +49,8 @@ pub(crate) fn all_tables() -> Vec<Vec<TestMarginal>> {
     let mut all = tables();
     all.push(vec![gridded(5, 0), marginal(false, 3), gridded(4, 2)]);
     all.push(vec![marginal(false, 1), gridded(3, 1), marginal(true, 1)]);
+    all.push(vec![listed(4), marginal(false, 2), listed(5)]);
+    all.push(vec![listed(3), gridded(3, 0), listed(4)]);
     all
 }
 
@@ -64,13 +67,24 @@ pub(crate) fn densities(marginals: &[TestMarginal]) -> usize {
     marginals.iter().filter(|l| l.continuous && l.steps == 0).count()
 }
 
-/// Starting values, with uniform noise of this width.
+/// Starting values, with uniform noise of this width. Every column of a tree has a parent or none, as chance has it.
 pub(crate) fn params<D: Density<f64>>(density: &D, scale: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
     let mut params = vec![0.0; density.num_params()];
     density.init(rng, &mut params);
     params
         .iter_mut()
         .for_each(|p| *p += scale * (rng.random::<f64>() - 0.5));
+    let layout = ParamLayout::of(|visitor| density.visit_params(visitor));
+    for tensor in layout
+        .entries()
+        .iter()
+        .filter(|entry| entry.name == "tree.parent")
+    {
+        let parents = &mut params[tensor.offset..tensor.offset + tensor.len()];
+        for (column, parent) in parents.iter_mut().enumerate() {
+            *parent = rng.random_range(0..=column) as f64;
+        }
+    }
     density.project(&mut params);
     params
 }

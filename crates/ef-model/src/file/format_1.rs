@@ -6,6 +6,7 @@
 //!   first column scores as it did.
 //! * The first column had biases too, where there is no context. It is its marginal now: what training had made of it, a
 //!   pull towards uniform, is left out.
+//! * Columns of numbers had no map of their ranks, and no start of it. Theirs is 0, which maps nothing.
 
 use ef_density::HeadOffsets;
 use serde_json::{Map, Value, json};
@@ -84,7 +85,11 @@ pub(super) fn rename_tensors(tensors: &mut Tensors<'_>) {
 pub(super) fn move_shares(tensors: &mut Tensors<'_>, heads: &[(String, HeadOffsets)]) -> Result<(), Refused> {
     for (prefix, heads) in heads {
         let outputs = heads.offsets.len();
-        let all = heads.of_marginal + outputs;
+        let all = heads.of_marginal + outputs - heads.later.len();
+        for (name, shape) in &heads.later_params {
+            let zeros = std::iter::repeat_n(0.0, shape.iter().product());
+            tensors.insert(format!("{prefix}{name}"), Held::of_floats(shape.clone(), zeros));
+        }
         for (layer, is_bias) in [
             ("output.weight", false),
             ("output.bias", true),
@@ -106,13 +111,19 @@ pub(super) fn move_shares(tensors: &mut Tensors<'_>, heads: &[(String, HeadOffse
             let values: Vec<f32> = tensor.floats().collect();
             let kept = values
                 .chunks_exact(all.max(1))
-                .flat_map(|row| &row[heads.of_marginal..]);
-            let moved = kept.zip(heads.offsets.iter().cycle()).map(|(&value, &offset)| {
-                if is_bias {
-                    (f64::from(value) - offset) as f32
-                } else {
-                    value
-                }
+                .map(|row| row[heads.of_marginal..].iter());
+            let moved = kept.flat_map(|mut row| {
+                heads.offsets.iter().enumerate().map(move |(output, &offset)| {
+                    if heads.later.binary_search(&output).is_ok() {
+                        return 0.0;
+                    }
+                    let value = row.next().copied().unwrap_or_default();
+                    if is_bias {
+                        (f64::from(value) - offset) as f32
+                    } else {
+                        value
+                    }
+                })
             });
             *tensor = Held::of_floats(shape, moved);
         }

@@ -1,7 +1,8 @@
 //! The marginal of numbers: **atoms**, values with a mass of their own, alone or beside a continuous level.
 //!
 //! * Few distinct values: each is an atom, and there is no continuous level (the column is **listed**). A number off
-//!   the list has the smoothed marginal, its share by Good-Turing.
+//!   the list has the smoothed marginal, its share by Good-Turing. Where there are 20 values or more, and they repeat no
+//!   more than whole numbers of a smooth law do, the column is not listed: a list would learn their counts by heart.
 //! * Else level 0 is **continuous**, and values that stand out of their surroundings are atoms.
 //!   On a rounding grid the continuous level is `e smooth + sum_g w_g rounded to g + w_r repeats`; without a grid it is
 //!   smooth.

@@ -114,10 +114,7 @@ impl OrderAgnostic {
 
     /// The constants of the heads.
     pub fn head_offsets(&self) -> HeadOffsets {
-        HeadOffsets {
-            offsets: self.network.offsets.clone(),
-            of_marginal: 0,
-        }
+        self.network.head_offsets()
     }
 
     fn split<'a, T>(&self, params: &'a [T]) -> (&'a [T], &'a [T]) {
@@ -295,9 +292,10 @@ impl<T: Real> Density<T> for OrderAgnostic {
             let mut forward = self.forward(params, rows, index, &subsets, None, scratch);
             let levels = network.levels(index.len(), &subsets.levels);
             let (y, hidden) = (forward.y.view_mut(), |i, j| !subsets.shows(i, j));
-            network.heads(rows, index, levels, y, hidden, |i, log_prob, _| {
+            let each = |i: usize, log_prob: f64, _: &mut [T]| {
                 out[i] += subsets.weights[[i, 0]].wide() * log_prob;
-            });
+            };
+            network.heads(rows, index, levels, y, hidden, each, &mut scratch.ws);
             forward.finish(&mut scratch.ws);
             subsets.finish(scratch);
         }
@@ -324,11 +322,12 @@ impl<T: Real> Density<T> for OrderAgnostic {
         let levels = network.levels(index.len(), &subsets.levels);
         let shown_levels = network.levels(index.len(), &subsets.shown_levels);
         let (y, hidden) = (forward.y.view_mut(), |i, j| !subsets.shows(i, j));
-        network.heads(rows, index, levels, y, hidden, |i, log_prob, y| {
+        let each = |i: usize, log_prob: f64, y: &mut [T]| {
             let weight = subsets.weights[[i, 0]];
             nll -= weight.wide() * log_prob;
             y.iter_mut().for_each(|y| *y *= weight);
-        });
+        };
+        network.heads(rows, index, levels, y, hidden, each, &mut scratch.ws);
         let [.., p_net] = network.split(self.split(params).0);
         let (g_network, g_shown) = grads.split_at_mut(network.num_params());
         let [g_embedding, g_numbers, g_context, g_skip, g_net] = network.split_mut(g_network);

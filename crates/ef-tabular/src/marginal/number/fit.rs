@@ -16,6 +16,12 @@ const WELL_BELOW: f64 = 4.0;
 /// Nats, beside `ln n`, by which a map for numbers that span decades has to be likelier than the usual ones.
 const CLEARLY: f64 = 3.0;
 
+/// Distinct values from which on a column is listed only if its values repeat: fewer say little of a smooth law.
+const MANY: usize = 20;
+/// The least weight of the smooth part at which values do not repeat. Columns of adult, bank, bike_hour and housing that
+/// are lists have at most .16, whole numbers of a smooth law 1.00.
+const SMOOTH: f64 = 0.9;
+
 /// Fits a [`NumberMarginal`]; a builder because a user's transformer may be refused with a reason.
 #[derive(Debug)]
 pub(crate) struct NumberMarginalBuilder {
@@ -56,6 +62,18 @@ impl NumberMarginalBuilder {
         let (mean, deviation) = moments(&all);
         let distinct = all.values.len();
         let listed = self.lists(distinct, rows as usize);
+        // days have their own reasons to be listed
+        if listed && distinct >= MANY && self.confined.is_none() {
+            let unlisted = Self {
+                transformer: self.transformer.clone(),
+                most_listed: 0,
+                ..*self
+            };
+            let marginal = unlisted.fit(values)?;
+            if marginal.atoms().is_empty() && marginal.smooth_weight() >= SMOOTH {
+                return Ok(marginal);
+            }
+        }
         let positions = if listed { Vec::new() } else { all.atoms() };
         let (atoms, rest) = all.split(&positions);
         let (atoms, rest) = if listed || rest.values.is_empty() {

@@ -124,10 +124,13 @@ impl NumberMarginal {
         }
     }
 
-    /// Where an atom lies among the ranks of the continuous level; `None` for other levels, and where there is no
-    /// continuous one.
+    /// Where an atom lies among the ranks of the continuous level, or, where there is none, among those of all numbers;
+    /// `None` for other levels.
     pub fn level_rank(&self, level: u32) -> Option<f64> {
-        let atom = (level as usize).checked_sub(1).filter(|_| self.is_continuous())?;
+        if !self.is_continuous() {
+            return self.saved.atoms.get(level as usize).map(|x| self.mid_rank(*x));
+        }
+        let atom = (level as usize).checked_sub(1)?;
         let x = *self.saved.atoms.get(atom)?;
         Some(match self.saved.grid.index(x) {
             Some(index) => self.upper(index),
