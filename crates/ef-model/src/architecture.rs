@@ -150,20 +150,11 @@ pub(crate) fn default_ensemble(rows: usize) -> usize {
 pub(crate) fn default_training(part: Part) -> TrainConfig {
     let config = TrainConfig::default().batch(256);
     match part {
-        Part::Columns => {
-            let hold = Hold {
-                patience: 2,
-                patience_steps: 160,
-                patience_share: 0.25,
-                least_gain: 0.0,
-                anneal: 0.25,
-            };
-            config
-                .epochs(200)
-                .lr(3e-3)
-                .weight_decay(0.7)
-                .plan(Plan::Hold(hold))
-        }
+        Part::Columns => config
+            .epochs(200)
+            .lr(3e-3)
+            .weight_decay(0.7)
+            .plan(Plan::Hold(Hold::default())),
         Part::Levels => config.epochs(40).lr(2e-3).weight_decay(0.1),
         Part::Numbers => config.epochs(60).lr(4e-3).weight_decay(0.3),
         // on rows drawn from the model, of which none is seen often enough to be learned by heart

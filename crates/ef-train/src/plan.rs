@@ -48,6 +48,19 @@ pub struct Hold {
     pub anneal: f64,
 }
 
+impl Default for Hold {
+    /// Two epochs, 160 steps and a quarter of the epochs up to the last gain, however small; a quarter as many of annealing.
+    fn default() -> Self {
+        Self {
+            patience: 2,
+            patience_steps: 160,
+            patience_share: 0.25,
+            least_gain: 0.0,
+            anneal: 0.25,
+        }
+    }
+}
+
 impl Hold {
     /// Fewest epochs of annealing.
     pub const FEWEST: usize = 3;
