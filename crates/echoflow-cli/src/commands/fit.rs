@@ -237,7 +237,15 @@ pub(super) fn fit(table: &Table, settings: &Settings) -> Result<Fitted> {
             }
         }
         if model.trained_parts().next().is_some() && is_untrained(&model) {
-            note("nothing was learned: the model draws its columns independently; give it more time or rows");
+            note(match settings.model {
+                ModelKind::Auto | ModelKind::Autoregressive => {
+                    "no epoch was better than the start: the model is what was counted before training, each column given \
+                     at most one before it and the numbers by linear regression"
+                }
+                _ => {
+                    "nothing was learned: the model draws its columns independently; give it more time or rows"
+                }
+            });
         }
         note(&format!(
             "fitted {} in {:.1} s",
