@@ -42,6 +42,18 @@ const LEAST_VARIANCE: f64 = 1e-8;
 /// is far below the least log-scale.
 const LEAST_SHRINKAGE: f64 = 1e-4;
 
+/// Visits parameters that training leaves alone: offsets, which do not decay, and to which no gradient is ever added.
+pub(super) fn visit_constants(
+    name: &str,
+    params: &[(&'static str, Vec<usize>)],
+    visitor: &mut dyn ParamVisitor,
+) {
+    let mut scope = Scope::new(name, visitor);
+    for (name, shape) in params {
+        scope.offset(name, shape);
+    }
+}
+
 /// Locations and log-scales of columns before training, as parameters that training leaves alone.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Start {
@@ -75,12 +87,8 @@ impl Start {
         ]
     }
 
-    /// All are offsets: they do not decay. No gradient is ever added to them, so that they do not move either.
     pub(super) fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
-        let mut scope = Scope::new(Self::NAME, visitor);
-        for (name, shape) in self.params() {
-            scope.offset(name, &shape);
-        }
+        visit_constants(Self::NAME, &self.params(), visitor);
     }
 
     /// What the names of the parameters begin with.

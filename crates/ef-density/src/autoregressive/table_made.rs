@@ -354,7 +354,7 @@ impl<T: Real> Density<T> for TableMade {
     fn init_from_data(&self, params: &mut [T], rows: &Rows, index: &[usize]) {
         let [_, start, tree] = self.split_mut(params);
         let gains = self.start.fit(&self.network, rows, index, start);
-        let index = &index[..index.len().min(Tree::MOST_ROWS)];
+        let index = &index[..index.len().min(Tree::most_rows(&self.network.columns))];
         let (left, log_scales) = self.start.residuals(&self.network, rows, index, start);
         let regressions = Regressions {
             left: left.view(),

@@ -16,11 +16,12 @@
 //!
 //! All of it is counted, not trained: it lies among the parameters, has no gradient and does not decay.
 
-use ef_tensor::{ParamVisitor, Real, Scope};
+use ef_tensor::{ParamVisitor, Real};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::network::Network;
 use super::plan::Column;
+use super::start::visit_constants;
 use crate::rows::{Layout, Rows, Variable};
 use crate::softmax::log_shares;
 
@@ -30,6 +31,9 @@ const BINS: usize = 16;
 const MOST_STATES: usize = 64;
 /// Most numbers in the table of a column: the states of a parent are fewer where a column has many levels.
 const MOST_ENTRIES: usize = 1 << 18;
+/// Rows that tables are counted from, at most, and numbers in them.
+const MOST_ROWS: usize = 1 << 17;
+const MOST_NUMBERS: usize = 1 << 24;
 /// Rows that parents are chosen by, at most.
 const MOST_TRIED: usize = 1 << 14;
 /// Pairs of columns that are compared, at most: with more columns, a column's parent is among the nearest before it.
@@ -38,11 +42,12 @@ const MOST_PAIRS: usize = 1 << 19;
 const STRENGTHS: [f64; 8] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 128.0];
 /// Those tried while parents are chosen.
 const FEW_STRENGTHS: [f64; 3] = [1.0, 8.0, 64.0];
-/// Rows that pull location and scale of a state's numbers towards none.
+/// The pull of a state's location and log-scale towards 0, in rows.
 const PULL: f64 = 4.0;
 /// What a parent has to gain beyond the logarithm of how many there are to choose from, nats over all rows.
 const LEAST_GAIN: f64 = 3.0;
-/// What the two numbers of a state cost, nats: with it, one state of twenty in which nothing is different seems so.
+/// What a state's location and log-scale have to gain before they count, nats. By chance, one state in twenty gains as much
+/// where the column does not depend on the parent.
 const COST: f64 = 3.0;
 /// Log-scales of a state lie between these.
 const LOG_SCALES: (f64, f64) = (-2.0, 1.0);
@@ -130,8 +135,6 @@ fn shares(variable: &Variable) -> Vec<f64> {
 impl Tree {
     /// What the names of the parameters begin with.
     pub(super) const NAME: &str = "tree";
-    /// Rows that tables are worth counting from, at most.
-    pub(super) const MOST_ROWS: usize = 1 << 17;
 
     pub(super) fn new(columns: &[Column], layout: &Layout) -> Self {
         let (mut entries, mut most) = (0, 0);
@@ -158,6 +161,11 @@ impl Tree {
         Self { tables, entries }
     }
 
+    /// Rows that tables are counted from, at most: fewer of many columns, all of whose numbers are held at once.
+    pub(super) fn most_rows(columns: &[Column]) -> usize {
+        MOST_ROWS.min(MOST_NUMBERS / columns.len().max(1))
+    }
+
     pub(super) fn num_params(&self) -> usize {
         if self.entries == 0 {
             0
@@ -174,12 +182,8 @@ impl Tree {
         vec![("parent", vec![self.tables.len()]), ("table", vec![self.entries])]
     }
 
-    /// All are offsets: they do not decay. No gradient is ever added to them, so that they do not move either.
     pub(super) fn visit_params(&self, visitor: &mut dyn ParamVisitor) {
-        let mut scope = Scope::new(Self::NAME, visitor);
-        for (name, shape) in self.params() {
-            scope.offset(name, &shape);
-        }
+        visit_constants(Self::NAME, &self.params(), visitor);
     }
 
     /// The parent of a column: its number, of which 1 more is held, so that 0 is none. Numbers from a file that name no
