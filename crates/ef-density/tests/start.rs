@@ -3,35 +3,14 @@
 mod common;
 
 use approx::assert_abs_diff_eq;
-use ef_density::autoregressive::{TableMade, TableMadeConfig};
 use ef_density::normal::{log_phi, ndtri};
 use ef_density::rows::{Layout, Rows};
-use ef_density::{Density, Marginal, Place};
-use ef_tensor::MlpConfig;
+use ef_density::{Marginal, Place};
 use ndarray::{Array1, Array2, Axis};
 use rand::Rng;
 
-use common::autoregressive::{all_tables, log_probs, seeded};
+use common::autoregressive::{all_tables, log_probs, seeded, started};
 use common::{TestMarginal, draw_rows, gridded, listed, marginal};
-
-/// A model of the default number of logistics, and its parameters after it has seen the rows at `index`.
-fn started(marginals: &[TestMarginal], rows: &Rows, index: &[usize]) -> (TableMade, Vec<f64>, Vec<f64>) {
-    let layout = Layout::new(marginals, rows.context.ncols());
-    let config = TableMadeConfig {
-        net: MlpConfig {
-            hidden: 8,
-            ..MlpConfig::default()
-        },
-        dropout: 0.0,
-        ..TableMadeConfig::default()
-    };
-    let model = TableMade::new(&layout, &config).unwrap();
-    let mut before = vec![0.0; Density::<f64>::num_params(&model)];
-    model.init(&mut seeded(1), &mut before);
-    let mut after = before.clone();
-    model.init_from_data(&mut after, rows, index);
-    (model, before, after)
-}
 
 /// Normal numbers: two factors and noise of this deviation.
 fn normal_numbers(n: usize, columns: usize, noise: f64, seed: u64) -> Array2<f64> {

@@ -3,33 +3,20 @@
 mod common;
 
 use approx::assert_abs_diff_eq;
-use ef_density::autoregressive::{TableMade, TableMadeConfig};
+use ef_density::autoregressive::TableMade;
 use ef_density::rows::{Layout, Rows};
 use ef_density::{Density, Marginal, Place};
-use ef_tensor::MlpConfig;
 use ef_tensor::params::ParamLayout;
 use ndarray::Array2;
 use rand::Rng;
 
-use common::autoregressive::{log_probs, seeded};
+use common::autoregressive::{log_probs, seeded, started};
 use common::{TestMarginal, marginal};
 
 /// A model that has seen all rows and is not trained: its parameters, and the parent of each column.
-fn started(marginals: &[TestMarginal], rows: &Rows) -> (TableMade, Vec<f64>, Vec<Option<usize>>) {
-    let layout = Layout::new(marginals, 0);
-    let config = TableMadeConfig {
-        net: MlpConfig {
-            hidden: 8,
-            ..MlpConfig::default()
-        },
-        dropout: 0.0,
-        ..TableMadeConfig::default()
-    };
-    let model = TableMade::new(&layout, &config).unwrap();
-    let mut params = vec![0.0; Density::<f64>::num_params(&model)];
-    model.init(&mut seeded(1), &mut params);
+fn with_parents(marginals: &[TestMarginal], rows: &Rows) -> (TableMade, Vec<f64>, Vec<Option<usize>>) {
     let index: Vec<usize> = (0..rows.log_measure.len()).collect();
-    model.init_from_data(&mut params, rows, &index);
+    let (model, _, params) = started(marginals, rows, &index);
     let entries = ParamLayout::of(|v| Density::<f64>::visit_params(&model, v));
     let tree = entries
         .entries()
@@ -101,7 +88,7 @@ fn copies_find_what_they_copy() {
         (rows(&marginals, &columns), total / n as f64)
     };
     let ((seen, _), (unseen, truth)) = (draw(4000), draw(4000));
-    let (model, params, parents) = started(&marginals, &seen);
+    let (model, params, parents) = with_parents(&marginals, &seen);
     assert_eq!(parents, [None, None, Some(0), None, Some(1), None]);
     assert_abs_diff_eq!(mean(&model, &params, &unseen), truth, epsilon = 0.01);
 }
@@ -110,18 +97,18 @@ fn copies_find_what_they_copy() {
 #[test]
 fn few_independent_rows_stay_independent() {
     let marginals: Vec<TestMarginal> = (0..12).map(|_| marginal(false, 3)).collect();
-    let mut with_parents = 0;
+    let mut dependent = 0;
     for seed in 0..20 {
         let mut rng = seeded(100 + seed);
         let columns: Vec<Vec<(u32, f64)>> = marginals
             .iter()
             .map(|marginal| (0..80).map(|_| (level(marginal, &mut rng), 0.5)).collect())
             .collect();
-        let (_, _, parents) = started(&marginals, &rows(&marginals, &columns));
-        with_parents += parents.iter().flatten().count();
+        let (_, _, parents) = with_parents(&marginals, &rows(&marginals, &columns));
+        dependent += parents.iter().flatten().count();
     }
-    println!("{with_parents} of 220 columns have a parent");
-    assert!(with_parents <= 6, "{with_parents} of 220");
+    println!("{dependent} of 220 columns have a parent");
+    assert!(dependent <= 6, "{dependent} of 220");
 }
 
 /// Numbers whose location and scale a category settles.
@@ -139,7 +126,7 @@ fn categories_move_numbers() {
         numbers.push((0, rank));
     }
     let rows = rows(&marginals, &[kinds, numbers]);
-    let (model, params, parents) = started(&marginals, &rows);
+    let (model, params, parents) = with_parents(&marginals, &rows);
     assert_eq!(parents, [None, Some(0)]);
     // the truth gains ln 2 a row over independent columns; two normals come near half of it
     let gain = mean(&model, &params, &rows) - 0.5_f64.ln();

@@ -124,15 +124,15 @@ impl FlowSizes {
     }
 }
 
-/// Tables of fewer rows are learned by [`FOLDS`] networks, if nothing else is asked for: one holds out a fifth of them, so
-/// that five learn from all, and of few rows each learns something else.
+/// Tables of fewer rows than these are learned by [`FOLDS`] networks by default. Each holds out another fifth of the rows for
+/// validation, so that together they learn from all of them.
 const FEW_ROWS: usize = 2_500;
 const FOLDS: usize = 5;
 
-/// What a quarter of the epochs so far have to bring by default, nats a row and column.
+/// The default of [`Hold::least_gain`] for each column, nats a row.
 const LEAST_GAIN: f64 = 0.0005;
 
-/// The training of the network over all columns, for so many of them: what is worth its time is counted by column.
+/// The default training of the network over all columns, for so many columns: the least gain grows with their number.
 pub(crate) fn for_columns(mut config: TrainConfig, columns: usize) -> TrainConfig {
     if let Plan::Hold(hold) = &mut config.plan {
         hold.least_gain = LEAST_GAIN * columns as f64;

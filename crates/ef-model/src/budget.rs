@@ -12,10 +12,10 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// From now on, so long.
+    /// A limit that begins now; `None` is no limit.
     pub(crate) fn from_now(limit: Option<Duration>) -> Self {
         Self {
-            // a limit beyond what a clock can count is none
+            // a limit that the clock cannot count to is no limit
             until: limit.and_then(|limit| Instant::now().checked_add(limit)),
         }
     }

@@ -28,7 +28,7 @@ pub struct Builder {
     seed: u64,
     threads: usize,
     training: PartSettings,
-    /// Whether the training of the network over all columns is the default, which depends on how many there are.
+    /// Whether the training of the network over all columns is still the default, which depends on their number.
     by_columns: bool,
     max_time: Option<Duration>,
     encoder: EncoderOptions,

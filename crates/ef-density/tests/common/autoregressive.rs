@@ -67,6 +67,30 @@ pub(crate) fn densities(marginals: &[TestMarginal]) -> usize {
     marginals.iter().filter(|l| l.continuous && l.steps == 0).count()
 }
 
+/// A model of the default number of logistics that is not trained; its parameters, and the same after it has seen the rows
+/// at `index`.
+pub(crate) fn started(
+    marginals: &[TestMarginal],
+    rows: &Rows,
+    index: &[usize],
+) -> (TableMade, Vec<f64>, Vec<f64>) {
+    let layout = Layout::new(marginals, rows.context.ncols());
+    let config = TableMadeConfig {
+        net: MlpConfig {
+            hidden: 8,
+            ..MlpConfig::default()
+        },
+        dropout: 0.0,
+        ..TableMadeConfig::default()
+    };
+    let model = TableMade::new(&layout, &config).unwrap();
+    let mut before = vec![0.0; Density::<f64>::num_params(&model)];
+    model.init(&mut seeded(1), &mut before);
+    let mut after = before.clone();
+    model.init_from_data(&mut after, rows, index);
+    (model, before, after)
+}
+
 /// Starting values, with uniform noise of this width. Every column of a tree has a parent or none, as chance has it.
 pub(crate) fn params<D: Density<f64>>(density: &D, scale: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
     let mut params = vec![0.0; density.num_params()];
